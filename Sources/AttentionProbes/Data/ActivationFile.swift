@@ -1,0 +1,182 @@
+// An activation file is safetensors: `hidden_states` (T×D, F32, F16 or BF16) and `offsets` (N+1,
+// I64) are required; `labels`, `groups` (N), `token_mask`, `token_ids` (T), `token_text` and
+// `sequence_ids` (bytes, each with its offsets) may be there. Metadata: `format`
+// attention-probes/activations, `version` 1, and optionally `classes`, a JSON list.
+public import Tensors
+
+/// One file of activations, or a batch in memory that stands for one: tokens, and what is known
+/// about the sequences.
+public struct ActivationFile: Sendable {
+    /// The file; what messages call the data if they are in memory.
+    public let path: String
+    /// The sequences.
+    public let batch: RaggedBatch
+    /// Their labels, if there are any.
+    public let targets: Targets?
+    /// Names of the classes, if the file has any.
+    public let classes: [String]?
+    /// One number a sequence; sequences with the same are never split between folds.
+    public let groups: [Int]?
+    /// The file's metadata.
+    public let metadata: [String: String]
+    private let ids: TextTable?
+    private let tokenTexts: TextTable?
+    /// T token ids, if the file has them.
+    public let tokenIDs: [Int]?
+
+    static let fileFormat = "attention-probes/activations"
+    static let fileVersion = "1"
+
+    /// A batch in memory.
+    ///
+    /// - Precondition: one target and one group a sequence, where there are any.
+    public init(
+        _ batch: RaggedBatch, targets: Targets? = nil, classes: [String]? = nil, groups: [Int]? = nil,
+        name: String = "activations in memory"
+    ) {
+        precondition(targets.map { $0.count == batch.count } ?? true, "one target a sequence")
+        precondition(groups.map { $0.count == batch.count } ?? true, "one group a sequence")
+        path = name
+        self.batch = batch
+        self.targets = targets
+        self.classes = classes
+        self.groups = groups
+        metadata = [:]
+        ids = nil
+        tokenTexts = nil
+        tokenIDs = nil
+    }
+
+    /// Opens an activation file. Hidden states stay where they are, mapped; the rest is read.
+    ///
+    /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks a rule.
+    public init(path: String) throws {
+        let file = try Safetensors(path: path)
+        let states = try file.require(
+            "hidden_states", types: ElementType.allCases.map(\.rawValue), dimensions: 2)
+        for (name, expected) in [("format", Self.fileFormat), ("version", Self.fileVersion)]
+        where file.metadata[name] != expected {
+            throw DataError(
+                .metadata, path, "metadata \(name)", expected: expected, found: file.metadata[name] ?? "nothing")
+        }
+        let (tokens, width) = (states.shape[0], states.shape[1])
+        guard width > 0 else {
+            throw DataError(
+                .shape, path, "tensor hidden_states", expected: "a width of at least 1", found: "\(states.shape)")
+        }
+        let matrix = TokenMatrix(
+            file: file.file, offset: states.bytes.lowerBound, elementType: ElementType(rawValue: states.type)!,
+            rows: tokens, columns: width)
+        let offsets = file.integers(try file.require("offsets", types: ["I64"], dimensions: 1))
+        let mask = try file.optional("token_mask", types: ["U8", "BOOL"], shape: [tokens])
+            .map { file.integers($0).map { $0 != 0 } }
+        do {
+            batch = try RaggedBatch(tokens: matrix, offsets: offsets, tokenMask: mask)
+        } catch {
+            throw DataError(error, path)
+        }
+        self.path = path
+        metadata = file.metadata
+        let count = batch.count
+        groups = try file.optional("groups", types: ["I64"], shape: [count]).map(file.integers)
+        tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: [tokens]).map(file.integers)
+        ids = try TextTable(file, "sequence_ids", count: count)
+        tokenTexts = try TextTable(file, "token_text", count: tokens)
+        classes = try file.classes()
+        targets = try file.targets(count: count, classes: classes)
+    }
+
+    /// The id of a sequence; nil if the file names none.
+    public func id(_ sequence: Int) -> String? { ids?[sequence] }
+
+    /// The text of a token, counted over the whole file; without text its id; nil without either.
+    public func tokenText(_ token: Int) -> String? {
+        tokenTexts?[token] ?? tokenIDs.map { "#\($0[token])" }
+    }
+}
+
+extension DataError {
+    // What a broken batch means in a file.
+    init(_ fault: RaggedBatch.Fault, _ path: String) {
+        switch fault {
+        case .firstOffset(let found):
+            self.init(
+                .offsets, path, "tensor offsets", expected: "0 first", found: found.map(String.init) ?? "no element")
+        case .fallingOffset(let index, let found, let before):
+            self.init(
+                .offsets, path, "tensor offsets, element \(index)", expected: "at least \(before)",
+                found: "\(found)")
+        case .lastOffset(let found, let tokens):
+            self.init(
+                .offsets, path, "tensor offsets", expected: "\(tokens) last, the number of tokens",
+                found: "\(found)")
+        case .emptySequence(let index):
+            self.init(
+                .emptySequence, path, "sequence \(index)", expected: "at least one token", found: "none")
+        case .maskedSequence(let index):
+            self.init(
+                .emptySequence, path, "sequence \(index)",
+                expected: "a token that token_mask lets the probe look at", found: "none")
+        case .maskLength(let found, let tokens):
+            self.init(
+                .shape, path, "tensor token_mask", expected: "\(tokens) elements", found: "\(found)")
+        }
+    }
+}
+
+extension Safetensors {
+    fileprivate func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
+        tensors[name] == nil ? nil : try require(name, types: types, shape: shape)
+    }
+
+    fileprivate func classes() throws(DataError) -> [String]? {
+        guard let text = metadata["classes"] else { return nil }
+        guard let classes = JSONList.decode(text), classes.count > 1 else {
+            throw DataError(
+                .metadata, file.path, "metadata classes", expected: "a JSON list of at least two names",
+                found: text)
+        }
+        return classes
+    }
+
+    // I64 of shape N: class indices. F32, F64, U8 or I64 of shape N×O, or floats of shape N: values.
+    fileprivate func targets(count: Int, classes: [String]?) throws(DataError) -> Targets? {
+        guard let labels = tensors["labels"] else { return nil }
+        let isVector = labels.shape.count == 1
+        let types = isVector ? ["I64", "F32", "F64"] : ["F32", "F64", "U8", "I64"]
+        _ = try require("labels", types: types, dimensions: isVector ? 1 : 2)
+        guard labels.shape[0] == count else {
+            throw DataError(
+                .shape, file.path, "tensor labels", expected: "\(count) rows, one a sequence",
+                found: "shape \(labels.shape)")
+        }
+        if isVector, labels.type == "I64" {
+            let indices = integers(labels)
+            let allowed = 0..<(classes?.count ?? .max)
+            if let bad = indices.firstIndex(where: { !allowed.contains($0) }) {
+                throw DataError(
+                    .labels, file.path, "tensor labels, element \(bad)",
+                    expected: classes.map { "a class from 0 to \($0.count - 1)" } ?? "a class from 0 on",
+                    found: "\(indices[bad])")
+            }
+            return .classes(indices)
+        }
+        let values = floats(labels)
+        if let bad = values.firstIndex(where: { !$0.isFinite }) {
+            throw DataError(
+                .labels, file.path, "tensor labels, element \(bad)", expected: "a finite number",
+                found: "\(values[bad])")
+        }
+        let columns = isVector ? 1 : labels.shape[1]
+        guard columns > 0 else {
+            throw DataError(
+                .shape, file.path, "tensor labels", expected: "at least one column", found: "\(labels.shape)")
+        }
+        if let classes, classes.count != columns, columns > 1 || isVector {
+            throw DataError(
+                .shape, file.path, "tensor labels", expected: "one column for each of \(classes.count) classes",
+                found: "\(columns)")
+        }
+        return .values(Matrix(rows: count, columns: columns, storage: values))
+    }
+}

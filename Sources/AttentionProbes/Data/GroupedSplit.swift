@@ -1,0 +1,42 @@
+private import Tensors
+
+extension ActivationSet {
+    /// Splits the sequences into two parts, stratified by class, with every group whole in one part.
+    ///
+    /// Groups (a sequence without one is its own) are shuffled by the seed. One after the other is
+    /// given to the second part as long as that brings the part's sequences of the group's classes
+    /// closer to the fraction wanted.
+    ///
+    /// - Parameter fraction: the share of sequences wanted in the second part, between 0 and 1.
+    /// - Returns: indices, each part in rising order. Either may be empty where the groups allow
+    ///   nothing else.
+    public func split(fraction: Double, seed: UInt64) -> (first: [Int], second: [Int]) {
+        let members = Dictionary(grouping: 0..<count) { groups?[$0] ?? $0 }
+        var order = members.keys.sorted()
+        var generator = SeededGenerator(seed: seed, stream: RandomStream.split)
+        order.shuffle(using: &generator)
+
+        let strata = strata
+        let strataCount = (strata.max() ?? 0) + 1
+        var wanted = [Double](repeating: 0, count: strataCount)
+        for stratum in strata { wanted[stratum] += fraction }
+        var second: [Int] = []
+        for group in order {
+            var counts = [Double](repeating: 0, count: strataCount)
+            for index in members[group]! { counts[strata[index]] += 1 }
+            let before = wanted.reduce(0) { $0 + $1 * $1 }
+            let after = zip(wanted, counts).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            guard after < before else { continue }
+            for s in counts.indices { wanted[s] -= counts[s] }
+            second += members[group]!
+        }
+        let chosen = Set(second)
+        return ((0..<count).filter { !chosen.contains($0) }, second.sorted())
+    }
+
+    // The class of each sequence; one stratum for all where targets are no classes.
+    private var strata: [Int] {
+        if case .classes(let classes) = targets { return classes }
+        return Array(repeating: 0, count: count)
+    }
+}

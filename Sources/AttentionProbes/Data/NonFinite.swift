@@ -1,0 +1,53 @@
+// NaN and infinity in hidden states: found where a product turns out not finite, or by a look at
+// all of them; named by file, sequence and token; never replaced.
+private import Tensors
+
+extension ActivationSet {
+    /// The first NaN or infinity among the visible tokens of a sequence, as an error; nil if all
+    /// are finite. O(L·D).
+    public func nonFiniteError(in index: Int) -> DataError? {
+        let sequence = self[index]
+        var scratch: [Float] = []
+        var error: DataError?
+        for j in 0..<sequence.count where error == nil {
+            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
+                for d in token.indices where !token[d].isFinite {
+                    error = DataError(
+                        .nonFinite, files[locations[index].file].path,
+                        "tensor hidden_states, \(name(index)), token \(sequence.position(j)), dimension \(d)",
+                        expected: "a finite number", found: "\(token[d])")
+                    return
+                }
+            }
+        }
+        return error
+    }
+
+    /// The error for a sequence of which `forward` threw `NonFiniteProjection`.
+    func projectionError(in index: Int) -> DataError {
+        nonFiniteError(in: index)
+            ?? DataError(
+                .overflow, files[locations[index].file].path, name(index),
+                expected: "finite products of hidden states and the probe's weights",
+                found: "products beyond the range of float32")
+    }
+
+    /// Which sequences have only finite visible tokens. O(T·D).
+    public func finiteSequences(threads: Int) throws -> [Int] {
+        let finite = try Parallel.map(count: count, threads: threads, workspace: { [Float]() }) { index, scratch in
+            var sum: Float = 0
+            self[index].forEachTile(scratch: &scratch) { _, tokens in
+                // 0·x is NaN where x is not finite.
+                for i in tokens.indices { sum += 0 * tokens[i] }
+            }
+            return sum == 0
+        }
+        return finite.indices.filter { finite[$0] }
+    }
+
+    private func name(_ index: Int) -> String {
+        let location = locations[index]
+        let id = files[location.file].id(location.sequence)
+        return "sequence \(location.sequence)" + (id.map { " (\($0))" } ?? "")
+    }
+}

@@ -1,0 +1,35 @@
+// Many strings in one tensor of UTF-8 bytes and one of offsets, as activation files hold them.
+private import Tensors
+
+struct TextTable: Sendable {
+    private let file: MappedFile
+    private let bytes: Range<Int>
+    private let offsets: [Int]
+
+    /// The tensors `name` and `name_offsets` for `count` strings; nil if the file has no `name`.
+    init?(_ file: Safetensors, _ name: String, count: Int) throws(DataError) {
+        guard file.tensors[name] != nil else { return nil }
+        let text = try file.require(name, types: ["U8"], dimensions: 1)
+        let offsetsName = name + "_offsets"
+        offsets = file.integers(try file.require(offsetsName, types: ["I64"], shape: [count + 1]))
+        func fault(_ place: String, _ expected: String, _ found: Int) -> DataError {
+            DataError(
+                .offsets, file.file.path, "tensor \(offsetsName)\(place)", expected: expected, found: "\(found)")
+        }
+        guard offsets[0] == 0 else { throw fault("", "0 first", offsets[0]) }
+        for i in 1..<offsets.count where offsets[i] < offsets[i - 1] {
+            throw fault(", element \(i)", "at least \(offsets[i - 1])", offsets[i])
+        }
+        guard offsets[count] == text.bytes.count else {
+            throw fault("", "\(text.bytes.count) last, the bytes of \(name)", offsets[count])
+        }
+        self.file = file.file
+        bytes = text.bytes
+    }
+
+    /// One string; bytes that are no UTF-8 become U+FFFD.
+    subscript(index: Int) -> String {
+        let range = bytes.lowerBound + offsets[index]..<bytes.lowerBound + offsets[index + 1]
+        return String(decoding: file.bytes(range), as: UTF8.self)
+    }
+}

@@ -1,0 +1,199 @@
+// safetensors: a header length (8 bytes, little-endian), a JSON object, then the bytes of all
+// tensors end to end:
+//
+//     {"__metadata__": {string: string}, "name": {"dtype": "F32", "shape": [3, 2],
+//      "data_offsets": [begin, end]}, …}       offsets count from the first byte after the header
+//
+// The tensors must cover the bytes behind the header without gap or overlap; the reader relies on
+// nothing else in a file.
+private import Foundation
+public import Tensors
+
+/// An open safetensors file: its metadata, and where its tensors' bytes are. Nothing but the header
+/// is read when it is opened.
+public struct Safetensors: Sendable {
+    /// A tensor's type, shape and bytes.
+    public struct Tensor: Sendable, Equatable {
+        /// The type's name in the format: "F32", "BF16", "I64", …
+        public let type: String
+        /// Sizes, outermost first; row-major.
+        public let shape: [Int]
+        /// Where its bytes are in the file.
+        public let bytes: Range<Int>
+    }
+
+    /// The mapped file.
+    public let file: MappedFile
+    /// The string metadata; empty if there is none.
+    public let metadata: [String: String]
+    /// The tensors by name.
+    public let tensors: [String: Tensor]
+
+    /// The longest header that is read: 100 MB, as in the format's own library.
+    static let longestHeader = 100_000_000
+
+    /// Bytes of one element of the types that the format names.
+    static let elementSizes = [
+        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4,
+        "U16": 2, "U8": 1, "BOOL": 1, "C64": 8, "F8_E4M3": 1, "F8_E5M2": 1,
+    ]
+
+    /// Opens a file and checks its header.
+    ///
+    /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks the format.
+    public init(path: String) throws {
+        file = try MappedFile(path: path)
+        guard file.count >= 8 else {
+            throw DataError(
+                .truncated, path, expected: "a safetensors file of at least 8 bytes",
+                found: file.count == 0 ? "an empty file" : "\(file.count) bytes")
+        }
+        let stated = file.withBytes(0..<8) { loadArray($0, of: UInt64.self)[0].littleEndian }
+        guard stated <= UInt64(Self.longestHeader) else {
+            throw DataError(
+                .headerLength, path, "first 8 bytes",
+                expected: "the length of a safetensors header, at most \(Self.longestHeader)",
+                found: "\(stated): no safetensors file")
+        }
+        let start = 8 + Int(stated)
+        guard start <= file.count else {
+            throw DataError(
+                .truncated, path, "header", expected: "\(stated) bytes as the file states",
+                found: "\(file.count - 8): the file is cut short or no safetensors file")
+        }
+        let header: Header
+        do {
+            header = try JSONDecoder().decode(Header.self, from: Data(file.bytes(8..<start)))
+        } catch {
+            throw DataError(
+                .header, path, "header", expected: "a JSON object of tensors", found: Header.fault(error))
+        }
+        metadata = header.metadata
+        tensors = try Self.place(header.entries, from: start, in: file)
+    }
+
+    // Checks sizes against shapes, and that the tensors cover the bytes exactly once.
+    private static func place(
+        _ entries: [String: Header.Entry], from start: Int, in file: MappedFile
+    ) throws(DataError) -> [String: Tensor] {
+        let available = file.count - start
+        var tensors: [String: Tensor] = [:]
+        var covered = 0
+        var previous = "the header"
+        let ordered = entries.sorted { ($0.value.begin, $0.value.end, $0.key) < ($1.value.begin, $1.value.end, $1.key) }
+        for (name, entry) in ordered {
+            let place = "tensor \(name)"
+            guard entry.begin >= 0, entry.begin <= entry.end else {
+                throw DataError(
+                    .tensorBounds, file.path, place, expected: "data_offsets that rise",
+                    found: "\(entry.begin) to \(entry.end)")
+            }
+            guard entry.end <= available else {
+                throw DataError(
+                    .truncated, file.path, place, expected: "bytes \(entry.begin) to \(entry.end) of the data",
+                    found: "\(available) bytes of data: the file is cut short")
+            }
+            if let size = elementSizes[entry.type] {
+                guard let wanted = byteCount(entry.shape, size), wanted == entry.end - entry.begin else {
+                    throw DataError(
+                        .tensorBounds, file.path, place,
+                        expected: "the bytes of \(entry.type) \(entry.shape)",
+                        found: "\(entry.end - entry.begin) bytes")
+                }
+            }
+            guard entry.begin >= covered else {
+                throw DataError(
+                    .tensorOverlap, file.path, place, expected: "bytes of its own from \(covered) on",
+                    found: "bytes from \(entry.begin) on, shared with \(previous)")
+            }
+            guard entry.begin == covered else {
+                throw DataError(
+                    .tensorBounds, file.path, place, expected: "bytes from \(covered) on",
+                    found: "bytes from \(entry.begin) on: a gap after \(previous)")
+            }
+            tensors[name] = Tensor(
+                type: entry.type, shape: entry.shape, bytes: start + entry.begin..<start + entry.end)
+            covered = entry.end
+            previous = place
+        }
+        guard covered == available else {
+            throw DataError(
+                .tensorBounds, file.path, expected: "\(covered) bytes of data, the tensors' sum",
+                found: "\(available)")
+        }
+        return tensors
+    }
+
+    // Elements times size, or nil where that is no Int.
+    private static func byteCount(_ shape: [Int], _ size: Int) -> Int? {
+        var count = size
+        for dimension in shape {
+            let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
+            guard dimension >= 0, !overflow else { return nil }
+            count = product
+        }
+        return count
+    }
+}
+
+private struct Header: Decodable {
+    struct Entry: Decodable {
+        let type: String
+        let shape: [Int]
+        let begin, end: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case type = "dtype"
+            case shape
+            case offsets = "data_offsets"
+        }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            type = try container.decode(String.self, forKey: .type)
+            shape = try container.decode([Int].self, forKey: .shape)
+            let offsets = try container.decode([Int].self, forKey: .offsets)
+            guard offsets.count == 2 else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .offsets, in: container, debugDescription: "\(offsets.count) numbers instead of 2")
+            }
+            (begin, end) = (offsets[0], offsets[1])
+        }
+    }
+
+    private struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    var metadata: [String: String] = [:]
+    var entries: [String: Entry] = [:]
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Name.self)
+        for name in container.allKeys {
+            if name.stringValue == "__metadata__" {
+                metadata = try container.decode([String: String].self, forKey: name)
+            } else {
+                entries[name.stringValue] = try container.decode(Entry.self, forKey: name)
+            }
+        }
+    }
+
+    // A decoding error in a few words: where in the JSON, and what.
+    static func fault(_ error: any Error) -> String {
+        guard let error = error as? DecodingError else { return "\(error)" }
+        func at(_ context: DecodingError.Context) -> String {
+            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+            return (path.isEmpty ? "" : "at \(path), ") + context.debugDescription
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "no \(key.stringValue) " + at(context)
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            return at(context)
+        @unknown default: return "\(error)"
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// Tensors out of an open file, with their types and shapes checked.
+private import Tensors
+
+extension Safetensors {
+    /// A tensor that must be there, of one of these types and this many dimensions.
+    ///
+    /// - Throws: `DataError`, naming file and tensor.
+    func require(_ name: String, types: [String], dimensions: Int) throws(DataError) -> Tensor {
+        guard let tensor = tensors[name] else {
+            let names = tensors.keys.sorted()
+            throw DataError(
+                .missingTensor, file.path, expected: "a tensor \(name)",
+                found: names.isEmpty ? "no tensors" : names.formatted)
+        }
+        guard types.contains(tensor.type) else {
+            throw DataError(
+                .elementType, file.path, "tensor \(name)", expected: types.formatted, found: tensor.type)
+        }
+        guard tensor.shape.count == dimensions else {
+            throw DataError(
+                .shape, file.path, "tensor \(name)", expected: "\(dimensions) dimensions",
+                found: "shape \(tensor.shape)")
+        }
+        return tensor
+    }
+
+    /// The same with the shape given.
+    func require(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor {
+        let tensor = try require(name, types: types, dimensions: shape.count)
+        guard tensor.shape == shape else {
+            throw DataError(
+                .shape, file.path, "tensor \(name)", expected: "shape \(shape)", found: "shape \(tensor.shape)")
+        }
+        return tensor
+    }
+
+    /// The elements of an integer tensor. O(elements).
+    func integers(_ tensor: Tensor) -> [Int] {
+        file.withBytes(tensor.bytes) { bytes in
+            switch tensor.type {
+            case "I64": loadArray(bytes, of: Int64.self).map { Int(Int64(littleEndian: $0)) }
+            case "I32": loadArray(bytes, of: Int32.self).map { Int(Int32(littleEndian: $0)) }
+            case "U8", "BOOL": loadArray(bytes, of: UInt8.self).map { Int($0) }
+            default: preconditionFailure("\(tensor.type) is no integer type that is read")
+            }
+        }
+    }
+
+    /// The elements of a tensor of numbers as floats. O(elements).
+    func floats(_ tensor: Tensor) -> [Float] {
+        switch tensor.type {
+        case "F64":
+            return file.withBytes(tensor.bytes) {
+                loadArray($0, of: UInt64.self).map { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
+            }
+        case "F32", "F16", "BF16":
+            let type = ElementType(rawValue: tensor.type)!
+            var floats = [Float](repeating: 0, count: tensor.bytes.count / type.size)
+            let count = floats.count
+            file.withBytes(tensor.bytes) { bytes in
+                floats.withPart(0..<count) { widen(bytes, as: type, into: &$0) }
+            }
+            return floats
+        default: return integers(tensor).map(Float.init)
+        }
+    }
+}
+
+extension [String] {
+    /// "a", "a or b", "a, b or c".
+    var formatted: String {
+        count < 2 ? joined() : dropLast().joined(separator: ", ") + " or " + self[count - 1]
+    }
+}

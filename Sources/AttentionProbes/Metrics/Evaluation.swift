@@ -1,0 +1,130 @@
+private import Foundation
+public import Tensors
+
+/// A probe's figures on labelled sequences. Those that a task does not have are nil.
+public struct Evaluation: Sendable, Encodable {
+    /// What the probe predicts.
+    public let task: String
+    /// N.
+    public let sequences: Int
+    /// T.
+    public let tokens: Int
+    /// Mean loss of the task, as in training (binary, multiclass: log loss in nats).
+    public let loss: Double
+    /// The share of sequences predicted right; for multilabel, in every class.
+    public let accuracy: Double?
+    /// Area under the ROC curve: binary; multilabel, the mean over classes that have both labels.
+    public let auroc: Double?
+    /// Average precision; likewise.
+    public let averagePrecision: Double?
+    /// F1 of the second class (binary), mean over classes (multiclass, multilabel).
+    public let f1: Double?
+    /// Highest recall with at most 1 % false positives (binary).
+    public let recallAt1FPR: Double?
+    /// Coefficient of determination, mean over outputs that vary (regression).
+    public let r2: Double?
+    /// Mean squared error over all outputs (regression).
+    public let meanSquaredError: Double?
+    /// Sequences by label and prediction (binary, multiclass).
+    public let confusionMatrix: ConfusionMatrix?
+    /// For each head, the mean entropy of attention over that of uniform attention (softmax).
+    public let entropyRatio: [Double]?
+    /// The probability from which on a class counts as present (binary, multilabel).
+    public let threshold: Double?
+
+    private enum CodingKeys: String, CodingKey {
+        case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold
+        case averagePrecision = "average_precision"
+        case recallAt1FPR = "recall_at_1_fpr"
+        case meanSquaredError = "mean_squared_error"
+        case confusionMatrix = "confusion_matrix"
+        case entropyRatio = "entropy_ratio"
+    }
+}
+
+extension Probe {
+    /// Scores labelled sequences and compares.
+    ///
+    /// - Throws: `DataError` where there are no labels, or labels, classes or width do not fit the
+    ///   probe, or a hidden state is not finite.
+    public func evaluate(_ data: ActivationSet, threads: Int = Parallel.availableThreads) throws -> Evaluation {
+        let targets = try targets(of: data)
+        let scores = try scores(data, threads: threads)
+        let logits = data.indices.map { Array(scores.logits[row: $0]) }
+        let probabilities = logits.map(task.probabilities)
+        let predictions = probabilities.map { task.predictedClasses($0, threshold: threshold) }
+        var unused: [Float] = []
+        let loss = data.indices.reduce(0.0) { $0 + Loss(task)(logits[$1], targets[$1], gradient: &unused) }
+
+        var confusion: ConfusionMatrix?
+        var curves: [RankingCurve] = []
+        var (accuracy, f1, r2, error): (Double?, Double?, Double?, Double?)
+        switch (task, targets) {
+        case (.binary, .classes(let labels)):
+            let matrix = ConfusionMatrix(labels: labels, predictions: predictions.map { $0[0] }, classes: 2)
+            (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.f1(1))
+            curves = [RankingCurve(scores: logits.map { $0[0] }, isPositive: labels.map { $0 == 1 })]
+        case (.multiclass(let classes), .classes(let labels)):
+            let matrix = ConfusionMatrix(
+                labels: labels, predictions: predictions.map { $0[0] }, classes: classes.count)
+            (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.macroF1)
+        case (.multilabel(let classes), .values(let values)):
+            let columns = classes.indices.map { c in
+                (labels: data.indices.map { values[$0, c] >= 0.5 }, predictions: predictions.map { $0.contains(c) })
+            }
+            let right = data.indices.filter { i in columns.allSatisfy { $0.labels[i] == $0.predictions[i] } }
+            accuracy = Double(right.count) / Double(data.count)
+            f1 = mean(columns.map {
+                ConfusionMatrix(
+                    labels: $0.labels.map { $0 ? 1 : 0 }, predictions: $0.predictions.map { $0 ? 1 : 0 }, classes: 2
+                ).f1(1)
+            })
+            curves = columns.enumerated().map { c, column in
+                RankingCurve(scores: logits.map { $0[c] }, isPositive: column.labels)
+            }
+        case (.regression(let outputs), .values(let values)):
+            r2 = mean((0..<outputs).compactMap { o in
+                r2Score(logits.map { $0[o] }, data.indices.map { values[$0, o] })
+            })
+            error = AttentionProbes.meanSquaredError(scores.logits.storage, values.storage)
+        default: preconditionFailure("targets were checked against the task")
+        }
+        let isBinary = task.outputs == 1 && task.hasThreshold
+        return Evaluation(
+            task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),
+            accuracy: accuracy, auroc: mean(curves.compactMap(\.auroc)),
+            averagePrecision: mean(curves.compactMap(\.averagePrecision)), f1: f1,
+            recallAt1FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.01) : nil, r2: r2,
+            meanSquaredError: error, confusionMatrix: confusion, entropyRatio: entropyRatios(scores, data),
+            threshold: task.hasThreshold ? threshold : nil)
+    }
+
+    private func entropyRatios(_ scores: Scores, _ data: ActivationSet) -> [Double]? {
+        guard let entropies = scores.entropies else { return nil }
+        let tokens = data.indices.map { data[$0].count }
+        let ratios = (0..<entropies.columns).map { h in
+            entropyRatio(data.indices.map { entropies[$0, h] }, tokens: tokens)
+        }
+        return ratios.contains(nil) ? nil : ratios.compactMap(\.self)
+    }
+
+    // The labels of a set, if they are those of this probe's task and classes.
+    private func targets(of data: ActivationSet) throws(DataError) -> Targets {
+        let labels = try data.task(named: task.name)
+        guard let targets = data.targets, labels.outputs == task.outputs else {
+            throw DataError(
+                .mismatch, data.files[0].path, "tensor labels",
+                expected: "labels for the probe's \(task.outputs) outputs", found: "\(labels.outputs)")
+        }
+        if let classes = data.classes, let own = task.classes, classes != own {
+            throw DataError(
+                .mismatch, data.files[0].path, "metadata classes", expected: "the probe's classes \(own)",
+                found: "\(classes)")
+        }
+        return targets
+    }
+}
+
+private func mean(_ values: [Double]) -> Double? {
+    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+}

@@ -1,0 +1,90 @@
+// Linear probes on one pooled hidden state, y = W·pool(x) + b:
+//
+//     mean   pool(x) = (1/n) Σ_j x_j     (Alain and Bengio, 2016)
+//     last   pool(x) = x_n
+//
+// over the visible tokens j = 1…n. They are the baselines that attention probes are compared with.
+public import Tensors
+
+/// How the visible tokens of a sequence become one vector.
+public enum Pooling: String, Sendable, CaseIterable {
+    /// The mean of the tokens.
+    case mean
+    /// The last token.
+    case last
+}
+
+/// A linear probe on the mean of the visible tokens or on the last one.
+public struct PooledArchitecture: ProbeArchitecture, Equatable {
+    public let width: Int
+    public let outputs: Int
+    /// How the tokens become one vector.
+    public let pooling: Pooling
+
+    /// An architecture of the given sizes.
+    ///
+    /// - Precondition: sizes are positive.
+    public init(width: Int, outputs: Int, pooling: Pooling) {
+        precondition(width > 0 && outputs > 0)
+        self.width = width
+        self.outputs = outputs
+        self.pooling = pooling
+    }
+
+    public var tensors: [ParameterTensor] {
+        [
+            ParameterTensor(name: "v.weight", shape: [outputs, width], role: .tokenWeights(bias: "v.bias")),
+            ParameterTensor(name: "v.bias", shape: [outputs], role: .bias),
+        ]
+    }
+
+    /// Zeros: the loss is convex, so every start leads to the same optimum.
+    public func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
+        Array(repeating: 0, count: tensors.parameterCount)
+    }
+
+    public func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
+        precondition(parameters.count == tensors.parameterCount, "parameters of another architecture")
+        return PooledEvaluator(shape: self, parameters: parameters)
+    }
+}
+
+private struct PooledEvaluator: ProbeEvaluator {
+    let shape: PooledArchitecture
+    let parameters: [Float]
+
+    func forward(_ sequence: TokenSequence, _ work: inout Workspace) throws(NonFiniteProjection) {
+        pool(sequence, &work)
+        guard allFinite(work.pooled[...]) else { throw NonFiniteProjection() }
+        let weights = shape.outputs * shape.width
+        work.outputs = Array(parameters[weights...])
+        BLAS.gemv(
+            .no, rows: shape.outputs, columns: shape.width, a: parameters[0..<weights],
+            x: work.pooled[...], beta: 1, y: &work.outputs)
+    }
+
+    private func pool(_ sequence: TokenSequence, _ work: inout Workspace) {
+        let n = sequence.count
+        work.pooled = Array(repeating: 0, count: shape.width)
+        switch shape.pooling {
+        case .last:
+            sequence.withTokens(n - 1..<n, scratch: &work.tokens) { token in
+                for d in 0..<shape.width { work.pooled[d] = token[d] }
+            }
+        case .mean:
+            work.attention = Array(repeating: 1 / Float(n), count: n)
+            sequence.addWeightedSums(work.attention, rows: 1, to: &work.pooled, scratch: &work.tokens)
+        }
+    }
+
+    // ∂W = g·pool(x)ᵀ, ∂b = g
+    func backward(
+        _ sequence: TokenSequence, outputGradient: [Float], _ work: inout Workspace,
+        gradient: inout [Float]
+    ) {
+        for (o, g) in outputGradient.enumerated() {
+            for d in 0..<shape.width { gradient[o * shape.width + d] += g * work.pooled[d] }
+            gradient[shape.outputs * shape.width + o] += g
+        }
+    }
+}

@@ -1,0 +1,68 @@
+public import Tensors
+
+/// The shape of a probe: which parameters it has and how they turn tokens into outputs.
+///
+/// A kind of probe is one conformance in one file. Letters: L tokens of a sequence, n of them
+/// visible, D width, O outputs.
+public protocol ProbeArchitecture: Sendable {
+    /// D, the width of a hidden state.
+    var width: Int { get }
+    /// O, the number of outputs.
+    var outputs: Int { get }
+    /// The parameters, in the order of the flat vector and of the probe file.
+    var tensors: [ParameterTensor] { get }
+    /// Where training starts.
+    func initialParameters(_ generator: inout SeededGenerator) -> [Float]
+    /// Parameters made ready to meet many sequences. O(parameters).
+    ///
+    /// - Precondition: as many parameters as the tensors have elements.
+    func evaluator(_ parameters: [Float]) -> any ProbeEvaluator
+}
+
+/// A probe's parameters in the form its products want.
+public protocol ProbeEvaluator: Sendable {
+    /// Computes `workspace.outputs` (O values), and `workspace.attention` where there is any, from
+    /// the visible tokens of one sequence.
+    ///
+    /// - Throws: `NonFiniteProjection` where a product of tokens and weights is no finite number.
+    func forward(_ sequence: TokenSequence, _ workspace: inout Workspace) throws(NonFiniteProjection)
+
+    /// Adds ∂loss/∂parameters to `gradient`, given ∂loss/∂outputs.
+    ///
+    /// - Precondition: `forward` was the last call with this workspace, for the same sequence.
+    func backward(
+        _ sequence: TokenSequence, outputGradient: [Float], _ workspace: inout Workspace,
+        gradient: inout [Float])
+}
+
+/// A product of hidden states and weights is NaN or infinite: the hidden states are, or the
+/// product overflows.
+public struct NonFiniteProjection: Error {
+    /// The only value there is.
+    public init() {}
+}
+
+/// Buffers that one thread uses for one sequence after the other. They grow to the longest
+/// sequence and stay: no allocation per sequence.
+public struct Workspace: Sendable {
+    /// The results of `forward`: O values.
+    public var outputs: [Float] = []
+    /// Attention of each head over the visible tokens, H×n; meaningless for probes without heads.
+    public var attention: [Float] = []
+    /// Hidden states widened from half precision or gathered around a mask.
+    var tokens: [Float] = []
+    /// Products of weight rows and tokens, R×n.
+    var projections: [Float] = []
+    /// Gradient of the loss by `projections`, R×n.
+    var projectionGradient: [Float] = []
+    /// Weighted sums of tokens, H×D or 1×D.
+    var pooled: [Float] = []
+    /// Value rows combined by the gradient of the pooled values, H×D.
+    var combined: [Float] = []
+    /// Pooled values and their gradient: M with a hidden layer, else O.
+    var values: [Float] = []
+    var valueGradient: [Float] = []
+
+    /// An empty workspace.
+    public init() {}
+}

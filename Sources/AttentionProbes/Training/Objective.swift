@@ -1,0 +1,93 @@
+import Tensors
+
+/// The mean loss of a probe over sequences, with its gradient by the parameters.
+///
+/// Sequences are cut into blocks that depend on the sequences alone; blocks run side by side, and
+/// their sums are added in order, so the result has the same bits on any number of threads.
+struct Objective {
+    let architecture: any ProbeArchitecture
+    let data: ActivationSet
+    let targets: Targets
+    let loss: Loss
+    let threads: Int
+
+    /// Blocks an evaluation is cut into at most: enough for the threads of a server, few enough
+    /// that a gradient for each costs little.
+    private static let mostBlocks = 32
+
+    init(_ architecture: any ProbeArchitecture, _ data: ActivationSet, _ task: ProbeTask, threads: Int) {
+        self.architecture = architecture
+        self.data = data
+        self.targets = data.targets!
+        loss = Loss(task)
+        self.threads = threads
+    }
+
+    /// The mean loss over all sequences.
+    func value(_ parameters: [Float]) throws -> Double {
+        try sum(parameters, over: Array(0..<data.count), { data[$0] }, addsGradient: false).loss / Double(data.count)
+    }
+
+    /// The mean loss over some sequences, all by default, and its gradient.
+    ///
+    /// - Parameter tokens: the tokens to use of a sequence, given its index; all by default.
+    func gradient(
+        _ parameters: [Float], over indices: [Int]? = nil, tokens: (@Sendable (Int) -> TokenSequence)? = nil
+    ) throws -> (loss: Double, gradient: [Float]) {
+        let indices = indices ?? Array(0..<data.count)
+        var sum = try sum(parameters, over: indices, tokens ?? { data[$0] }, addsGradient: true)
+        let scale = 1 / Float(indices.count)
+        for i in sum.gradient.indices { sum.gradient[i] *= scale }
+        return (sum.loss / Double(indices.count), sum.gradient)
+    }
+
+    private typealias Sum = (loss: Double, gradient: [Float])
+
+    private func sum(
+        _ parameters: [Float], over indices: [Int], _ tokens: @Sendable (Int) -> TokenSequence,
+        addsGradient: Bool
+    ) throws -> Sum {
+        let evaluator = architecture.evaluator(parameters)
+        let blocks = Self.blocks(indices.map { data[$0].rows.count })
+        let sums = try Parallel.map(count: blocks.count, threads: threads, workspace: Workspace.init) {
+            block, work -> Sum in
+            var gradient = [Float](repeating: 0, count: addsGradient ? parameters.count : 0)
+            var total = 0.0
+            var outputGradient: [Float] = []
+            for index in indices[blocks[block]] {
+                let sequence = tokens(index)
+                do {
+                    try evaluator.forward(sequence, &work)
+                } catch {
+                    throw data.projectionError(in: index)
+                }
+                total += loss(work.outputs, targets[index], gradient: &outputGradient)
+                if addsGradient {
+                    evaluator.backward(
+                        sequence, outputGradient: outputGradient, &work, gradient: &gradient)
+                }
+            }
+            return (total, gradient)
+        }
+        return sums.dropFirst().reduce(into: sums[0]) { sum, block in
+            sum.loss += block.loss
+            for i in block.gradient.indices { sum.gradient[i] += block.gradient[i] }
+        }
+    }
+
+    /// Consecutive ranges with about equal numbers of tokens.
+    static func blocks(_ lengths: [Int]) -> [Range<Int>] {
+        let count = min(lengths.count, mostBlocks)
+        let total = lengths.reduce(0, +)
+        var blocks: [Range<Int>] = []
+        var (start, tokens) = (0, 0)
+        for (i, length) in lengths.enumerated() {
+            tokens += length
+            if tokens * count >= total * (blocks.count + 1) || i == lengths.count - 1 {
+                blocks.append(start..<i + 1)
+                start = i + 1
+            }
+        }
+        return blocks
+    }
+}

@@ -1,0 +1,97 @@
+// Training sees each dimension of the hidden states with mean 0 and standard deviation 1, without
+// ever touching them: weights w' on standardised tokens (x - μ)/σ are weights w = w'/σ on the
+// tokens as they are, with w·μ taken off the bias that goes with them:
+//
+//     w'·(x - μ)/σ + b'  =  w·x + b,    w = w'/σ,  b = b' - w·μ
+//
+// so a probe is trained in w', b' and saved as w, b. Rows without a bias (queries) are scaled only:
+// under a softmax over tokens their constant does nothing. For the gradient, by the chain rule,
+// ∂w' = (∂w - ∂b·μ)/σ and ∂b' = ∂b.
+import Tensors
+
+struct Standardization: Sendable {
+    /// μ, D values.
+    let mean: [Float]
+    /// 1/σ, D values; 1 for a dimension that does not vary, as in scikit-learn's StandardScaler.
+    let inverseScale: [Float]
+
+    /// Changes nothing.
+    init(width: Int) {
+        mean = Array(repeating: 0, count: width)
+        inverseScale = Array(repeating: 1, count: width)
+    }
+
+    /// Mean and standard deviation of all visible tokens of a set. O(T·D), the same bits on any
+    /// number of threads.
+    init(_ data: ActivationSet, threads: Int) throws {
+        let width = data.width
+        let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
+        // Sums of x - x₀ and its square, with x₀ the first token, so that a large mean costs nothing.
+        var scratch: [Float] = []
+        var origin = [Float](repeating: 0, count: width)
+        data[0].withTokens(0..<1, scratch: &scratch) { for d in 0..<width { origin[d] = $0[d] } }
+        let first = origin
+        let sums = try Parallel.map(count: blocks.count, threads: threads, workspace: { [Float]() }) {
+            block, scratch in
+            var sums = (count: 0, linear: [Double](repeating: 0, count: width), square: [Double](repeating: 0, count: width))
+            for index in blocks[block] {
+                data[index].forEachTile(scratch: &scratch) { range, tokens in
+                    sums.count += range.count
+                    for j in 0..<range.count {
+                        for d in 0..<width {
+                            let x = Double(tokens[j * width + d] - first[d])
+                            sums.linear[d] += x
+                            sums.square[d] += x * x
+                        }
+                    }
+                }
+            }
+            return sums
+        }
+        let count = Double(sums.reduce(0) { $0 + $1.count })
+        var mean = first
+        var inverseScale = [Float](repeating: 1, count: width)
+        for d in 0..<width {
+            let offset = sums.reduce(0) { $0 + $1.linear[d] } / count
+            let variance = sums.reduce(0) { $0 + $1.square[d] } / count - offset * offset
+            mean[d] = Float(Double(first[d]) + offset)
+            let varies = variance > 1e-12 * max(1, Double(mean[d]) * Double(mean[d]))
+            if varies { inverseScale[d] = Float(1 / variance.squareRoot()) }
+        }
+        self.mean = mean
+        self.inverseScale = inverseScale
+    }
+
+    /// Parameters on the tokens as they are, from parameters on standardised tokens.
+    func fold(_ parameters: [Float], _ tensors: [ParameterTensor]) -> [Float] {
+        var folded = parameters
+        forEachTokenRow(tensors) { row, bias in
+            var shift: Float = 0
+            for d in mean.indices {
+                folded[row + d] *= inverseScale[d]
+                shift += folded[row + d] * mean[d]
+            }
+            if let bias { folded[bias] -= shift }
+        }
+        return folded
+    }
+
+    /// The gradient by parameters on standardised tokens, from that by folded ones.
+    func pullBack(_ gradient: inout [Float], _ tensors: [ParameterTensor]) {
+        forEachTokenRow(tensors) { row, bias in
+            let g = bias.map { gradient[$0] } ?? 0
+            for d in mean.indices { gradient[row + d] = (gradient[row + d] - g * mean[d]) * inverseScale[d] }
+        }
+    }
+
+    // Where each row that multiplies tokens starts, and its bias, in the flat vector.
+    private func forEachTokenRow(_ tensors: [ParameterTensor], _ body: (Int, Int?) -> Void) {
+        for (tensor, range) in tensors.placed {
+            guard case .tokenWeights(let biasName) = tensor.role else { continue }
+            let biases = biasName.flatMap { tensors.range(of: $0) }
+            for (r, row) in stride(from: range.lowerBound, to: range.upperBound, by: mean.count).enumerated() {
+                body(row, biases.map { $0.lowerBound + r })
+            }
+        }
+    }
+}

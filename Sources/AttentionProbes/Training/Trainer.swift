@@ -1,0 +1,130 @@
+private import Foundation
+private import Tensors
+
+/// Fits probes of one configuration.
+public struct Trainer: Sendable {
+    /// The kind of probe and its sizes.
+    public let configuration: ProbeConfiguration
+    /// How it is trained.
+    public let options: TrainingOptions
+
+    /// A trainer.
+    public init(_ configuration: ProbeConfiguration = .attention(), options: TrainingOptions = TrainingOptions()) {
+        self.configuration = configuration
+        self.options = options
+    }
+
+    /// A fitted probe and how it came about.
+    public struct Result: Sendable {
+        /// The probe with the lowest validation loss; without validation, the last.
+        public let probe: Probe
+        /// What `progress` was told, in order.
+        public let history: [TrainingProgress]
+        /// Why training ended.
+        public let stop: TrainingStop
+        /// Sequences trained on.
+        public let trainingCount: Int
+        /// Sequences held out.
+        public let validationCount: Int
+    }
+
+    /// Fits a probe.
+    ///
+    /// The same data, options and seed give the same probe, bit for bit, on any number of threads.
+    ///
+    /// - Parameters:
+    ///   - data: labelled sequences.
+    ///   - validation: sequences for early stopping; nil takes a share of `data`.
+    ///   - task: what to predict; nil reads it off the labels.
+    ///   - isInterrupted: asked between steps; true ends training with the best probe so far.
+    ///   - progress: told after every epoch.
+    /// - Throws: `DataError` where labels are missing, are of one class or do not fit the task, the
+    ///   groups allow no split, or hidden states are not finite.
+    public func fit(
+        _ data: ActivationSet, validation: ActivationSet? = nil, task: ProbeTask? = nil,
+        isInterrupted: @escaping @Sendable () -> Bool = { false },
+        progress: @escaping (TrainingProgress) -> Void = { _ in }
+    ) throws -> Result {
+        let task = try task ?? data.task()
+        let (training, heldOut) = try split(data, validation)
+        let architecture = configuration.architecture(width: data.width, outputs: task.outputs)
+        var run = try TrainingRun(
+            architecture, task, options, training: training, validation: heldOut,
+            isInterrupted: isInterrupted, progress: progress)
+        let stop = try run.run()
+        let probe = Probe(
+            configuration, width: data.width, task: task, parameters: run.bestParameters,
+            training: record(run, stop, training, heldOut))
+        return Result(
+            probe: probe, history: run.history, stop: stop, trainingCount: training.count,
+            validationCount: heldOut?.count ?? 0)
+    }
+
+    // Training and validation sequences; the training part has to have every class.
+    private func split(
+        _ data: ActivationSet, _ validation: ActivationSet?
+    ) throws(DataError) -> (ActivationSet, ActivationSet?) {
+        try data.checkSeveralClasses()
+        if let validation {
+            try data.checkFits(validation)
+            return (data, validation)
+        }
+        guard options.validationFraction > 0 else { return (data, nil) }
+        let (first, second) = data.split(fraction: options.validationFraction, seed: options.seed)
+        let hint = "both parts of a validation split to have sequences of every class (a validation fraction of 0 trains on all)"
+        guard !first.isEmpty, !second.isEmpty else {
+            throw DataError(
+                .singleClass, data.files[0].path, expected: hint,
+                found: "\(data.count) sequences in groups that cannot be split")
+        }
+        let training = data.selecting(first)
+        guard training.classCount == data.classCount else {
+            throw DataError(
+                .singleClass, data.files[0].path, expected: hint, found: "a class within one group")
+        }
+        return (training, data.selecting(second))
+    }
+
+    // What the probe file says about its training.
+    private func record(
+        _ run: TrainingRun, _ stop: TrainingStop, _ training: ActivationSet, _ validation: ActivationSet?
+    ) -> [String: String] {
+        var record = [
+            "optimizer": options.optimizer.rawValue,
+            "epochs": String(options.epochs),
+            "l2": String(options.l2),
+            "standardize": String(options.standardizes),
+            "seed": String(options.seed),
+            "data": training.files.map { URL(fileURLWithPath: $0.path).lastPathComponent }.joined(separator: ", "),
+            "training_sequences": String(training.count),
+            "validation_sequences": String(validation?.count ?? 0),
+            "stop": stop.rawValue,
+        ]
+        if options.optimizer == .adamw {
+            record["learning_rate"] = String(options.learningRate)
+            record["batch_size"] = String(options.batchSize)
+            record["token_dropout"] = String(options.tokenDropout)
+        }
+        if let best = run.best {
+            record["epoch"] = String(best.epoch)
+            record["training_loss"] = String(best.loss)
+            record["validation_loss"] = best.validationLoss.map { String($0) }
+        }
+        return record
+    }
+}
+
+extension ActivationSet {
+    fileprivate var classCount: Int {
+        if case .classes(let classes) = targets { return Set(classes).count }
+        return 0
+    }
+
+    fileprivate func checkSeveralClasses() throws(DataError) {
+        guard case .classes(let labels) = targets, classCount < 2 else { return }
+        let name = labels.first.map { label in classes.map { $0[label] } ?? String(label) } ?? "none"
+        throw DataError(
+            .singleClass, files[0].path, "tensor labels", expected: "sequences of at least two classes",
+            found: "only class \(name)")
+    }
+}

@@ -1,0 +1,81 @@
+/// How a probe is trained.
+public struct TrainingOptions: Sendable, Equatable {
+    /// The optimiser.
+    public enum Optimizer: String, Sendable, CaseIterable {
+        /// Adam with decoupled weight decay on minibatches of sequences, its learning rate falling
+        /// to 0 along a cosine.
+        case adamw
+        /// Limited-memory BFGS on all sequences at once, with a strong-Wolfe line search.
+        case lbfgs
+    }
+
+    /// The optimiser.
+    public var optimizer: Optimizer
+    /// Passes over the training sequences for AdamW, iterations for L-BFGS.
+    public var epochs: Int
+    /// Sequences of a minibatch (AdamW).
+    public var batchSize: Int
+    /// The highest learning rate (AdamW). Position weights take a tenth of it.
+    public var learningRate: Float
+    /// λ: L-BFGS minimises loss + λ/2·Σw², AdamW decays weights by λ times the learning rate a
+    /// step. Biases and position weights are left alone.
+    public var l2: Float
+    /// The probability with which a token is hidden from an attention or mean probe for a pass
+    /// (AdamW); at least one token of a sequence stays.
+    public var tokenDropout: Float
+    /// The share of sequences held out for early stopping, groups kept whole; 0 for none.
+    public var validationFraction: Double
+    /// Epochs without a lower validation loss after which training stops.
+    public var patience: Int
+    /// Whether dimensions are brought to mean 0 and standard deviation 1 for training. The probe
+    /// that results takes hidden states as they are either way.
+    public var standardizes: Bool
+    /// The seed of every random choice.
+    public var seed: UInt64
+    /// Threads at most; the result does not depend on it.
+    public var threads: Int
+
+    /// Defaults for an optimiser.
+    public init(_ optimizer: Optimizer = .adamw) {
+        self.optimizer = optimizer
+        epochs = optimizer == .adamw ? 15 : 100
+        batchSize = 32
+        learningRate = 3e-3
+        l2 = optimizer == .adamw ? 1e-2 : 1e-3
+        tokenDropout = 0.5
+        validationFraction = 0.2
+        patience = 10
+        standardizes = true
+        seed = 0
+        threads = .max
+    }
+}
+
+/// How far training has come.
+public struct TrainingProgress: Sendable, Equatable {
+    /// The epoch (AdamW) or iteration (L-BFGS) that has ended, from 1.
+    public let epoch: Int
+    /// How many there will be at most.
+    public let epochs: Int
+    /// Mean loss over the training sequences: of the epoch's minibatches as they were met (AdamW),
+    /// or at the point reached (L-BFGS). Without the penalty.
+    public let loss: Double
+    /// λ/2·Σw² at the point reached.
+    public let penalty: Double
+    /// Mean loss over the validation sequences; nil without any.
+    public let validationLoss: Double?
+    /// The epoch with the lowest validation loss so far (without validation, the last).
+    public let bestEpoch: Int
+}
+
+/// Why training ended.
+public enum TrainingStop: String, Sendable {
+    /// All epochs were done.
+    case finished
+    /// The gradient is zero to within the tolerance, or the loss does not fall any more.
+    case converged
+    /// The validation loss had not fallen for `patience` epochs.
+    case earlyStopping = "early stopping"
+    /// The caller asked for it.
+    case interrupted
+}

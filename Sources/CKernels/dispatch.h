@@ -1,0 +1,43 @@
+// Compiles one inline body for each instruction set and picks one at run time.
+//
+// DISPATCH(name, parameters, arguments) wants a `static inline` function `name_body` with the
+// attribute ALWAYS_INLINE whose first parameter is `int registers`: 32 vector registers of 16
+// floats, 16 of 8, or 16 of 4. It defines the public function `name`.
+#ifndef CK_DISPATCH_H
+#define CK_DISPATCH_H
+
+#define ALWAYS_INLINE __attribute__((always_inline)) inline
+
+#if defined(__x86_64__)
+
+#define CK_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c")))
+#define CK_AVX2 __attribute__((target("avx2,fma,f16c")))
+
+static inline int ck_level(void) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+        return 2;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
+}
+
+#define DISPATCH(name, parameters, ...)                                                            \
+    CK_AVX512 static void name##_avx512 parameters { name##_body(512, __VA_ARGS__); }              \
+    CK_AVX2 static void name##_avx2 parameters { name##_body(256, __VA_ARGS__); }                  \
+    static void name##_plain parameters { name##_body(128, __VA_ARGS__); }                         \
+    void name parameters {                                                                         \
+        switch (ck_level()) {                                                                      \
+        case 2: name##_avx512(__VA_ARGS__); break;                                                 \
+        case 1: name##_avx2(__VA_ARGS__); break;                                                   \
+        default: name##_plain(__VA_ARGS__);                                                        \
+        }                                                                                          \
+    }
+
+#else
+
+static inline int ck_level(void) { return 0; }
+#define DISPATCH(name, parameters, ...)                                                            \
+    void name parameters { name##_body(128, __VA_ARGS__); }
+
+#endif
+
+#endif

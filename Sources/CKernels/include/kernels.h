@@ -1,0 +1,32 @@
+// The inner loops that neither OpenBLAS nor the Swift compiler's default target runs at the
+// speed of the machine. Plain C on vector types, compiled for each instruction set and chosen
+// at run time. Only the Tensors target calls these.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Weight rows per panel of `ck_project_panel`.
+#define CK_PANEL_COLUMNS 16
+
+// True where the kernels below are compiled for this machine's vector unit (AVX2 with FMA or
+// AVX-512). Elsewhere they are correct, and OpenBLAS is faster.
+_Bool ck_has_fast_kernels(void);
+
+// z[c·z_stride + t] = Σ_d x[t·width + d] · panel[d·16 + c], for t < tokens and c < columns ≤ 16.
+// `panel` is the weights of up to 16 columns, interleaved; unused columns hold zeros.
+// The order of the sum over d is the same for every token, wherever it stands in the tile.
+void ck_project_panel(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panel,
+                      ptrdiff_t columns, float *z, ptrdiff_t z_stride);
+
+// z[c·z_stride + t] = Σ_d x[t·width + d] · w[c·width + d], for t < tokens and c < columns ≤ 4.
+// The same promise about the order of the sum.
+void ck_project_rows(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
+                     ptrdiff_t columns, float *z, ptrdiff_t z_stride);
+
+// IEEE half and bfloat16 to float: exact, subnormals, infinities and NaNs included.
+void ck_widen_f16(const uint16_t *from, float *to, ptrdiff_t count);
+void ck_widen_bf16(const uint16_t *from, float *to, ptrdiff_t count);
+
+#endif

@@ -1,0 +1,108 @@
+// Token tiles times a few weight rows: the product that every probe starts with.
+//
+// x is read once from memory, so the aim is to read it at the memory's speed. A block of tokens
+// is held against all columns in registers: `panel` broadcasts one x and multiplies 16 columns
+// (for 5 to 16 columns), `rows` multiplies 16 successive d of a token with those of each weight
+// row and adds up at the end (for 1 to 4). Output is column by column, so that the logits of
+// one head lie side by side over tokens, as the softmax wants them.
+#include "dispatch.h"
+#include "kernels.h"
+
+typedef float v16 __attribute__((vector_size(64), aligned(4)));
+
+// Terms added in one chain before it joins the running total: bounds the rounding error of a
+// long sum by that of sums of this length.
+enum { CHAIN = 256 };
+
+_Bool ck_has_fast_kernels(void) { return ck_level() > 0; }
+
+static ALWAYS_INLINE void panel_block(const int tokens, const float *x, ptrdiff_t width, const float *panel,
+                                      ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+    v16 total[16];
+    for (int r = 0; r < tokens; r++) total[r] = (v16){0};
+    for (ptrdiff_t from = 0; from < width; from += CHAIN) {
+        ptrdiff_t to = from + CHAIN < width ? from + CHAIN : width;
+        v16 sum[16];
+#pragma clang loop unroll(full)
+        for (int r = 0; r < tokens; r++) sum[r] = (v16){0};
+        for (ptrdiff_t d = from; d < to; d++) {
+            v16 w = *(const v16 *)(panel + d * CK_PANEL_COLUMNS);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < tokens; r++) sum[r] += x[r * width + d] * w;
+        }
+#pragma clang loop unroll(full)
+        for (int r = 0; r < tokens; r++) total[r] += sum[r];
+    }
+    for (ptrdiff_t c = 0; c < columns; c++)
+        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = total[r][c];
+}
+
+static ALWAYS_INLINE void ck_project_panel_body(const int registers, const float *x, ptrdiff_t tokens,
+                                                ptrdiff_t width, const float *panel, ptrdiff_t columns,
+                                                float *z, ptrdiff_t z_stride) {
+    // Accumulators that leave room for the weights: 12 of 32, 6 pairs of 16, 2 fours of 16.
+    const int step = registers == 512 ? 12 : registers == 256 ? 6 : 2;
+    for (; tokens >= step; tokens -= step, x += step * width, z += step)
+        panel_block(step, x, width, panel, columns, z, z_stride);
+    const int half = step / 2;
+    for (; tokens >= half; tokens -= half, x += half * width, z += half)
+        panel_block(half, x, width, panel, columns, z, z_stride);
+    for (; tokens > 0; tokens--, x += width, z++) panel_block(1, x, width, panel, columns, z, z_stride);
+}
+
+static ALWAYS_INLINE void rows_block(const int tokens, const int columns, const float *x, ptrdiff_t width,
+                                     const float *w, float *z, ptrdiff_t z_stride) {
+    v16 sum[4][4];
+    for (int r = 0; r < tokens; r++)
+        for (int c = 0; c < columns; c++) sum[r][c] = (v16){0};
+    ptrdiff_t d = 0;
+    for (; d + 16 <= width; d += 16) {
+        v16 b[4];
+#pragma clang loop unroll(full)
+        for (int c = 0; c < columns; c++) b[c] = *(const v16 *)(w + c * width + d);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < tokens; r++) {
+            v16 a = *(const v16 *)(x + r * width + d);
+#pragma clang loop unroll(full)
+            for (int c = 0; c < columns; c++) sum[r][c] += a * b[c];
+        }
+    }
+    for (int r = 0; r < tokens; r++)
+        for (int c = 0; c < columns; c++) {
+            float tail = 0;
+            for (ptrdiff_t e = d; e < width; e++) tail += x[r * width + e] * w[c * width + e];
+            v16 s = sum[r][c];
+            for (int half = 8; half > 0; half /= 2)
+                for (int i = 0; i < half; i++) s[i] += s[i + half];
+            z[c * z_stride + r] = s[0] + tail;
+        }
+}
+
+static ALWAYS_INLINE void rows_columns(const int step, const int columns, const float *x, ptrdiff_t tokens,
+                                       ptrdiff_t width, const float *w, float *z, ptrdiff_t z_stride) {
+    for (; tokens >= step; tokens -= step, x += step * width, z += step)
+        rows_block(step, columns, x, width, w, z, z_stride);
+    for (; tokens > 0; tokens--, x += width, z++) rows_block(1, columns, x, width, w, z, z_stride);
+}
+
+static ALWAYS_INLINE void ck_project_rows_body(const int registers, const float *x, ptrdiff_t tokens,
+                                               ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
+                                               ptrdiff_t z_stride) {
+    const int wide = registers == 512;
+    switch (columns) {
+    case 1: rows_columns(4, 1, x, tokens, width, w, z, z_stride); break;
+    case 2: rows_columns(wide ? 4 : 2, 2, x, tokens, width, w, z, z_stride); break;
+    case 3: rows_columns(wide ? 4 : 2, 3, x, tokens, width, w, z, z_stride); break;
+    case 4: rows_columns(wide ? 4 : 1, 4, x, tokens, width, w, z, z_stride); break;
+    }
+}
+
+DISPATCH(ck_project_panel,
+         (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
+          ptrdiff_t z_stride),
+         x, tokens, width, panel, columns, z, z_stride)
+
+DISPATCH(ck_project_rows,
+         (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
+          ptrdiff_t z_stride),
+         x, tokens, width, w, columns, z, z_stride)

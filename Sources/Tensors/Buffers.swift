@@ -1,0 +1,17 @@
+extension [Float] {
+    /// Makes room for at least `count` elements, of which none keeps its value if it must grow.
+    public mutating func grow(to count: Int) {
+        if self.count < count { self = Array(repeating: 0, count: count) }
+    }
+
+    /// Lends a part for writing. O(1).
+    ///
+    /// - Precondition: the range lies inside the array.
+    public mutating func withPart<R>(_ range: Range<Int>, _ body: (inout MutableSpan<Float>) -> R) -> R {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "part \(range) of \(count) elements")
+        return unsafe withUnsafeMutableBufferPointer { buffer in
+            var part = unsafe MutableSpan(_unsafeElements: buffer[range])
+            return body(&part)
+        }
+    }
+}

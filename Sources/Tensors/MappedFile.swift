@@ -1,0 +1,79 @@
+private import Foundation
+
+/// A file mapped read-only into memory: its pages are read when they are first looked at, and the
+/// system may drop them again, so a file larger than memory costs address space only.
+///
+/// The bytes are those of the file when it was opened, as long as nobody shortens it.
+@safe public final class MappedFile: Sendable {
+    /// The path it was opened with.
+    public let path: String
+    /// Length in bytes.
+    public let count: Int
+    private nonisolated(unsafe) let base: UnsafeRawPointer?
+
+    /// Maps a regular file. O(1).
+    ///
+    /// - Throws: `SystemError` where it cannot be opened or mapped, or is no regular file.
+    public init(path: String) throws(SystemError) {
+        let descriptor = unsafe try Int32(checked(Int(open(path, O_RDONLY | O_CLOEXEC)), "open", path))
+        defer { close(descriptor) }
+        var status = stat()
+        _ = try unsafe checked(Int(fstat(descriptor, &status)), "read", path)
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            let code = status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL
+            throw SystemError(operation: "map", path: path, code: code)
+        }
+        self.path = path
+        count = Int(status.st_size)
+        guard count > 0 else {
+            unsafe base = nil
+            return
+        }
+        let address = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else {
+            throw SystemError(operation: "map", path: path, code: errno)
+        }
+        unsafe base = UnsafeRawPointer(address)
+    }
+
+    deinit {
+        if let base = unsafe base { unsafe munmap(UnsafeMutableRawPointer(mutating: base), count) }
+    }
+
+    /// Lends the bytes of a range, without a copy.
+    ///
+    /// - Precondition: the range lies inside the file.
+    public func withBytes<R, E: Error>(
+        _ range: Range<Int>, _ body: (RawSpan) throws(E) -> R
+    ) throws(E) -> R {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes outside \(path)")
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: unsafe base.map { unsafe $0 + range.lowerBound }, count: range.count)
+        return try body(unsafe RawSpan(_unsafeBytes: bytes))
+    }
+
+    /// Copies the bytes of a range. O(range.count).
+    public func bytes(_ range: Range<Int>) -> [UInt8] {
+        withBytes(range) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+    }
+}
+
+extension RawSpan {
+    /// Lends the bytes as floats in place.
+    ///
+    /// - Precondition: the bytes are aligned for floats and hold a whole number of them.
+    func withFloats<R, E: Error>(_ body: (Span<Float>) throws(E) -> R) throws(E) -> R {
+        try unsafe withUnsafeBytes { (bytes) throws(E) -> R in try body(unsafe Span(_unsafeBytes: bytes)) }
+    }
+}
+
+/// Copies elements of a trivial type out of bytes that may be unaligned. O(n).
+///
+/// - Precondition: the bytes hold a whole number of elements.
+public func loadArray<T: BitwiseCopyable>(_ bytes: RawSpan, of type: T.Type) -> [T] {
+    let size = MemoryLayout<T>.size
+    precondition(bytes.byteCount % size == 0, "bytes are no whole number of elements")
+    return (0..<bytes.byteCount / size).map {
+        unsafe bytes.unsafeLoadUnaligned(fromByteOffset: $0 * size, as: T.self)
+    }
+}

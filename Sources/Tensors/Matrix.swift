@@ -1,0 +1,40 @@
+/// An owned, dense, row-major matrix of floats.
+///
+/// `storage[r * columns + c]` is the element of row `r` and column `c`. Copies share storage until
+/// one of them is written.
+public struct Matrix: Sendable, Equatable {
+    /// Number of rows.
+    public let rows: Int
+    /// Number of columns.
+    public let columns: Int
+    /// The elements, row after row.
+    public private(set) var storage: [Float]
+
+    /// A matrix of zeros, rows×columns.
+    public init(rows: Int, columns: Int) {
+        self.init(rows: rows, columns: columns, storage: Array(repeating: 0, count: rows * columns))
+    }
+
+    /// A matrix over elements given row after row.
+    ///
+    /// - Precondition: `storage.count == rows * columns`.
+    public init(rows: Int, columns: Int, storage: [Float]) {
+        precondition(
+            storage.count == rows * columns,
+            "a \(rows)×\(columns) matrix has \(rows * columns) elements, found \(storage.count)")
+        self.rows = rows
+        self.columns = columns
+        self.storage = storage
+    }
+
+    /// The element of one row and column. O(1).
+    public subscript(row: Int, column: Int) -> Float {
+        get { storage[row * columns + column] }
+        set { storage[row * columns + column] = newValue }
+    }
+
+    /// The elements of one row, without a copy. O(1).
+    public subscript(row row: Int) -> ArraySlice<Float> {
+        storage[row * columns..<(row + 1) * columns]
+    }
+}

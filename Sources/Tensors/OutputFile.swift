@@ -1,0 +1,72 @@
+private import Foundation
+
+/// A file that appears whole or not at all: bytes go to a hidden file beside the target, which
+/// takes the target's name when everything is written. Dropped without `commit`, it leaves nothing.
+///
+/// A target that exists and is no regular file (a pipe, a device) is written in place.
+public final class OutputFile {
+    /// The target.
+    public let path: String
+    private let descriptor: Int32
+    private let replacement: (temporary: String, target: String)?
+    private var isCommitted = false
+
+    /// Opens a target for writing; an existing file keeps its content until `commit`.
+    ///
+    /// - Throws: `SystemError`, for example where its folder does not exist.
+    public init(path: String) throws(SystemError) {
+        self.path = path
+        var status = stat()
+        let exists = unsafe stat(path, &status) == 0
+        if exists, status.st_mode & S_IFMT == S_IFDIR {
+            throw SystemError(operation: "write", path: path, code: EISDIR)
+        }
+        if exists, status.st_mode & S_IFMT != S_IFREG {
+            descriptor = Int32(unsafe try checked(Int(open(path, O_WRONLY | O_CLOEXEC)), "write", path))
+            replacement = nil
+            return
+        }
+        // Through links, so that a link to a file stays a link.
+        let target = exists ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
+        let url = URL(fileURLWithPath: target)
+        let temporary = url.deletingLastPathComponent()
+            .appendingPathComponent(".\(url.lastPathComponent).\(getpid()).partial").path
+        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+        descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
+        replacement = (temporary, target)
+    }
+
+    /// The process's standard output, written as it comes.
+    public static func standardOutput() throws(SystemError) -> OutputFile { try OutputFile(duplicating: 1) }
+
+    private init(duplicating standard: Int32) throws(SystemError) {
+        path = "standard output"
+        descriptor = Int32(try checked(Int(dup(standard)), "write", path))
+        replacement = nil
+    }
+
+    deinit {
+        close(descriptor)
+        if let replacement, !isCommitted { unsafe unlink(replacement.temporary) }
+    }
+
+    /// Appends bytes.
+    public func write(_ bytes: [UInt8]) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            let written = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe Foundation.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
+            }
+            if written == -1, errno == EINTR { continue }
+            done += try checked(written, "write", path)
+        }
+    }
+
+    /// Gives the target what was written, on disk before it takes the name.
+    public func commit() throws(SystemError) {
+        guard let replacement else { return }
+        _ = try checked(Int(fsync(descriptor)), "write", path)
+        _ = unsafe try checked(Int(rename(replacement.temporary, replacement.target)), "replace", path)
+        isCommitted = true
+    }
+}

@@ -1,0 +1,125 @@
+private import CKernels
+
+/// A few weight rows, R×D, made ready to be multiplied with the tokens of many sequences:
+/// z[r, j] = x_j · w_r.
+///
+/// One tall `cblas_sgemm` is the slow way to do this, because it copies all of X into packed form
+/// first. Three plans are there, with the same result up to rounding:
+///
+/// - `panels` (R > 4) and `rows` (R ≤ 4): C kernels that read X once and keep a block of tokens
+///   against up to 16 weight rows in registers. Taken where the processor has AVX2 or AVX-512.
+/// - `gemm`: `cblas_sgemm` on token tiles; always there, and the best for many rows, where its
+///   packing pays.
+public struct Projection: Sendable {
+    /// How the product is computed.
+    public enum Plan: Sendable, CaseIterable {
+        /// C kernel, up to 16 weight rows a pass, interleaved.
+        case panels
+        /// C kernel, up to 4 weight rows a pass, as they are.
+        case rows
+        /// `cblas_sgemm` a tile.
+        case gemm
+
+        /// The fastest plan for R weight rows on this processor.
+        public static func best(rows: Int) -> Plan {
+            guard ck_has_fast_kernels(), rows <= 64 else { return .gemm }
+            return rows <= 4 ? .rows : .panels
+        }
+    }
+
+    /// R, the number of weight rows.
+    public let rows: Int
+    /// D, the width of a token.
+    public let width: Int
+    /// How it is computed.
+    public let plan: Plan
+    // R×D row-major for `rows` and `gemm`; for `panels` ⌈R/16⌉ blocks of D×16, zeros at the end.
+    private let weights: [Float]
+
+    private static let panelColumns = Int(CK_PANEL_COLUMNS)
+    private static let rowColumns = 4
+
+    /// Prepares weights, R×D row-major. O(R·D).
+    ///
+    /// - Parameter plan: nil for the fastest.
+    public init(_ weights: ArraySlice<Float>, rows: Int, width: Int, plan: Plan? = nil) {
+        precondition(weights.count == rows * width, "\(weights.count) weights for \(rows)×\(width)")
+        self.rows = rows
+        self.width = width
+        self.plan = plan ?? .best(rows: rows)
+        guard self.plan == .panels else {
+            self.weights = Array(weights)
+            return
+        }
+        let columns = Self.panelColumns
+        var panels = [Float](repeating: 0, count: (rows + columns - 1) / columns * columns * width)
+        for r in 0..<rows {
+            let base = r / columns * columns * width + r % columns
+            for d in 0..<width { panels[base + d * columns] = weights[weights.startIndex + r * width + d] }
+        }
+        self.weights = panels
+    }
+
+    /// z[r, j] = x_j · w_r for every visible token j of a sequence; z is R×n, row-major.
+    ///
+    /// - Precondition: `z` holds at least R·n elements, and the widths agree.
+    public func apply(_ sequence: TokenSequence, into z: inout [Float], scratch: inout [Float]) {
+        precondition(sequence.width == width, "tokens of width \(sequence.width), weights of \(width)")
+        let count = sequence.count
+        z.grow(to: rows * count)
+        sequence.forEachTile(scratch: &scratch) { range, tokens in
+            var out = z.mutableSpan
+            applyTile(tokens, count: range.count, into: &out, at: range.lowerBound, stride: count)
+        }
+    }
+
+    private func applyTile(
+        _ tokens: Span<Float>, count: Int, into z: inout MutableSpan<Float>, at start: Int, stride: Int
+    ) {
+        let perPass: Int
+        switch plan {
+        case .gemm:
+            BLAS.gemm(
+                .no, .yes, m: rows, n: count, k: width, a: weights.span, aStride: width,
+                b: tokens, bStride: width, c: &z, at: start, cStride: stride)
+            return
+        case .panels: perPass = Self.panelColumns
+        case .rows: perPass = Self.rowColumns
+        }
+        precondition(tokens.count == count * width && z.count >= start + (rows - 1) * stride + count)
+        unsafe tokens.withUnsafeBufferPointer { x in
+            unsafe z.withUnsafeMutableBufferPointer { z in
+                unsafe weights.withUnsafeBufferPointer { w in
+                    for first in Swift.stride(from: 0, to: rows, by: perPass) {
+                        // A pass's weights start at `first * width` in both layouts.
+                        let columns = min(perPass, rows - first)
+                        let kernel = unsafe plan == .panels ? ck_project_panel : ck_project_rows
+                        unsafe kernel(
+                            x.baseAddress!, count, width, w.baseAddress! + first * width, columns,
+                            z.baseAddress! + start + first * stride, stride)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension TokenSequence {
+    /// sums[r] += Σ_j a[r, j]·x_j over the visible tokens j: weighted sums of tokens, and with
+    /// a = ∂loss/∂z the gradient of the weights of a `Projection`.
+    ///
+    /// - Parameters:
+    ///   - a: R×n, row-major.
+    ///   - sums: R×D, row-major; it may be longer.
+    public func addWeightedSums(_ a: [Float], rows: Int, to sums: inout [Float], scratch: inout [Float]) {
+        precondition(a.count >= rows * count && sums.count >= rows * width)
+        let (count, width) = (count, width)
+        forEachTile(scratch: &scratch) { range, tokens in
+            var out = sums.mutableSpan
+            BLAS.gemm(
+                .no, .no, m: rows, n: width, k: range.count,
+                a: a.span.extracting(droppingFirst: range.lowerBound), aStride: count,
+                b: tokens, bStride: width, beta: 1, c: &out, cStride: width)
+        }
+    }
+}

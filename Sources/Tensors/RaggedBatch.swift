@@ -1,0 +1,81 @@
+/// Sequences of different lengths, end to end and never padded: a T×D matrix of tokens and the
+/// N+1 offsets where sequences start and end.
+///
+/// Sequence i is the rows `offsets[i]..<offsets[i+1]`.
+public struct RaggedBatch: Sendable {
+    /// The hidden states of all tokens, T×D.
+    public let tokens: TokenMatrix
+    /// N+1 row numbers: starts at 0, rises, ends at T.
+    public let offsets: [Int]
+    /// For every token, whether a probe may look at it; nil if it may look at all.
+    public let tokenMask: [Bool]?
+
+    /// Why tokens and offsets make no batch.
+    public enum Fault: Error, Equatable {
+        /// `offsets` is empty or does not start at 0.
+        case firstOffset(found: Int?)
+        /// `offsets[index]` is less than the one before it.
+        case fallingOffset(index: Int, found: Int, before: Int)
+        /// The last of the offsets is not the number of tokens.
+        case lastOffset(found: Int, tokens: Int)
+        /// A sequence has no token.
+        case emptySequence(index: Int)
+        /// The mask leaves no token of a sequence.
+        case maskedSequence(index: Int)
+        /// The mask has another length than the tokens.
+        case maskLength(found: Int, tokens: Int)
+    }
+
+    /// A batch of existing parts. O(N + T).
+    ///
+    /// - Throws: `Fault`, the first rule that is broken.
+    public init(tokens: TokenMatrix, offsets: [Int], tokenMask: [Bool]? = nil) throws(Fault) {
+        guard offsets.first == 0 else { throw .firstOffset(found: offsets.first) }
+        for i in 1..<offsets.count where offsets[i] < offsets[i - 1] {
+            throw .fallingOffset(index: i, found: offsets[i], before: offsets[i - 1])
+        }
+        guard offsets[offsets.count - 1] == tokens.rows else {
+            throw .lastOffset(found: offsets[offsets.count - 1], tokens: tokens.rows)
+        }
+        if let tokenMask, tokenMask.count != tokens.rows {
+            throw .maskLength(found: tokenMask.count, tokens: tokens.rows)
+        }
+        for i in 1..<offsets.count {
+            guard offsets[i] > offsets[i - 1] else { throw .emptySequence(index: i - 1) }
+            if let tokenMask, !tokenMask[offsets[i - 1]..<offsets[i]].contains(true) {
+                throw .maskedSequence(index: i - 1)
+            }
+        }
+        self.tokens = tokens
+        self.offsets = offsets
+        self.tokenMask = tokenMask
+    }
+
+    /// A batch of sequences in memory, each L×D floats, token after token.
+    ///
+    /// - Precondition: every sequence holds a multiple of `width` values.
+    /// - Throws: `Fault.emptySequence`.
+    public init(_ sequences: [[Float]], width: Int) throws(Fault) {
+        var offsets = [0]
+        for sequence in sequences {
+            precondition(sequence.count % width == 0, "\(sequence.count) values in rows of \(width)")
+            offsets.append(offsets[offsets.count - 1] + sequence.count / width)
+        }
+        let tokens = TokenMatrix(Array(sequences.joined()), columns: width)
+        try self.init(tokens: tokens, offsets: offsets)
+    }
+
+    /// N, the number of sequences.
+    public var count: Int { offsets.count - 1 }
+
+    /// D, the width of a hidden state.
+    public var width: Int { tokens.columns }
+
+    /// One sequence, without a copy of its tokens. O(1), or O(L) where there is a mask.
+    public subscript(index: Int) -> TokenSequence {
+        let rows = offsets[index]..<offsets[index + 1]
+        guard let tokenMask else { return TokenSequence(tokens: tokens, rows: rows, visible: nil) }
+        let visible = rows.filter { tokenMask[$0] }.map { $0 - rows.lowerBound }
+        return TokenSequence(tokens: tokens, rows: rows, visible: visible.count == rows.count ? nil : visible)
+    }
+}

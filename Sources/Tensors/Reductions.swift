@@ -1,0 +1,24 @@
+/// Σ_i a_i·b_i, added in double precision. O(n).
+///
+/// - Precondition: as many elements in `a` as in `b`.
+public func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
+    precondition(a.count == b.count, "lengths differ: \(a.count) and \(b.count)")
+    var sum = 0.0
+    for (a, b) in zip(a, b) { sum += Double(a) * Double(b) }
+    return sum
+}
+
+/// Σ_i a_i, added in double precision. O(n).
+public func sum(_ a: ArraySlice<Float>) -> Double {
+    var sum = 0.0
+    for a in a { sum += Double(a) }
+    return sum
+}
+
+/// Whether every value is finite. O(n).
+public func allFinite(_ values: ArraySlice<Float>) -> Bool {
+    // 0·v is 0 for a finite v and NaN for others, and NaN stays in the sum.
+    var sum: Float = 0
+    for value in values { sum += 0 * value }
+    return sum == 0
+}

@@ -1,0 +1,71 @@
+/// The tokens of one sequence that a probe may look at: n of its L.
+///
+/// Products run over tiles of its tokens, always cut from its own start, so that their bits do not
+/// depend on the batch around it or on threads.
+public struct TokenSequence: Sendable {
+    /// The matrix its tokens are rows of.
+    public let tokens: TokenMatrix
+    /// Its rows there, L of them.
+    public let rows: Range<Int>
+    /// Positions 0…L-1 of the visible tokens, rising; nil if all are visible.
+    private let visible: [Int]?
+
+    init(tokens: TokenMatrix, rows: Range<Int>, visible: [Int]?) {
+        self.tokens = tokens
+        self.rows = rows
+        self.visible = visible
+    }
+
+    /// n, the number of visible tokens; at least one.
+    public var count: Int { visible?.count ?? rows.count }
+
+    /// D, the width of a hidden state.
+    public var width: Int { tokens.columns }
+
+    /// Position inside the sequence, 0…L-1, of the j-th visible token.
+    public func position(_ j: Int) -> Int { visible.map { $0[j] } ?? j }
+
+    /// Position of the last visible token.
+    public var lastPosition: Int { position(count - 1) }
+
+    /// The same sequence with only some of its visible tokens in sight; positions stay.
+    ///
+    /// - Precondition: `isKept` keeps at least one. It is asked once for every visible token.
+    public func keeping(_ isKept: (Int) -> Bool) -> TokenSequence {
+        let kept = (0..<count).filter(isKept).map(position)
+        precondition(!kept.isEmpty, "no token is left")
+        return TokenSequence(tokens: tokens, rows: rows, visible: kept)
+    }
+
+    /// Lends the visible tokens j of `range`, range.count×D: in place where they are floats that
+    /// lie side by side, else gathered and widened into `scratch`.
+    public func withTokens<R, E: Error>(
+        _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R
+    ) throws(E) -> R {
+        let first = rows.lowerBound + position(range.lowerBound)
+        let last = rows.lowerBound + position(range.upperBound - 1)
+        if last - first == range.count - 1 {
+            return try tokens.withRows(first..<last + 1, scratch: &scratch, body)
+        }
+        scratch.grow(to: range.count * width)
+        for (slot, j) in range.enumerated() {
+            scratch.withPart(slot * width..<(slot + 1) * width) {
+                tokens.copyRow(rows.lowerBound + position(j), into: &$0)
+            }
+        }
+        return try body(scratch.span.extracting(first: range.count * width))
+    }
+
+    /// Tokens in one tile: a tile of float hidden states fills a few hundred KiB, well inside a
+    /// core's second-level cache, and is a multiple of the kernels' token blocks.
+    static func tileSize(width: Int) -> Int { min(192, max(12, 65536 / width / 12 * 12)) }
+
+    /// Lends all visible tokens, tile after tile, from the start.
+    public func forEachTile(scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void) {
+        let size = Self.tileSize(width: width)
+        for start in stride(from: 0, to: count, by: size) {
+            let range = start..<min(start + size, count)
+            withTokens(range, scratch: &scratch) { body(range, $0) }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import AttentionProbes
+import Foundation
+import Tensors
+
+/// A document and the tokens that a probe looked at most.
+struct AttendedDocument: Encodable {
+    struct Token: Encodable {
+        let position: Int
+        let text: String
+        /// Mean over the heads.
+        let attention: Float
+    }
+
+    let id: String
+    let label: String?
+    let prediction: String
+    let probability: Float?
+    let tokens: [Token]
+
+    /// The documents whose prediction has the highest probability, the highest first.
+    static func mostConfident(
+        _ count: Int, _ probe: Probe, _ data: ActivationSet, _ threads: Int
+    ) throws -> [AttendedDocument] {
+        let scores = try probe.scores(data, threads: threads)
+        let probabilities = data.indices.map { probe.task.probabilities(scores.logits[row: $0]) }
+        let ranked = data.indices.sorted {
+            let (a, b) = (probabilities[$0].max() ?? 0, probabilities[$1].max() ?? 0)
+            return a == b ? $0 < $1 : a > b
+        }
+        return try ranked.prefix(count).map { index in
+            let classes = probe.task.predictedClasses(probabilities[index], threshold: probe.threshold)
+            return AttendedDocument(
+                id: data.id(index), label: label(data, index),
+                prediction: classes.map { probe.task.classes?[$0] ?? String($0) }.joined(separator: ", "),
+                probability: probabilities[index].max(),
+                tokens: try mostAttended(8, probe, data, index))
+        }
+    }
+
+    private static func label(_ data: ActivationSet, _ index: Int) -> String? {
+        guard case .class(let label) = data.targets?[index] else { return nil }
+        return data.classes?[label] ?? String(label)
+    }
+
+    private static func mostAttended(
+        _ count: Int, _ probe: Probe, _ data: ActivationSet, _ index: Int
+    ) throws -> [Token] {
+        guard let (weights, positions) = try probe.attention(data, sequence: index) else { return [] }
+        let means = (0..<weights.columns).map { j in
+            (0..<weights.rows).reduce(0) { $0 + weights[$1, j] } / Float(weights.rows)
+        }
+        let ranked = means.indices.sorted { abs(means[$0]) == abs(means[$1]) ? $0 < $1 : abs(means[$0]) > abs(means[$1]) }
+        return ranked.prefix(count).map { j in
+            Token(
+                position: positions[j], text: data.tokenText(index, position: positions[j]), attention: means[j])
+        }
+    }
+
+    /// A line about the document and one with its tokens, control characters made visible.
+    var text: String {
+        let probability = probability.map { String(format: " (p %.3f)", $0) } ?? ""
+        let labelled = label.map { ", labelled \($0)" } ?? ""
+        let shown = tokens.map { token in
+            String(format: "%@ %.2f", token.text.printable.trimmingCharacters(in: .whitespaces), token.attention)
+        }
+        return "\(id.printable): \(prediction)\(probability)\(labelled)\n  " + shown.joined(separator: " | ")
+    }
+}
+
+extension String {
+    /// The string without control characters, which data may hold and a terminal would obey.
+    var printable: String {
+        String(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+    }
+}

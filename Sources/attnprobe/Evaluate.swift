@@ -1,0 +1,86 @@
+import ArgumentParser
+import AttentionProbes
+import Foundation
+import Tensors
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compare a probe's scores with the labels.",
+        discussion: """
+              attnprobe evaluate probe.safetensors test.safetensors --documents 3
+            """)
+
+    @Argument(help: "The probe file.")
+    var probe: String
+    @Argument(help: "Activation files or folders, with labels.")
+    var data: [String]
+    @Option(help: "Also show the most attended tokens of so many documents, the most confident first.")
+    var documents = 0
+    @Flag(help: "Print one JSON object on standard output.")
+    var json = false
+    @OptionGroup var shared: SharedOptions
+
+    func validate() throws {
+        guard documents >= 0 else { throw ValidationError("--documents: expected 0 or more, found \(documents)") }
+    }
+
+    func run() throws {
+        let probe = try Probe(path: probe)
+        let data = try shared.open(data)
+        let evaluation = try probe.evaluate(data, threads: shared.threadCount)
+        let shown = documents > 0 ? try AttendedDocument.mostConfident(documents, probe, data, shared.threadCount) : nil
+        if json {
+            print(try Report(evaluation: evaluation, documents: shown).json())
+        } else {
+            print(evaluation.table(probe.task.classes))
+            for document in shown ?? [] { print("\n" + document.text) }
+        }
+    }
+
+    // The evaluation's own keys, with the documents beside them.
+    private struct Report: Encodable {
+        let evaluation: Evaluation
+        let documents: [AttendedDocument]?
+
+        private enum CodingKeys: String, CodingKey { case documents }
+
+        func encode(to encoder: any Encoder) throws {
+            try evaluation.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encodeIfPresent(documents, forKey: .documents)
+        }
+    }
+}
+
+extension Evaluation {
+    /// Names and figures in two columns, then the confusion matrix.
+    func table(_ classes: [String]?) -> String {
+        var rows: [(String, String)] = [
+            ("task", task), ("sequences", String(sequences)), ("tokens", String(tokens)), ("loss", decimal(loss)),
+        ]
+        let figures: [(String, Double?)] = [
+            ("accuracy", accuracy), ("AUROC", auroc), ("average precision", averagePrecision), ("F1", f1),
+            ("recall at 1% FPR", recallAt1FPR), ("R²", r2), ("mean squared error", meanSquaredError),
+            ("threshold", threshold),
+        ]
+        rows += figures.compactMap { name, value in value.map { (name, decimal($0)) } }
+        if let entropyRatio {
+            rows.append(("entropy ratio", entropyRatio.map { String(format: "%.2f", $0) }.joined(separator: " ")))
+        }
+        let width = rows.map(\.0.count).max() ?? 0
+        var lines = rows.map { $0.0.filled(to: width + 2) + $0.1 }
+        if let confusionMatrix, let classes {
+            lines += ["", "label \\ predicted"] + confusionLines(confusionMatrix.counts, classes)
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private func confusionLines(_ counts: [[Int]], _ classes: [String]) -> [String] {
+        let names = classes.map { String($0.prefix(16)) }
+        let nameWidth = names.map(\.count).max() ?? 0
+        let width = (counts.joined().map { String($0).count }.max() ?? 1) + 2
+        return zip(names, counts).map { name, row in
+            name.filled(to: nameWidth) + row.map { String($0).padded(to: width) }.joined()
+        }
+    }
+}

@@ -1,0 +1,52 @@
+public import ArgumentParser
+public import AttentionProbes
+import Foundation
+import Tensors
+
+struct Score: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Score every sequence.",
+        discussion: """
+            One row a sequence, in the order of the data: its id, logits, probabilities and predicted label.
+
+              attnprobe score probe.safetensors test.safetensors --out scores.csv
+            """)
+
+    @Argument(help: "The probe file.")
+    var probe: String
+    @Argument(help: "Activation files or folders.")
+    var data: [String]
+    @Option(help: "The file to write. (default: standard output)")
+    var out: String?
+    @Option(help: "Format of the rows. (default: as the ending of --out says, else jsonl)")
+    var format: ScoreFormat?
+    @OptionGroup var shared: SharedOptions
+
+    private var chosenFormat: ScoreFormat {
+        format ?? out.flatMap { ScoreFormat(rawValue: URL(fileURLWithPath: $0).pathExtension) } ?? .jsonl
+    }
+
+    func validate() throws {
+        guard chosenFormat != .safetensors || out != nil else {
+            throw ValidationError("--format safetensors: expected --out FILE")
+        }
+    }
+
+    func run() throws {
+        let probe = try Probe(path: probe)
+        let data = try shared.open(data)
+        let output = try out.map(OutputFile.init(path:)) ?? OutputFile.standardOutput()
+        let display = CountDisplay(total: data.count, isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
+        var writer = ScoreWriter(chosenFormat, probe, data)
+        try output.write(writer.head)
+        try probe.forEachScores(data, threads: shared.threadCount) { scores in
+            try output.write(writer.rows(scores))
+            display.show(scores.range.upperBound)
+        }
+        try output.write(writer.tail())
+        try output.commit()
+        display.finish()
+    }
+}
+
+extension ScoreFormat: ExpressibleByArgument {}

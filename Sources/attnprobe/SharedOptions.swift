@@ -1,0 +1,50 @@
+import ArgumentParser
+import AttentionProbes
+import Foundation
+import Tensors
+
+/// Options that mean the same in every subcommand that computes.
+struct SharedOptions: ParsableArguments {
+    @Option(help: "Threads to use at most; results do not depend on it. (default: all processors)")
+    var threads: Int?
+
+    @Flag(help: "Print no progress and no notes.")
+    var quiet = false
+
+    @Flag(help: "Leave out sequences with a NaN or infinity in their hidden states instead of stopping.")
+    var skipNonfinite = false
+
+    var threadCount: Int { threads ?? Parallel.availableThreads }
+
+    func validate() throws {
+        guard threadCount > 0 else { throw ValidationError("--threads: expected at least 1, found \(threadCount)") }
+    }
+
+    /// Opens data; where asked, without the sequences that are not finite.
+    func open(_ paths: [String]) throws -> ActivationSet {
+        let data = try ActivationSet(paths: paths)
+        guard skipNonfinite else { return data }
+        let finite = try data.finiteSequences(threads: threadCount)
+        if finite.count < data.count {
+            note("left out \(data.count - finite.count) of \(data.count) sequences with a NaN or infinity")
+        }
+        guard !finite.isEmpty else {
+            throw DataError(.nonFinite, paths[0], expected: "a sequence of finite numbers", found: "none")
+        }
+        return data.selecting(finite)
+    }
+
+    /// A line for people, on standard error.
+    func note(_ line: String) {
+        if !quiet { StandardError.print(line) }
+    }
+}
+
+extension Encodable {
+    /// One JSON object, keys sorted, for standard output.
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return try String(decoding: encoder.encode(self), as: UTF8.self)
+    }
+}

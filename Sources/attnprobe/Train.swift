@@ -1,0 +1,161 @@
+public import ArgumentParser
+public import AttentionProbes
+import Foundation
+import Tensors
+
+extension ProbeKind: ExpressibleByArgument {}
+extension AttentionFunction: ExpressibleByArgument {}
+extension TrainingOptions.Optimizer: ExpressibleByArgument {}
+
+struct Train: ParsableCommand {
+    enum TaskName: String, ExpressibleByArgument, CaseIterable {
+        case binary, multiclass, multilabel, regression
+    }
+
+    static let configuration = CommandConfiguration(
+        abstract: "Fit a probe to labelled activations.",
+        discussion: """
+            Part of the sequences is held out (whole groups, where the data have groups), and the probe
+            with the lowest loss on them is kept. Ctrl-C stops and saves the best probe so far.
+
+              attnprobe train train.safetensors --out probe.safetensors --heads 4 --seed 1
+            """)
+
+    @Argument(help: "Activation files or folders.")
+    var data: [String]
+    @Option(help: "The probe file to write.")
+    var out: String
+
+    @Option(help: "Kind of probe.")
+    var kind: ProbeKind = .attention
+    @Option(help: "Attention heads. (default: 8)")
+    var heads: Int?
+    @Option(help: "Units of a hidden layer behind the heads; 0 for none. (default: 0)")
+    var hidden: Int?
+    @Option(help: "How logits become attention. (default: softmax)")
+    var attention: AttentionFunction?
+    @Option(help: "What to predict. (default: as the labels say)")
+    var task: TaskName?
+
+    @Option(help: "Optimiser.")
+    var optimizer: TrainingOptions.Optimizer = .adamw
+    @Option(help: "Passes over the data (adamw, default 15) or iterations (lbfgs, default 100).")
+    var epochs: Int?
+    @Option(help: "Sequences of a minibatch (adamw). (default: 32)")
+    var batchSize: Int?
+    @Option(help: "Highest learning rate (adamw). (default: 0.003)")
+    var learningRate: Float?
+    @Option(
+        name: [.customLong("l2"), .customLong("weight-decay")],
+        help: "Penalty on weights, not on biases and position weights. (default: 0.01 adamw, 0.001 lbfgs)")
+    var l2: Float?
+    @Option(help: "Probability of hiding a token during training (adamw). (default: 0.5)")
+    var tokenDropout: Float?
+    @Option(help: "Share of sequences held out for early stopping; 0 for none. (default: 0.2)")
+    var validationFraction: Double?
+    @Option(help: "Activations for early stopping, in place of held-out sequences.")
+    var validation: [String] = []
+    @Option(help: "Epochs without a lower validation loss before stopping. (default: 10)")
+    var patience: Int?
+    @Flag(help: "Do not standardise the dimensions of the hidden states for training.")
+    var noStandardize = false
+    @Option(help: "Seed of every random choice.")
+    var seed: UInt64 = 0
+    @Flag(help: "Print a JSON object about the training on standard output.")
+    var json = false
+    @OptionGroup var shared: SharedOptions
+
+    func validate() throws {
+        func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
+            guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
+        }
+        try check(heads ?? 1 > 0, "heads", "at least 1")
+        try check(hidden ?? 0 >= 0, "hidden", "0 or more")
+        try check(epochs ?? 1 > 0, "epochs", "at least 1")
+        try check(batchSize ?? 1 > 0, "batch-size", "at least 1")
+        try check(learningRate.map { $0 > 0 && $0.isFinite } ?? true, "learning-rate", "a positive number")
+        try check(l2.map { $0 >= 0 && $0.isFinite } ?? true, "l2", "0 or a positive number")
+        try check(tokenDropout.map { (0..<1).contains($0) } ?? true, "token-dropout", "a number from 0 to below 1")
+        try check(
+            validationFraction.map { (0..<1).contains($0) } ?? true, "validation-fraction",
+            "a number from 0 to below 1")
+        try check(patience ?? 1 > 0, "patience", "at least 1")
+        let isAttention = kind == .attention
+        try check(heads == nil || isAttention, "heads", "--kind attention")
+        try check(hidden == nil || isAttention, "hidden", "--kind attention")
+        try check(attention == nil || isAttention, "attention", "--kind attention")
+        let isAdamW = optimizer == .adamw
+        try check(batchSize == nil || isAdamW, "batch-size", "--optimizer adamw")
+        try check(learningRate == nil || isAdamW, "learning-rate", "--optimizer adamw")
+        try check(tokenDropout == nil || isAdamW, "token-dropout", "--optimizer adamw")
+        try check(
+            validation.isEmpty || validationFraction == nil, "validation", "no --validation-fraction beside it")
+    }
+
+    func run() throws {
+        // Fails now rather than after the training if the probe cannot be written.
+        _ = try OutputFile(path: out)
+        let training = try shared.open(data)
+        let heldOut = validation.isEmpty ? nil : try shared.open(validation)
+        Interrupt.listen()
+        let display = TrainingDisplay()
+        let result = try Trainer(probeConfiguration, options: trainingOptions).fit(
+            training, validation: heldOut, task: try training.task(named: task?.rawValue),
+            isInterrupted: { Interrupt.isPending },
+            progress: { [shared] in if !shared.quiet { display.show($0) } })
+        if !shared.quiet { display.finish() }
+        guard let best = result.history.last(where: { $0.epoch == result.history.last?.bestEpoch }) else {
+            shared.note("interrupted before the first epoch was done: nothing to save")
+            throw ExitCode(130)
+        }
+        try result.probe.write(to: out)
+        shared.note(
+            "\(result.stop.rawValue): saved epoch \(best.epoch) to \(out)"
+                + (best.validationLoss.map { ", validation loss \(decimal($0))" } ?? ""))
+        if json { print(try Summary(result, best, out).json()) }
+        if result.stop == .interrupted { throw ExitCode(130) }
+    }
+
+    private var probeConfiguration: ProbeConfiguration {
+        switch kind {
+        case .attention: .attention(heads: heads ?? 8, hidden: hidden ?? 0, attention ?? .softmax)
+        case .mean: .mean
+        case .last: .last
+        }
+    }
+
+    private var trainingOptions: TrainingOptions {
+        var options = TrainingOptions(optimizer)
+        options.epochs = epochs ?? options.epochs
+        options.batchSize = batchSize ?? options.batchSize
+        options.learningRate = learningRate ?? options.learningRate
+        options.l2 = l2 ?? options.l2
+        options.tokenDropout = tokenDropout ?? options.tokenDropout
+        options.validationFraction = validationFraction ?? options.validationFraction
+        options.patience = patience ?? options.patience
+        options.standardizes = !noStandardize
+        options.seed = seed
+        options.threads = shared.threadCount
+        return options
+    }
+
+    private struct Summary: Encodable {
+        let probe: String
+        let stop: String
+        let epoch: Int
+        let epochs_run: Int
+        let loss, penalty: Double
+        let validation_loss: Double?
+        let training_sequences, validation_sequences: Int
+
+        init(_ result: Trainer.Result, _ best: TrainingProgress, _ path: String) {
+            probe = path
+            stop = result.stop.rawValue
+            epoch = best.epoch
+            epochs_run = result.history.count
+            (loss, penalty, validation_loss) = (best.loss, best.penalty, best.validationLoss)
+            training_sequences = result.trainingCount
+            validation_sequences = result.validationCount
+        }
+    }
+}
