@@ -5,6 +5,9 @@
 // (for 5 to 16 columns), `rows` multiplies 16 successive d of a token with those of each weight
 // row and adds up at the end (for 1 to 4). Output is column by column, so that the logits of
 // one head lie side by side over tokens, as the softmax wants them.
+//
+// While a block is computed, the same places of the next block are fetched into the second-level
+// cache: the rows of a block are too many and too short for the processor's own prefetching.
 #include "dispatch.h"
 #include "kernels.h"
 
@@ -16,16 +19,22 @@ enum { CHAIN = 256 };
 
 _Bool ck_has_fast_kernels(void) { return ck_level() > 0; }
 
+static ALWAYS_INLINE void fetch_next(const int tokens, const float *x, ptrdiff_t width, ptrdiff_t d) {
+    for (int r = tokens; r < 2 * tokens; r++) __builtin_prefetch(x + r * width + d, 0, 2);
+}
+
 static ALWAYS_INLINE void panel_block(const int tokens, const float *x, ptrdiff_t width, const float *panel,
                                       ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
-    v16 total[16];
+    v16 total[8];
+#pragma clang loop unroll(full)
     for (int r = 0; r < tokens; r++) total[r] = (v16){0};
     for (ptrdiff_t from = 0; from < width; from += CHAIN) {
         ptrdiff_t to = from + CHAIN < width ? from + CHAIN : width;
-        v16 sum[16];
+        v16 sum[8];
 #pragma clang loop unroll(full)
         for (int r = 0; r < tokens; r++) sum[r] = (v16){0};
         for (ptrdiff_t d = from; d < to; d++) {
+            if (d % 16 == 0) fetch_next(tokens, x, width, d);
             v16 w = *(const v16 *)(panel + d * CK_PANEL_COLUMNS);
 #pragma clang loop unroll(full)
             for (int r = 0; r < tokens; r++) sum[r] += x[r * width + d] * w;
@@ -33,15 +42,19 @@ static ALWAYS_INLINE void panel_block(const int tokens, const float *x, ptrdiff_
 #pragma clang loop unroll(full)
         for (int r = 0; r < tokens; r++) total[r] += sum[r];
     }
+    float out[8][CK_PANEL_COLUMNS];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < tokens; r++) *(v16 *)out[r] = total[r];
     for (ptrdiff_t c = 0; c < columns; c++)
-        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = total[r][c];
+        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
 }
 
 static ALWAYS_INLINE void ck_project_panel_body(const int registers, const float *x, ptrdiff_t tokens,
                                                 ptrdiff_t width, const float *panel, ptrdiff_t columns,
                                                 float *z, ptrdiff_t z_stride) {
-    // Accumulators that leave room for the weights: 12 of 32, 6 pairs of 16, 2 fours of 16.
-    const int step = registers == 512 ? 12 : registers == 256 ? 6 : 2;
+    // Sums that fit the registers beside the weights: 8 of 32, 6 pairs of 16, 2 fours of 16. More
+    // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
+    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
     for (; tokens >= step; tokens -= step, x += step * width, z += step)
         panel_block(step, x, width, panel, columns, z, z_stride);
     const int half = step / 2;
@@ -57,6 +70,7 @@ static ALWAYS_INLINE void rows_block(const int tokens, const int columns, const 
         for (int c = 0; c < columns; c++) sum[r][c] = (v16){0};
     ptrdiff_t d = 0;
     for (; d + 16 <= width; d += 16) {
+        fetch_next(tokens, x, width, d);
         v16 b[4];
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) b[c] = *(const v16 *)(w + c * width + d);

@@ -57,8 +57,8 @@ public struct TokenSequence: Sendable {
     }
 
     /// Tokens in one tile: a tile of float hidden states fills a few hundred KiB, well inside a
-    /// core's second-level cache, and is a multiple of the kernels' token blocks.
-    static func tileSize(width: Int) -> Int { min(192, max(12, 65536 / width / 12 * 12)) }
+    /// core's second-level cache, and is a multiple of the kernels' blocks of 8, 6, 4 or 2 tokens.
+    static func tileSize(width: Int) -> Int { min(192, max(24, 65536 / width / 24 * 24)) }
 
     /// Lends all visible tokens, tile after tile, from the start.
     public func forEachTile(scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void) {

@@ -15,8 +15,8 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Fit a probe to labelled activations.",
         discussion: """
-            Part of the sequences is held out (whole groups, where the data have groups), and the probe
-            with the lowest loss on them is kept. Ctrl-C stops and saves the best probe so far.
+            Trains on all sequences, or with --validation-fraction or --validation keeps the epoch with
+            the lowest loss on held-out ones. Ctrl-C stops and saves the best probe so far.
 
               attnprobe train train.safetensors --out probe.safetensors --heads 4 --seed 1
             """)
@@ -37,9 +37,9 @@ struct Train: ParsableCommand {
     @Option(help: "What to predict. (default: as the labels say)")
     var task: TaskName?
 
-    @Option(help: "Optimiser.")
-    var optimizer: TrainingOptions.Optimizer = .adamw
-    @Option(help: "Passes over the data (adamw, default 15) or iterations (lbfgs, default 100).")
+    @Option(help: "Optimiser. (default: adamw for attention, lbfgs for mean and last)")
+    var optimizer: TrainingOptions.Optimizer?
+    @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
     @Option(help: "Sequences of a minibatch (adamw). (default: 32)")
     var batchSize: Int?
@@ -47,11 +47,11 @@ struct Train: ParsableCommand {
     var learningRate: Float?
     @Option(
         name: [.customLong("l2"), .customLong("weight-decay")],
-        help: "Penalty on weights, not on biases and position weights. (default: 0.01 adamw, 0.001 lbfgs)")
+        help: "Penalty on weights, not on biases and position weights. (default: 0.01)")
     var l2: Float?
     @Option(help: "Probability of hiding a token during training (adamw). (default: 0.5)")
     var tokenDropout: Float?
-    @Option(help: "Share of sequences held out for early stopping; 0 for none. (default: 0.2)")
+    @Option(help: "Share of sequences held out for early stopping, whole groups. (default: 0)")
     var validationFraction: Double?
     @Option(help: "Activations for early stopping, in place of held-out sequences.")
     var validation: [String] = []
@@ -84,7 +84,7 @@ struct Train: ParsableCommand {
         try check(heads == nil || isAttention, "heads", "--kind attention")
         try check(hidden == nil || isAttention, "hidden", "--kind attention")
         try check(attention == nil || isAttention, "attention", "--kind attention")
-        let isAdamW = optimizer == .adamw
+        let isAdamW = trainingOptions.optimizer == .adamw
         try check(batchSize == nil || isAdamW, "batch-size", "--optimizer adamw")
         try check(learningRate == nil || isAdamW, "learning-rate", "--optimizer adamw")
         try check(tokenDropout == nil || isAdamW, "token-dropout", "--optimizer adamw")
@@ -125,7 +125,7 @@ struct Train: ParsableCommand {
     }
 
     private var trainingOptions: TrainingOptions {
-        var options = TrainingOptions(optimizer)
+        var options = optimizer.map { TrainingOptions($0) } ?? TrainingOptions(for: kind)
         options.epochs = epochs ?? options.epochs
         options.batchSize = batchSize ?? options.batchSize
         options.learningRate = learningRate ?? options.learningRate

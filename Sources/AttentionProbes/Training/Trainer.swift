@@ -8,10 +8,10 @@ public struct Trainer: Sendable {
     /// How it is trained.
     public let options: TrainingOptions
 
-    /// A trainer.
-    public init(_ configuration: ProbeConfiguration = .attention(), options: TrainingOptions = TrainingOptions()) {
+    /// A trainer; `options` nil takes the defaults for the kind of probe.
+    public init(_ configuration: ProbeConfiguration = .attention(), options: TrainingOptions? = nil) {
         self.configuration = configuration
-        self.options = options
+        self.options = options ?? TrainingOptions(for: configuration.kind)
     }
 
     /// A fitted probe and how it came about.

@@ -1,0 +1,102 @@
+@testable import AttentionProbes
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Gradients against finite differences")
+struct GradientTests {
+    // Random shapes; every parameter of each is moved both ways in the double-precision reference.
+    @Test(arguments: 0..<12)
+    func attention(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        func size(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+        let hidden = seed % 3 == 0 ? size(1...4) : 0
+        let shape = AttentionArchitecture(
+            width: size(1...9), outputs: size(1...4), heads: size(1...5), hidden: hidden,
+            attention: seed % 4 == 3 ? .tanh : .softmax, plan: AttentionPlan.allCases[size(0...1)])
+        let parameters = randomFloats(shape.tensors.parameterCount, seed: seed + 100, scale: 0.4)
+        let batch = try randomBatch(lengths: [size(1...7)], width: shape.width, seed: seed + 200)
+        let all = batch[0]
+        // Every other token hidden, to check positions around a mask.
+        let sequence = seed % 2 == 0 ? all : all.keeping { $0 == 0 || $0 % 2 == 1 }
+        let weights = randomFloats(shape.outputs, seed: seed + 300)
+
+        var work = Workspace()
+        var gradient = [Float](repeating: 0, count: parameters.count)
+        let evaluator = shape.evaluator(parameters)
+        try evaluator.forward(sequence, &work)
+        evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
+
+        var scratch: [Float] = []
+        let tokens = (0..<sequence.count).map { j in
+            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in token.indices.map { Double(token[$0]) } }
+        }
+        let positions = (0..<sequence.count).map(sequence.position)
+        let reference = ReferenceProbe(shape)
+        func objective(_ parameters: [Double]) -> Double {
+            zip(reference.forward(tokens, positions: positions, parameters).outputs, weights)
+                .reduce(0) { $0 + $1.0 * Double($1.1) }
+        }
+        let differences = parameters.indices.map { i -> Float in
+            var moved = parameters.map(Double.init)
+            moved[i] += 1e-6
+            let above = objective(moved)
+            moved[i] -= 2e-6
+            return Float((above - objective(moved)) / 2e-6)
+        }
+        #expect(relativeError(gradient, differences) < 1e-4)
+        let outputs = reference.forward(tokens, positions: positions, parameters.map(Double.init)).outputs
+        #expect(relativeError(work.outputs, outputs.map { Float($0) }) < 1e-5)
+    }
+
+    @Test(arguments: Pooling.allCases)
+    func pooled(pooling: Pooling) throws {
+        let shape = PooledArchitecture(width: 5, outputs: 2, pooling: pooling)
+        let parameters = randomFloats(12, seed: 1)
+        let sequence = try randomBatch(lengths: [4], width: 5, seed: 2)[0]
+        var work = Workspace()
+        var gradient = [Float](repeating: 0, count: 12)
+        try shape.evaluator(parameters).forward(sequence, &work)
+        shape.evaluator(parameters).backward(sequence, outputGradient: [2, -1], &work, gradient: &gradient)
+        // The outputs are linear in the parameters, so any difference quotient is the derivative.
+        for i in parameters.indices {
+            var moved = parameters
+            moved[i] += 1
+            var other = Workspace()
+            try shape.evaluator(moved).forward(sequence, &other)
+            let difference = 2 * (other.outputs[0] - work.outputs[0]) - (other.outputs[1] - work.outputs[1])
+            #expect(abs(gradient[i] - difference) < 1e-4)
+        }
+    }
+
+    @Test(arguments: ["binary", "multiclass", "multilabel", "regression"])
+    func losses(name: String) throws {
+        let classes = ["a", "b", "c"]
+        let (task, target): (ProbeTask, Target) =
+            switch name {
+            case "binary": (.binary(classes: ["a", "b"]), .class(1))
+            case "multiclass": (.multiclass(classes: classes), .class(2))
+            case "multilabel": (.multilabel(classes: classes), .values([1, 0, 1]))
+            default: (.regression(outputs: 3), .values([0.5, -2, 1]))
+            }
+        let outputs = Array([0.3, -1.2, 2.5].prefix(task.outputs)).map { Float($0) }
+        var gradient: [Float] = []
+        var unused: [Float] = []
+        _ = Loss(task)(outputs, target, gradient: &gradient)
+        for o in outputs.indices {
+            var (above, below) = (outputs, outputs)
+            above[o] += 1e-2
+            below[o] -= 1e-2
+            let difference = Loss(task)(above, target, gradient: &unused) - Loss(task)(below, target, gradient: &unused)
+            #expect(abs(Double(gradient[o]) - difference / Double(above[o] - below[o])) < 1e-4)
+        }
+    }
+
+    @Test func lossOfExtremeLogitsIsFinite() {
+        var gradient: [Float] = []
+        let loss = Loss(.binary(classes: ["a", "b"]))([-1e4], .class(1), gradient: &gradient)
+        #expect(loss == 1e4 && gradient == [-1])
+        let multiclass = Loss(.multiclass(classes: ["a", "b"]))([1e4, -1e4], .class(1), gradient: &gradient)
+        #expect(multiclass == 2e4 && gradient == [1, -1])
+    }
+}

@@ -1,0 +1,14 @@
+/// The bytes of a safetensors file from a header written out by hand, so that a test can break any
+/// rule of the format.
+public func literalSafetensors(_ header: String, _ data: [UInt8] = []) -> [UInt8] {
+    let length = UInt64(header.utf8.count)
+    return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + Array(header.utf8) + data
+}
+
+/// Little-endian bytes of floats and integers, end to end.
+public func bytes(_ floats: Float...) -> [UInt8] {
+    floats.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
+}
+public func bytes(_ integers: Int...) -> [UInt8] {
+    integers.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+}

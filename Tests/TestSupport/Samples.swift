@@ -1,0 +1,30 @@
+public import AttentionProbes
+public import Tensors
+
+/// Random values, the same in every run.
+public func randomFloats(_ count: Int, seed: UInt64, scale: Float = 1) -> [Float] {
+    var generator = SeededGenerator(seed: seed)
+    return (0..<count).map { _ in scale * generator.normal() }
+}
+
+/// Random sequences of the given lengths.
+public func randomBatch(lengths: [Int], width: Int, seed: UInt64) throws -> RaggedBatch {
+    let offsets = lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
+    let values = randomFloats(offsets[lengths.count] * width, seed: seed)
+    return try RaggedBatch(tokens: TokenMatrix(values, columns: width), offsets: offsets)
+}
+
+/// A labelled set that an attention probe can learn and a mean probe cannot easily: class 1 has
+/// one token, anywhere, that points along the first dimension.
+public func needleSet(count: Int, width: Int = 16, seed: UInt64 = 1) throws -> ActivationSet {
+    var generator = SeededGenerator(seed: seed)
+    let labels = (0..<count).map { $0 % 2 }
+    let sequences = labels.map { label in
+        let length = Int.random(in: 5...30, using: &generator)
+        var tokens = (0..<length * width).map { _ in generator.normal() }
+        if label == 1 { tokens[Int.random(in: 0..<length, using: &generator) * width] = 8 }
+        return tokens
+    }
+    let batch = try RaggedBatch(sequences, width: width)
+    return try ActivationSet([ActivationFile(batch, targets: .classes(labels), classes: ["none", "needle"])])
+}
