@@ -5,10 +5,12 @@ public func literalSafetensors(_ header: String, _ data: [UInt8] = []) -> [UInt8
     return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + Array(header.utf8) + data
 }
 
-/// Little-endian bytes of floats and integers, end to end.
-public func bytes(_ floats: Float...) -> [UInt8] {
+/// Little-endian bytes of floats, end to end.
+public func floatBytes(_ floats: Float...) -> [UInt8] {
     floats.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
 }
-public func bytes(_ integers: Int...) -> [UInt8] {
+
+/// Little-endian bytes of 64-bit integers, end to end.
+public func integerBytes(_ integers: Int...) -> [UInt8] {
     integers.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
 }

@@ -1,0 +1,53 @@
+import AttentionProbes
+import Foundation
+import Testing
+
+// Expected values were made with scikit-learn 1.9.
+@Suite("Metrics against scikit-learn")
+struct MetricsTests {
+    private let scores: [Float] = [
+        1.8, 0.4, 1, 2.2, 1.9, -1, 1, -0.2, -0.1, 0.4, 0.1, 1.5, 0.8, 0.1, 0.4, 0.3, 1.5, -0.2, 0.3, -0.9, -2.6, 0.7,
+        0.9, -0.7, 2.3, -1.5, 0, -0.2, 1.5, 1.5,
+    ]
+    private let labels = [
+        0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1,
+    ]
+
+    @Test func rankingWithTies() throws {
+        let curve = RankingCurve(scores: scores, isPositive: labels.map { $0 == 1 })
+        #expect(abs(try #require(curve.auroc) - 0.5217391304347826) < 1e-12)
+        #expect(abs(try #require(curve.averagePrecision) - 0.804363023283563) < 1e-12)
+        #expect(abs(try #require(curve.recall(atFalsePositiveRate: 0.01)) - 0.13043478260869565) < 1e-12)
+        #expect(abs(try #require(curve.recall(atFalsePositiveRate: 0.5)) - 0.4782608695652174) < 1e-12)
+    }
+
+    @Test func rankingOfOneClass() {
+        let curve = RankingCurve(scores: [1, 2], isPositive: [true, true])
+        #expect(curve.auroc == nil && curve.averagePrecision == 1 && curve.recall(atFalsePositiveRate: 0.01) == nil)
+        #expect(RankingCurve(scores: [1, 1, 1], isPositive: [true, false, true]).auroc == 0.5)
+    }
+
+    @Test func confusion() {
+        let matrix = ConfusionMatrix(
+            labels: [0, 1, 2, 2, 1, 0, 2, 1, 1, 3], predictions: [0, 2, 2, 2, 1, 1, 2, 1, 0, 1], classes: 4)
+        #expect(matrix.counts == [[1, 1, 0, 0], [1, 2, 1, 0], [0, 0, 3, 0], [0, 1, 0, 0]])
+        #expect(matrix.accuracy == 0.6)
+        #expect(abs(matrix.macroF1 - 0.4642857142857143) < 1e-12)
+        #expect(abs(matrix.f1(2) - 0.8571428571428571) < 1e-12 && matrix.f1(3) == 0)
+    }
+
+    @Test func regression() throws {
+        let (predictions, targets): ([Float], [Float]) = ([1.5, -2, 0.25, 4], [1, -1.5, 0.5, 3])
+        #expect(abs(try #require(r2Score(predictions, targets)) - 0.8475609756097561) < 1e-12)
+        #expect(meanSquaredError(predictions, targets) == 0.390625)
+        #expect(r2Score([1, 2], [3, 3]) == nil)
+    }
+
+    @Test func entropies() throws {
+        #expect(abs(entropy([0.25, 0.25, 0.25, 0.25]) - log(4)) < 1e-6)
+        #expect(entropy([1, 0]) == 0)
+        let ratio = try #require(entropyRatio([Float(log(4.0)), 0], tokens: [4, 4]))
+        #expect(abs(ratio - 0.5) < 1e-6)
+        #expect(entropyRatio([0], tokens: [1]) == nil)
+    }
+}

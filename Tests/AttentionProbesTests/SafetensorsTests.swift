@@ -1,0 +1,91 @@
+@testable import AttentionProbes
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+/// The rule that reading bytes breaks, with the message; nil if it breaks none.
+private func fault(_ bytes: [UInt8]) throws -> DataError? {
+    let folder = try TemporaryFolder()
+    let path = try folder.write(bytes, to: "file.safetensors")
+    do {
+        _ = try Safetensors(path: path)
+        return nil
+    } catch let error as DataError {
+        #expect(error.path == path && !error.description.contains("\n"))
+        return error
+    }
+}
+
+@Suite("safetensors, rule by rule")
+struct SafetensorsTests {
+    @Test func aWholeFile() throws {
+        let folder = try TemporaryFolder()
+        let header = """
+            {"__metadata__":{"a":"b"},"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},\
+            "y":{"dtype":"I64","shape":[],"data_offsets":[8,16]}}
+            """
+        let path = try folder.write(literalSafetensors(header, floatBytes(1, -2) + integerBytes(7)), to: "file")
+        let file = try Safetensors(path: path)
+        #expect(file.metadata == ["a": "b"])
+        #expect(file.floats(file.tensors["x"]!) == [1, -2])
+        #expect(file.integers(file.tensors["y"]!) == [7] && file.tensors["y"]!.shape == [])
+    }
+
+    @Test(arguments: [
+        ([], DataError.Rule.truncated),
+        ([1, 2, 3], .truncated),
+        (Array("{\"x\": not safetensors at all}".utf8), .headerLength),
+        ([200, 0, 0, 0, 0, 0, 0, 0, 123, 125], .truncated),
+        (literalSafetensors("[1]"), .header),
+        (literalSafetensors("{"), .header),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1]}}"#, [0, 0, 0, 0]), .header),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]), .header),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, [0, 0, 0, 0]), .header),
+        (literalSafetensors(#"{"__metadata__":{"a":1}}"#), .header),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, [0, 0, 0, 0]), .truncated),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, [0, 0, 0, 0]), .tensorBounds),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, [0, 0, 0, 0]), .tensorBounds),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]), .tensorBounds),
+        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]), .tensorBounds),
+        (
+            literalSafetensors(
+                #"{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]),
+            .tensorBounds
+        ),
+        (
+            literalSafetensors(
+                #"{"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"y":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
+                [0, 0, 0, 0]), .tensorOverlap
+        ),
+        (
+            literalSafetensors(
+                #"{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"y":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
+                [0, 0, 0, 0]), .tensorBounds
+        ),
+        (literalSafetensors(#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, [0, 0, 0, 0]), .tensorBounds),
+    ])
+    func brokenFiles(bytes: [UInt8], rule: DataError.Rule) throws {
+        #expect(try fault(bytes)?.rule == rule)
+    }
+
+    @Test func everyPrefixIsRefused() throws {
+        let whole = literalSafetensors(#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, [5, 6])
+        #expect(try fault(whole) == nil)
+        for count in 0..<whole.count { #expect(try fault(Array(whole[..<count])) != nil, "\(count) bytes") }
+    }
+
+    @Test func writtenFilesAreRead() throws {
+        let folder = try TemporaryFolder()
+        var writer = SafetensorsWriter(metadata: ["quote": "\"\\\n/é"])
+        writer.add("b", [1.5, -0.0, .pi], shape: [3, 1])
+        writer.add("a", [1, -2], shape: [2])
+        writer.add("text", bytes: Array("é".utf8))
+        try writer.write(to: folder("out"))
+        let file = try Safetensors(path: folder("out"))
+        #expect(file.metadata == ["quote": "\"\\\n/é"])
+        #expect(file.floats(file.tensors["b"]!).map(\.bitPattern) == [Float(1.5), -0.0, .pi].map(\.bitPattern))
+        #expect(file.integers(file.tensors["a"]!) == [1, -2])
+        #expect(file.tensors["b"]!.bytes.lowerBound % 8 == 0)
+    }
+}

@@ -1,0 +1,53 @@
+@testable import AttentionProbes
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("The same bits, alone or together, on any number of threads")
+struct SameBitsTests {
+    static let configurations: [ProbeConfiguration] = [
+        .attention(heads: 1), .attention(heads: 8), .attention(heads: 3, hidden: 5), .attention(heads: 2, .tanh),
+        .mean, .last,
+    ]
+
+    @Test(arguments: configurations, [1, 3])
+    func scores(configuration: ProbeConfiguration, outputs: Int) throws {
+        let lengths = [1, 17, 300, 2, 64, 129, 5]
+        let batch = try randomBatch(lengths: lengths, width: 96, seed: 1)
+        let together = try ActivationSet([ActivationFile(batch)])
+        let task: ProbeTask = outputs == 1 ? .binary(classes: ["a", "b"]) : .multiclass(classes: ["a", "b", "c"])
+        let count = configuration.architecture(width: 96, outputs: outputs).tensors.parameterCount
+        let probe = Probe(configuration, width: 96, task: task, parameters: randomFloats(count, seed: 2, scale: 0.3))
+        let reference = try probe.scores(together, threads: 1).logits
+        #expect(try probe.scores(together, threads: 2).logits == reference)
+        #expect(try probe.scores(together, threads: 5).logits == reference)
+        var chunked: [Float] = []
+        try probe.forEachScores(together, threads: 2, chunkTokens: 20) { chunked += $0.logits.storage }
+        #expect(chunked == reference.storage)
+        var scratch: [Float] = []
+        for index in lengths.indices {
+            let tokens = batch[index].withTokens(0..<lengths[index], scratch: &scratch) { span in
+                span.indices.map { span[$0] }
+            }
+            let alone = try ActivationSet([ActivationFile(RaggedBatch([tokens], width: 96))])
+            #expect(try probe.scores(alone).logits.storage == Array(reference[row: index]))
+        }
+    }
+
+    @Test(arguments: [TrainingOptions.Optimizer.adamw, .lbfgs], [0, 0.25])
+    func training(optimizer: TrainingOptions.Optimizer, validationFraction: Double) throws {
+        let data = try needleSet(count: 60)
+        func fit(threads: Int, seed: UInt64) throws -> [Float] {
+            var options = TrainingOptions(optimizer)
+            options.epochs = 5
+            options.threads = threads
+            options.seed = seed
+            options.validationFraction = validationFraction
+            return try Trainer(.attention(heads: 2), options: options).fit(data).probe.parameters
+        }
+        let reference = try fit(threads: 1, seed: 3)
+        #expect(try fit(threads: 1, seed: 3) == reference)
+        #expect(try fit(threads: 2, seed: 3) == reference)
+        #expect(try fit(threads: 2, seed: 4) != reference)
+    }
+}

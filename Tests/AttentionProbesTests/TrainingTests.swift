@@ -1,0 +1,194 @@
+@testable import AttentionProbes
+import Foundation
+import Synchronization
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Training")
+struct TrainingTests {
+    private func options(_ optimizer: TrainingOptions.Optimizer, _ change: (inout TrainingOptions) -> Void = { _ in })
+        -> TrainingOptions
+    {
+        var options = TrainingOptions(optimizer)
+        options.epochs = 40
+        change(&options)
+        return options
+    }
+
+    @Test(arguments: TrainingOptions.Optimizer.allCases)
+    func attentionFindsTheNeedle(optimizer: TrainingOptions.Optimizer) throws {
+        // No dropout: half of the needles would be hidden from training.
+        let result = try Trainer(
+            .attention(heads: 2), options: options(optimizer) { ($0.epochs, $0.tokenDropout) = (100, 0) }
+        ).fit(needleSet(count: 120))
+        let test = try needleSet(count: 100, seed: 2)
+        #expect(try #require(result.probe.evaluate(test).auroc) > 0.95)
+        #expect(result.trainingCount == 120 && result.validationCount == 0)
+    }
+
+    @Test func lbfgsReachesTheOptimumOfALinearProbe() throws {
+        // A convex loss with a penalty has one optimum: the gradient there is 0, from any scale.
+        let data = try needleSet(count: 80)
+        let result = try Trainer(.mean, options: options(.lbfgs) { $0.epochs = 300 }).fit(data)
+        #expect(result.stop == .converged)
+        let standardization = try Standardization(data, threads: 1)
+        let architecture = ProbeConfiguration.mean.architecture(width: data.width, outputs: 1)
+        let objective = StandardizedObjective(
+            training: Objective(architecture, data, try data.task(), threads: 1), standardization: standardization,
+            tensors: architecture.tensors, l2: 1e-2)
+        // Back to standardised space: w' = w·σ, b' = b + w·μ.
+        var parameters = result.probe.parameters
+        for d in 0..<data.width {
+            parameters[data.width] += parameters[d] * standardization.mean[d]
+            parameters[d] /= standardization.inverseScale[d]
+        }
+        let gradient = try objective.penalizedGradient(parameters).1
+        #expect(gradient.allSatisfy { abs($0) < 2e-4 }, "\(gradient)")
+    }
+
+    @Test func lossFallsAndPenaltyIsApart() throws {
+        let result = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0.1 }).fit(needleSet(count: 60))
+        let (first, last) = (result.history[0], result.history[result.history.count - 1])
+        #expect(last.loss + last.penalty < first.loss + first.penalty && last.penalty > 0)
+        let without = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0 }).fit(needleSet(count: 60))
+        #expect(without.history.allSatisfy { $0.penalty == 0 })
+    }
+
+    @Test func penaltyLeavesBiasesAndPositionsAlone() {
+        let names = AttentionArchitecture(width: 2, outputs: 1, heads: 1, hidden: 3).tensors
+            .filter(\.isPenalised).map(\.name)
+        #expect(names == ["q.weight", "v.weight", "o.weight"])
+        // A step without gradient moves nothing but decayed weights.
+        let tensors = PooledArchitecture(width: 2, outputs: 1, pooling: .mean).tensors
+        var parameters: [Float] = [1, 2, 3]
+        var optimizer = AdamW(tensors, weightDecay: 0.5, positionRate: 1)
+        optimizer.step(&parameters, [0, 0, 0], learningRate: 0.1)
+        #expect(parameters == [0.95, 1.9, 3])
+    }
+
+    // The first steps of torch.optim.AdamW on one weight and one bias: lr 0.1, weight_decay 0.5 and 0.
+    @Test func adamwStepsAsPyTorchDoes() {
+        let tensors = [
+            ParameterTensor(name: "w", shape: [1], role: .outputWeights), ParameterTensor(name: "b", shape: [1], role: .bias),
+        ]
+        var parameters: [Float] = [1, 1]
+        var optimizer = AdamW(tensors, weightDecay: 0.5, positionRate: 0.1)
+        for gradient in [[0.5, 0.5], [-0.25, -0.25], [1, 1]] as [[Float]] {
+            optimizer.step(&parameters, gradient, learningRate: 0.1)
+        }
+        #expect(abs(parameters[0] - 0.6760119) < 1e-6 && abs(parameters[1] - 0.8075552) < 1e-6, "\(parameters)")
+    }
+
+    @Test func standardizationFoldsExactly() throws {
+        let data = try needleSet(count: 20)
+        let standardization = try Standardization(data, threads: 2)
+        for d in 0..<data.width {
+            var (sum, square, count) = (0.0, 0.0, 0.0)
+            var scratch: [Float] = []
+            for index in data.indices {
+                data[index].forEachTile(scratch: &scratch) { range, tokens in
+                    for j in 0..<range.count {
+                        let x = Double((tokens[j * data.width + d] - standardization.mean[d]) * standardization.inverseScale[d])
+                        (sum, square, count) = (sum + x, square + x * x, count + 1)
+                    }
+                }
+            }
+            #expect(abs(sum / count) < 1e-5 && abs(square / count - 1) < 1e-4)
+        }
+        // Scores of folded parameters on the tokens are those of the parameters on standardised ones.
+        let shape = AttentionArchitecture(width: data.width, outputs: 2, heads: 2)
+        let parameters = randomFloats(shape.tensors.parameterCount, seed: 3)
+        let folded = standardization.fold(parameters, shape.tensors)
+        var scratch: [Float] = []
+        let tokens = data[3].withTokens(0..<data[3].count, scratch: &scratch) { tokens in
+            tokens.indices.map { i in
+                (tokens[i] - standardization.mean[i % data.width]) * standardization.inverseScale[i % data.width]
+            }
+        }
+        var (work, other) = (Workspace(), Workspace())
+        try shape.evaluator(folded).forward(data[3], &work)
+        try shape.evaluator(parameters).forward(try RaggedBatch([tokens], width: data.width)[0], &other)
+        #expect(relativeError(work.outputs, other.outputs) < 1e-5)
+    }
+
+    @Test func earlyStoppingRestoresTheBestEpoch() throws {
+        let data = try needleSet(count: 40)
+        let held = try needleSet(count: 40, seed: 9)
+        let result = try Trainer(
+            .attention(heads: 4),
+            options: options(.adamw) { ($0.epochs, $0.patience, $0.learningRate) = (200, 3, 0.03) }
+        ).fit(data, validation: held)
+        let losses = result.history.compactMap(\.validationLoss)
+        let best = try #require(losses.min())
+        #expect(result.stop == .earlyStopping && losses.count < 200)
+        #expect(result.history.last?.bestEpoch == losses.firstIndex(of: best)! + 1)
+        #expect(abs(try result.probe.evaluate(held).loss - best) < 1e-9)
+    }
+
+    @Test func interruptionKeepsTheBestSoFar() throws {
+        let epochs = Atomic(0)
+        let result = try Trainer(.attention(heads: 2), options: options(.adamw)).fit(
+            needleSet(count: 40), isInterrupted: { epochs.load(ordering: .relaxed) >= 3 },
+            progress: { epochs.store($0.epoch, ordering: .relaxed) })
+        #expect(result.stop == .interrupted && result.history.count == 3)
+        let whole = try Trainer(.attention(heads: 2), options: options(.adamw)).fit(needleSet(count: 40))
+        #expect(result.history == Array(whole.history.prefix(3)))
+    }
+
+    @Test func splitKeepsGroupsAndClasses() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 1, count: 200), width: 1, seed: 1)
+        let groups = (0..<200).map { $0 / 5 }
+        let labels = groups.map { $0 % 2 }
+        let set = try ActivationSet([ActivationFile(batch, targets: .classes(labels), groups: groups)])
+        for seed in 0..<5 as Range<UInt64> {
+            let (first, second) = set.split(fraction: 0.2, seed: seed)
+            #expect((first + second).sorted() == Array(0..<200) && second.count == 40)
+            #expect(Set(first.map { groups[$0] }).isDisjoint(with: second.map { groups[$0] }))
+            #expect(second.filter { labels[$0] == 1 }.count == 20)
+        }
+        #expect(set.split(fraction: 0.2, seed: 0).second != set.split(fraction: 0.2, seed: 1).second)
+    }
+
+    @Test func oneClassIsRefused() throws {
+        let batch = try randomBatch(lengths: [2, 3], width: 2, seed: 1)
+        let set = try ActivationSet([ActivationFile(batch, targets: .classes([1, 1]), classes: ["no", "yes"])])
+        let error = try #require(throws: DataError.self) { try Trainer(.mean).fit(set) }
+        #expect(error.rule == .singleClass && error.description.contains("only class yes"))
+    }
+
+    @Test func groupsThatCannotBeSplit() throws {
+        let batch = try randomBatch(lengths: [2, 3, 4, 5], width: 2, seed: 1)
+        let set = try ActivationSet([ActivationFile(batch, targets: .classes([0, 1, 0, 1]), groups: [1, 1, 1, 1])])
+        let trainer = Trainer(.mean, options: options(.lbfgs) { $0.validationFraction = 0.3 })
+        #expect(try #require(throws: DataError.self) { try trainer.fit(set) }.rule == .singleClass)
+    }
+
+    @Test(arguments: TrainingOptions.Optimizer.allCases)
+    func nonFiniteStatesStopTraining(optimizer: TrainingOptions.Optimizer) throws {
+        var sequences = (0..<8).map { randomFloats(6, seed: $0) }
+        sequences[5][3] = .nan
+        let set = try ActivationSet([
+            ActivationFile(RaggedBatch(sequences, width: 2), targets: .classes([0, 1, 0, 1, 0, 1, 0, 1]))
+        ])
+        let error = try #require(throws: DataError.self) {
+            try Trainer(.attention(heads: 1), options: options(optimizer)).fit(set)
+        }
+        #expect(error.rule == .nonFinite && error.description.contains("sequence 5, token 1, dimension 1"))
+    }
+
+    // At L = 4096 one step of a position weight moves the farthest logit 4096 times as far.
+    @Test func positionWeightsOfLongSequences() throws {
+        let lengths = (0..<12).map { $0 % 3 == 0 ? 4096 : 5000 }
+        let batch = try randomBatch(lengths: lengths, width: 4, seed: 5)
+        let set = try ActivationSet([ActivationFile(batch, targets: .classes((0..<12).map { $0 % 2 }))])
+        for optimizer in TrainingOptions.Optimizer.allCases {
+            let result = try Trainer(
+                .attention(heads: 2), options: options(optimizer) { $0.epochs = 4 }
+            ).fit(set)
+            let positions = try #require(result.probe.tensor("position_weight"))
+            #expect(result.history.allSatisfy { $0.loss.isFinite } && positions.allSatisfy { $0.isFinite })
+            #expect(result.history[result.history.count - 1].loss <= result.history[0].loss * 1.05)
+        }
+    }
+}

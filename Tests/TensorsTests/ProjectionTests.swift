@@ -1,0 +1,79 @@
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Products of tokens and weight rows")
+struct ProjectionTests {
+    static let shapes = [(1, 1, 1), (3, 5, 2), (37, 16, 4), (300, 33, 5), (50, 257, 16), (13, 700, 17), (26, 384, 70)]
+
+    @Test(arguments: shapes, Projection.Plan.allCases)
+    func everyPlanMatchesDoublePrecision(shape: (tokens: Int, width: Int, rows: Int), plan: Projection.Plan) throws {
+        let (n, width, rows) = shape
+        let sequence = try randomBatch(lengths: [n], width: width, seed: 3)[0]
+        let weights = randomFloats(rows * width, seed: 4)
+        var (z, scratch): ([Float], [Float]) = ([], [])
+        Projection(weights[...], rows: rows, width: width, plan: plan).apply(sequence, into: &z, scratch: &scratch)
+
+        let x = randomFloats(n * width, seed: 3)
+        var expected: [Float] = []
+        for r in 0..<rows {
+            for j in 0..<n {
+                expected.append(
+                    Float((0..<width).reduce(0.0) { $0 + Double(x[j * width + $1]) * Double(weights[r * width + $1]) }))
+            }
+        }
+        #expect(relativeError(z[..<(rows * n)], expected) < 1e-6)
+    }
+
+    // 100 tokens stand at rows 0, 7, 500… of batches of other lengths: the bits must not know.
+    @Test(arguments: Projection.Plan.allCases, [1, 4, 16, 40])
+    func bitsDoNotDependOnTheBatch(plan: Projection.Plan, rows: Int) throws {
+        let width = 130
+        let weights = randomFloats(rows * width, seed: 5)
+        let projection = Projection(weights[...], rows: rows, width: width, plan: plan)
+        let tokens = randomFloats(100 * width, seed: 6)
+        var reference: [Float] = []
+        for before in [0, 1, 7, 500] {
+            let batch = try RaggedBatch(
+                [randomFloats(before * width, seed: 7), tokens, randomFloats(3 * width, seed: 8)].filter { !$0.isEmpty },
+                width: width)
+            var (z, scratch): ([Float], [Float]) = ([], [])
+            projection.apply(batch[before > 0 ? 1 : 0], into: &z, scratch: &scratch)
+            if before == 0 { reference = z }
+            #expect(Array(z.prefix(rows * 100)) == Array(reference.prefix(rows * 100)))
+        }
+    }
+
+    @Test func weightedSums() throws {
+        let (n, width, rows) = (301, 20, 3)
+        let sequence = try randomBatch(lengths: [n], width: width, seed: 9)[0]
+        let x = randomFloats(n * width, seed: 9)
+        let a = randomFloats(rows * n, seed: 10)
+        var sums = randomFloats(rows * width, seed: 11)
+        var expected = sums
+        for r in 0..<rows {
+            for d in 0..<width {
+                expected[r * width + d] += Float(
+                    (0..<n).reduce(0.0) { $0 + Double(a[r * n + $1]) * Double(x[$1 * width + d]) })
+            }
+        }
+        var scratch: [Float] = []
+        sequence.addWeightedSums(a, rows: rows, to: &sums, scratch: &scratch)
+        #expect(relativeError(sums, expected) < 1e-6)
+    }
+
+    @Test func hiddenTokensAreLeftOut() throws {
+        let tokens = TokenMatrix(randomFloats(6 * 4, seed: 12), columns: 4)
+        let mask = [true, false, true, true, false, true]
+        let masked = try RaggedBatch(tokens: tokens, offsets: [0, 6], tokenMask: mask)[0]
+        let all = try RaggedBatch(tokens: tokens, offsets: [0, 6])[0]
+        #expect((0..<masked.count).map(masked.position) == [0, 2, 3, 5])
+        let projection = Projection(randomFloats(8, seed: 13)[...], rows: 2, width: 4)
+        var (some, every, scratch): ([Float], [Float], [Float]) = ([], [], [])
+        projection.apply(masked, into: &some, scratch: &scratch)
+        projection.apply(all, into: &every, scratch: &scratch)
+        for r in 0..<2 {
+            for j in 0..<4 { #expect(some[r * 4 + j] == every[r * 6 + masked.position(j)]) }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Foundation
+@testable import Tensors
+import TestSupport
+import Testing
+
+@Suite("Files, batches and threads")
+struct StorageTests {
+    @Test func mappedBytes() throws {
+        let folder = try TemporaryFolder()
+        let file = try MappedFile(path: folder.write([1, 2, 3, 4], to: "bytes"))
+        #expect(file.count == 4 && file.bytes(1..<3) == [2, 3])
+        #expect(try MappedFile(path: folder.write([], to: "empty")).count == 0)
+    }
+
+    @Test func missingFileAndFolder() throws {
+        let folder = try TemporaryFolder()
+        let missing = #expect(throws: SystemError.self) { try MappedFile(path: folder("none")) }
+        #expect(missing?.isMissingInput == true && missing?.description.contains("No such file") == true)
+        #expect(throws: SystemError.self) { try MappedFile(path: folder.path) }
+    }
+
+    @Test func outputAppearsWhole() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write([9], to: "out")
+        let output = try OutputFile(path: folder("out"))
+        try output.write([1, 2])
+        #expect(try MappedFile(path: folder("out")).bytes(0..<1) == [9])
+        try output.write([3])
+        try output.commit()
+        #expect(try MappedFile(path: folder("out")).bytes(0..<3) == [1, 2, 3])
+        #expect(try folder.names == ["out"])
+    }
+
+    @Test func droppedOutputLeavesNothing() throws {
+        let folder = try TemporaryFolder()
+        do {
+            let output = try OutputFile(path: folder("out"))
+            try output.write([1])
+            #expect(try folder.names.count == 1)
+        }
+        #expect(try folder.names == [])
+    }
+
+    @Test func outputThroughALinkKeepsTheLink() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write([9], to: "target")
+        try FileManager.default.createSymbolicLink(atPath: folder("link"), withDestinationPath: folder("target"))
+        let output = try OutputFile(path: folder("link"))
+        try output.write([1])
+        try output.commit()
+        #expect(try MappedFile(path: folder("target")).bytes(0..<1) == [1])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder("link")) == folder("target"))
+    }
+
+    @Test func outputWithoutPlace() throws {
+        let folder = try TemporaryFolder()
+        #expect(throws: SystemError.self) { try OutputFile(path: folder("no/out")) }
+        let full = try OutputFile(path: "/dev/full")
+        #expect(throws: SystemError(operation: "write", path: "/dev/full", code: ENOSPC)) { try full.write([1]) }
+    }
+
+    @Test(arguments: [
+        ([1, 2], RaggedBatch.Fault.firstOffset(found: 1)), ([], .firstOffset(found: nil)),
+        ([0, 2, 1, 4], .fallingOffset(index: 2, found: 1, before: 2)), ([0, 3], .lastOffset(found: 3, tokens: 4)),
+        ([0, 2, 2, 4], .emptySequence(index: 1)),
+    ])
+    func brokenOffsets(offsets: [Int], fault: RaggedBatch.Fault) {
+        let tokens = TokenMatrix([1, 2, 3, 4], columns: 1)
+        #expect(throws: fault) { try RaggedBatch(tokens: tokens, offsets: offsets) }
+    }
+
+    @Test func brokenMasks() {
+        let tokens = TokenMatrix([1, 2, 3, 4], columns: 1)
+        #expect(throws: RaggedBatch.Fault.maskLength(found: 2, tokens: 4)) {
+            try RaggedBatch(tokens: tokens, offsets: [0, 4], tokenMask: [true, true])
+        }
+        #expect(throws: RaggedBatch.Fault.maskedSequence(index: 1)) {
+            try RaggedBatch(tokens: tokens, offsets: [0, 2, 4], tokenMask: [true, false, false, false])
+        }
+    }
+
+    @Test(arguments: [1, 2, 7])
+    func parallelResultsAreInOrder(threads: Int) throws {
+        #expect(try Parallel.map(count: 100, threads: threads) { $0 * $0 } == (0..<100).map { $0 * $0 })
+        #expect(try Parallel.map(count: 0, threads: threads) { $0 } == [])
+    }
+
+    @Test(arguments: [1, 3])
+    func parallelErrorsReachTheCaller(threads: Int) {
+        struct Fault: Error {}
+        #expect(throws: Fault.self) {
+            try Parallel.map(count: 10, threads: threads) { if $0 == 4 { throw Fault() } }
+        }
+    }
+
+    @Test func seededGenerator() {
+        var (a, b, other) = (SeededGenerator(seed: 5), SeededGenerator(seed: 5), SeededGenerator(seed: 5, stream: 1))
+        let numbers = (0..<1000).map { _ in a.normal() }
+        #expect(numbers == (0..<1000).map { _ in b.normal() })
+        #expect(numbers[0] != other.normal())
+        let mean = numbers.reduce(0, +) / 1000
+        let variance = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 1000
+        #expect(abs(mean) < 0.1 && abs(variance - 1) < 0.15)
+    }
+}
