@@ -30,7 +30,7 @@ public func solveSymmetric(
     var factor = a
     var solution = b
     let status = unsafe LAPACKE_dposv(
-        LAPACK_ROW_MAJOR, 76 /* 'L' */, Int32(n), Int32(columns), &factor, Int32(n), &solution,
+        LAPACK_ROW_MAJOR, CChar(UInt8(ascii: "L")), Int32(n), Int32(columns), &factor, Int32(n), &solution,
         Int32(columns))
     guard status <= 0 else { throw NotPositiveDefinite(minor: Int(status)) }
     precondition(status == 0, "argument \(-status) of LAPACKE_dposv")

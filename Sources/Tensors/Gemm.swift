@@ -90,7 +90,8 @@ public enum BLAS {
     /// - Precondition: A holds that many elements from `start` on.
     public static func ger(x: ArraySlice<Float>, y: ArraySlice<Float>, a: inout [Float], at start: Int = 0) {
         _ = configured
-        precondition(start >= 0 && a.count - start >= x.count * y.count, "A is smaller than \(x.count)×\(y.count)")
+        precondition(
+            start >= 0 && a.count - start >= x.count * y.count, "A is smaller than \(x.count)×\(y.count)")
         guard !x.isEmpty, !y.isEmpty else { return }
         unsafe x.withUnsafeBufferPointer { x in
             unsafe y.withUnsafeBufferPointer { y in

@@ -19,7 +19,8 @@ public struct TokenMatrix: Sendable {
     ///
     /// - Precondition: `values.count` is a multiple of `columns`, and `columns > 0`.
     public init(_ values: [Float], columns: Int) {
-        precondition(columns > 0 && values.count % columns == 0, "\(values.count) values in rows of \(columns)")
+        precondition(
+            columns > 0 && values.count % columns == 0, "\(values.count) values in rows of \(columns)")
         rows = values.count / columns
         self.columns = columns
         elementType = .f32
@@ -47,8 +48,9 @@ public struct TokenMatrix: Sendable {
         case .owned(let values):
             return try body(values.span.extracting(elements))
         case .mapped(let file, let offset):
-            let bytes = offset + elements.lowerBound * elementType.size
-                ..< offset + elements.upperBound * elementType.size
+            let bytes =
+                offset + elements.lowerBound * elementType.size..<offset + elements.upperBound
+                * elementType.size
             return try file.withBytes(bytes) { (bytes) throws(E) -> R in
                 if elementType == .f32, offset % 4 == 0 { return try bytes.withFloats(body) }
                 scratch.grow(to: elements.count)

@@ -49,10 +49,13 @@ struct AttendedDocument: Encodable {
         let means = (0..<weights.columns).map { j in
             (0..<weights.rows).reduce(0) { $0 + weights[$1, j] } / Float(weights.rows)
         }
-        let ranked = means.indices.sorted { abs(means[$0]) == abs(means[$1]) ? $0 < $1 : abs(means[$0]) > abs(means[$1]) }
+        let ranked = means.indices.sorted {
+            abs(means[$0]) == abs(means[$1]) ? $0 < $1 : abs(means[$0]) > abs(means[$1])
+        }
         return ranked.prefix(count).map { j in
             Token(
-                position: positions[j], text: data.tokenText(index, position: positions[j]), attention: means[j])
+                position: positions[j], text: data.tokenText(index, position: positions[j]),
+                attention: means[j])
         }
     }
 
@@ -60,16 +63,13 @@ struct AttendedDocument: Encodable {
     var text: String {
         let probability = probability.map { String(format: " (p %.3f)", $0) } ?? ""
         let labelled = label.map { ", labelled \($0)" } ?? ""
-        let shown = tokens.map { token in
-            String(format: "%@ %.2f", token.text.printable.trimmingCharacters(in: .whitespaces), token.attention)
+        var line = " "
+        for token in tokens {
+            let text = token.text.printable.trimmingCharacters(in: .whitespaces)
+            let part = String(format: " %@ %.2f", text, token.attention)
+            if line.count + part.count > 78 { break }
+            line += part + " "
         }
-        return "\(id.printable): \(prediction)\(probability)\(labelled)\n  " + shown.joined(separator: " | ")
-    }
-}
-
-extension String {
-    /// The string without control characters, which data may hold and a terminal would obey.
-    var printable: String {
-        String(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+        return "\(id.printable): \(prediction)\(probability)\(labelled)\n\(line)"
     }
 }

@@ -20,28 +20,23 @@ struct AttnProbe: ParsableCommand {
         subcommands: [Train.self, Score.self, Evaluate.self, Inspect.self])
 
     static func main() {
-        var command: any ParsableCommand
         do {
-            command = try parseAsRoot()
-        } catch {
-            exit(withError: error)
-        }
-        do {
+            var command = try parseAsRoot()
             try command.run()
-        } catch let error as ExitCode {
-            exit(withError: error)
         } catch {
+            // What ArgumentParser throws, it explains itself: help, versions and usage.
+            guard let code = failureCode(error) else { exit(withError: error) }
             StandardError.print("attnprobe: \(error)")
-            exit(withError: exitCode(for: error))
+            exit(withError: code)
         }
     }
 
-    private static func exitCode(for error: any Error) -> ExitCode {
+    private static func failureCode(_ error: any Error) -> ExitCode? {
         switch error {
         case is DataError, is NotPositiveDefinite: ExitCode(EX_DATAERR)
         case is MissingInput: ExitCode(EX_NOINPUT)
         case let error as SystemError: ExitCode(error.isMissingInput ? EX_NOINPUT : EX_IOERR)
-        default: ExitCode(EX_SOFTWARE)
+        default: exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil
         }
     }
 }

@@ -6,6 +6,7 @@ import Tensors
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare a probe's scores with the labels.",
+        usage: "attnprobe evaluate PROBE DATA... [--documents N] [--json] [options]",
         discussion: """
               attnprobe evaluate probe.safetensors test.safetensors --documents 3
             """)
@@ -21,14 +22,18 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
-        guard documents >= 0 else { throw ValidationError("--documents: expected 0 or more, found \(documents)") }
+        guard documents >= 0 else {
+            throw ValidationError("--documents: expected 0 or more, found \(documents)")
+        }
     }
 
     func run() throws {
         let probe = try Probe(path: probe)
         let data = try shared.open(data)
         let evaluation = try probe.evaluate(data, threads: shared.threadCount)
-        let shown = documents > 0 ? try AttendedDocument.mostConfident(documents, probe, data, shared.threadCount) : nil
+        let shown =
+            documents > 0
+            ? try AttendedDocument.mostConfident(documents, probe, data, shared.threadCount) : nil
         if json {
             print(try Report(evaluation: evaluation, documents: shown).json())
         } else {
@@ -56,7 +61,8 @@ extension Evaluation {
     /// Names and figures in two columns, then the confusion matrix.
     func table(_ classes: [String]?) -> String {
         var rows: [(String, String)] = [
-            ("task", task), ("sequences", String(sequences)), ("tokens", String(tokens)), ("loss", decimal(loss)),
+            ("task", task), ("sequences", String(sequences)), ("tokens", String(tokens)),
+            ("loss", decimal(loss)),
         ]
         let figures: [(String, Double?)] = [
             ("accuracy", accuracy), ("AUROC", auroc), ("average precision", averagePrecision), ("F1", f1),
@@ -65,7 +71,8 @@ extension Evaluation {
         ]
         rows += figures.compactMap { name, value in value.map { (name, decimal($0)) } }
         if let entropyRatio {
-            rows.append(("entropy ratio", entropyRatio.map { String(format: "%.2f", $0) }.joined(separator: " ")))
+            rows.append(
+                ("entropy ratio", entropyRatio.map { String(format: "%.2f", $0) }.joined(separator: " ")))
         }
         let width = rows.map(\.0.count).max() ?? 0
         var lines = rows.map { $0.0.filled(to: width + 2) + $0.1 }

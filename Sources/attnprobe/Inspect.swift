@@ -6,6 +6,7 @@ import Tensors
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what activation and probe files hold.",
+        usage: "attnprobe inspect FILE... [--json] [options]",
         discussion: """
               attnprobe inspect train.safetensors probe.safetensors
             """)

@@ -6,8 +6,10 @@ import Tensors
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Score every sequence.",
+        usage: "attnprobe score PROBE DATA... [--out FILE] [--format FORMAT] [options]",
         discussion: """
-            One row a sequence, in the order of the data: its id, logits, probabilities and predicted label.
+            One row a sequence, in the order of the data: its id, logits, probabilities and \
+            predicted label.
 
               attnprobe score probe.safetensors test.safetensors --out scores.csv
             """)
@@ -36,16 +38,22 @@ struct Score: ParsableCommand {
         let probe = try Probe(path: probe)
         let data = try shared.open(data)
         let output = try out.map(OutputFile.init(path:)) ?? OutputFile.standardOutput()
-        let display = CountDisplay(total: data.count, isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
+        let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
         var writer = ScoreWriter(chosenFormat, probe, data)
         try output.write(writer.head)
         try probe.forEachScores(data, threads: shared.threadCount) { scores in
             try output.write(writer.rows(scores))
-            display.show(scores.range.upperBound)
+            line.show(progress(scores.range.upperBound, of: data.count, line.elapsed))
         }
         try output.write(writer.tail())
         try output.commit()
-        display.finish()
+        line.finish()
+    }
+
+    private func progress(_ done: Int, of total: Int, _ elapsed: Double) -> String {
+        let left = elapsed / Double(done) * Double(total - done)
+        return
+            "\(bar(done, of: total)) \(done)/\(total) sequences  \(clock(elapsed)) elapsed, \(clock(left)) left"
     }
 }
 

@@ -17,7 +17,9 @@ struct SharedOptions: ParsableArguments {
     var threadCount: Int { threads ?? Parallel.availableThreads }
 
     func validate() throws {
-        guard threadCount > 0 else { throw ValidationError("--threads: expected at least 1, found \(threadCount)") }
+        guard threadCount > 0 else {
+            throw ValidationError("--threads: expected at least 1, found \(threadCount)")
+        }
     }
 
     /// Opens data; where asked, without the sequences that are not finite.

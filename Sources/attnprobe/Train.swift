@@ -14,9 +14,11 @@ struct Train: ParsableCommand {
 
     static let configuration = CommandConfiguration(
         abstract: "Fit a probe to labelled activations.",
+        usage: "attnprobe train DATA... --out PROBE [--kind attention] [options]",
         discussion: """
-            Trains on all sequences, or with --validation-fraction or --validation keeps the epoch with
-            the lowest loss on held-out ones. Ctrl-C stops and saves the best probe so far.
+            Trains on all sequences, or with --validation-fraction or --validation keeps the \
+            epoch with the lowest loss on held-out ones. Ctrl-C stops and saves the best probe \
+            so far.
 
               attnprobe train train.safetensors --out probe.safetensors --heads 4 --seed 1
             """)
@@ -75,7 +77,8 @@ struct Train: ParsableCommand {
         try check(batchSize ?? 1 > 0, "batch-size", "at least 1")
         try check(learningRate.map { $0 > 0 && $0.isFinite } ?? true, "learning-rate", "a positive number")
         try check(l2.map { $0 >= 0 && $0.isFinite } ?? true, "l2", "0 or a positive number")
-        try check(tokenDropout.map { (0..<1).contains($0) } ?? true, "token-dropout", "a number from 0 to below 1")
+        try check(
+            tokenDropout.map { (0..<1).contains($0) } ?? true, "token-dropout", "a number from 0 to below 1")
         try check(
             validationFraction.map { (0..<1).contains($0) } ?? true, "validation-fraction",
             "a number from 0 to below 1")
@@ -89,7 +92,8 @@ struct Train: ParsableCommand {
         try check(learningRate == nil || isAdamW, "learning-rate", "--optimizer adamw")
         try check(tokenDropout == nil || isAdamW, "token-dropout", "--optimizer adamw")
         try check(
-            validation.isEmpty || validationFraction == nil, "validation", "no --validation-fraction beside it")
+            validation.isEmpty || validationFraction == nil, "validation",
+            "no --validation-fraction beside it")
     }
 
     func run() throws {
@@ -97,23 +101,36 @@ struct Train: ParsableCommand {
         _ = try OutputFile(path: out)
         let training = try shared.open(data)
         let heldOut = validation.isEmpty ? nil : try shared.open(validation)
-        Interrupt.listen()
-        let display = TrainingDisplay()
-        let result = try Trainer(probeConfiguration, options: trainingOptions).fit(
-            training, validation: heldOut, task: try training.task(named: task?.rawValue),
-            isInterrupted: { Interrupt.isPending },
-            progress: { [shared] in if !shared.quiet { display.show($0) } })
-        if !shared.quiet { display.finish() }
+        let interrupt = Interrupt()
+        let line = ProgressLine(isShown: !shared.quiet)
+        let result = try withExtendedLifetime(interrupt) {
+            try Trainer(probeConfiguration, options: trainingOptions).fit(
+                training, validation: heldOut, task: try training.task(named: task?.rawValue),
+                progress: { report in line.show(progress(report, line.elapsed)) },
+                isInterrupted: { [flag = interrupt.flag] in flag.isSet })
+        }
+        line.finish()
         guard let best = result.history.last(where: { $0.epoch == result.history.last?.bestEpoch }) else {
-            shared.note("interrupted before the first epoch was done: nothing to save")
+            shared.note("interrupted before the first \(unit) was done: nothing to save")
             throw ExitCode(130)
         }
         try result.probe.write(to: out)
         shared.note(
-            "\(result.stop.rawValue): saved epoch \(best.epoch) to \(out)"
+            "\(result.stop.rawValue): saved \(unit) \(best.epoch) to \(out)"
                 + (best.validationLoss.map { ", validation loss \(decimal($0))" } ?? ""))
         if json { print(try Summary(result, best, out).json()) }
         if result.stop == .interrupted { throw ExitCode(130) }
+    }
+
+    // What an optimiser's rounds are called.
+    private var unit: String { trainingOptions.optimizer == .adamw ? "epoch" : "iteration" }
+
+    private func progress(_ report: TrainingProgress, _ elapsed: Double) -> String {
+        let left = elapsed / Double(report.epoch) * Double(report.epochs - report.epoch)
+        let number = String(report.epoch).padded(to: String(report.epochs).count)
+        let validation = report.validationLoss.map { " val \(decimal($0))" } ?? ""
+        return "\(unit) \(number)/\(report.epochs) \(bar(report.epoch, of: report.epochs)) "
+            + "loss \(decimal(report.loss))\(validation)  \(clock(elapsed)) elapsed, \(clock(left)) left"
     }
 
     private var probeConfiguration: ProbeConfiguration {

@@ -17,8 +17,11 @@ struct ActivationFileTests {
         let texts = Array("abécd".utf8)
         let activations = whole.with("groups", "I64", [2], integerBytes(4, 4))
             .with("token_mask", "BOOL", [3], [1, 0, 1])
-            .with("token_text", "U8", [6], texts).with("token_text_offsets", "I64", [4], integerBytes(0, 1, 4, 6))
-            .with("sequence_ids", "U8", [3], Array("xyz".utf8)).with("sequence_ids_offsets", "I64", [3], integerBytes(0, 1, 3))
+            .with("token_text", "U8", [6], texts).with(
+                "token_text_offsets", "I64", [4], integerBytes(0, 1, 4, 6)
+            )
+            .with("sequence_ids", "U8", [3], Array("xyz".utf8)).with(
+                "sequence_ids_offsets", "I64", [3], integerBytes(0, 1, 3))
         let file = try read(activations)
         #expect(file.batch.count == 2 && file.batch.width == 2)
         #expect(file.targets == .classes([0, 1]) && file.classes == ["no", "yes"] && file.groups == [4, 4])
@@ -38,8 +41,14 @@ struct ActivationFileTests {
     @Test(arguments: [
         (LiteralActivations().without("hidden_states"), DataError.Rule.missingTensor, "hidden_states"),
         (LiteralActivations().without("offsets"), .missingTensor, "offsets"),
-        (LiteralActivations().with("hidden_states", "F64", [1, 3], integerBytes(1, 2, 3)), .elementType, "hidden_states"),
-        (LiteralActivations().with("hidden_states", "F32", [6], floatBytes(1, 2, 3, 4, 5, 6)), .shape, "hidden_states"),
+        (
+            LiteralActivations().with("hidden_states", "F64", [1, 3], integerBytes(1, 2, 3)), .elementType,
+            "hidden_states"
+        ),
+        (
+            LiteralActivations().with("hidden_states", "F32", [6], floatBytes(1, 2, 3, 4, 5, 6)), .shape,
+            "hidden_states"
+        ),
         (LiteralActivations().with("hidden_states", "F32", [3, 0], []), .shape, "hidden_states"),
         (LiteralActivations().with("offsets", "I32", [2], integerBytes(0)), .elementType, "offsets"),
         (LiteralActivations().with("offsets", "I64", [3], integerBytes(1, 2, 3)), .offsets, "0 first"),
@@ -48,7 +57,10 @@ struct ActivationFileTests {
         (LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 1, 2)), .offsets, "3 last"),
         (LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 1, 99)), .offsets, "99"),
         (LiteralActivations().with("offsets", "I64", [0], []), .offsets, "no element"),
-        (LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 0, 3)), .emptySequence, "sequence 0"),
+        (
+            LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 0, 3)), .emptySequence,
+            "sequence 0"
+        ),
         (LiteralActivations().with("token_mask", "U8", [3], [1, 0, 0]), .emptySequence, "sequence 1"),
         (LiteralActivations().with("token_mask", "U8", [2], [1, 0]), .shape, "token_mask"),
         (LiteralActivations().with("labels", "I64", [2], integerBytes(0, 2)), .labels, "element 1"),
@@ -59,7 +71,8 @@ struct ActivationFileTests {
         (LiteralActivations().with("groups", "I64", [1], integerBytes(0)), .shape, "groups"),
         (LiteralActivations().with("sequence_ids", "U8", [1], [65]), .missingTensor, "sequence_ids_offsets"),
         (
-            LiteralActivations().with("token_text", "U8", [1], [65]).with("token_text_offsets", "I64", [4], integerBytes(0, 1, 0, 1)),
+            LiteralActivations().with("token_text", "U8", [1], [65]).with(
+                "token_text_offsets", "I64", [4], integerBytes(0, 1, 0, 1)),
             .offsets, "token_text_offsets, element 2"
         ),
         (LiteralActivations().described(by: #"{"format":"other","version":"1"}"#), .metadata, "format"),
@@ -69,7 +82,8 @@ struct ActivationFileTests {
         ),
         (
             LiteralActivations().described(
-                by: #"{"format":"attention-probes/activations","version":"1","classes":"no"}"#), .metadata, "classes"
+                by: #"{"format":"attention-probes/activations","version":"1","classes":"no"}"#), .metadata,
+            "classes"
         ),
     ])
     func brokenFiles(file: LiteralActivations, rule: DataError.Rule, words: String) throws {
@@ -84,7 +98,8 @@ struct ActivationFileTests {
         let set = try ActivationSet(paths: [folder.path])
         #expect(set.count == 4 && set.targets == .classes([1, 1, 0, 1]) && set.tokenCount == 6)
         #expect(set.id(3) == "3")
-        _ = try folder.write(whole.with("hidden_states", "F32", [3, 1], floatBytes(1, 2, 3)).file, to: "c.safetensors")
+        _ = try folder.write(
+            whole.with("hidden_states", "F32", [3, 1], floatBytes(1, 2, 3)).file, to: "c.safetensors")
         let error = try #require(throws: DataError.self) { try ActivationSet(paths: [folder.path]) }
         #expect(error.rule == .mismatch && error.description.contains("width"))
         let empty = try TemporaryFolder()
@@ -98,20 +113,29 @@ struct ActivationFileTests {
         #expect(try task(whole) == .binary(classes: ["no", "yes"]))
         #expect(try task(whole, "multiclass") == .multiclass(classes: ["no", "yes"]))
         let numbers = whole.described(by: #"{"format":"attention-probes/activations","version":"1"}"#)
-        #expect(try task(numbers.with("labels", "F32", [2, 2], floatBytes(0, 1, 1, 1))) == .multilabel(classes: ["0", "1"]))
-        #expect(try task(numbers.with("labels", "U8", [2, 2], [0, 1, 1, 1]), "regression") == .regression(outputs: 2))
+        #expect(
+            try task(numbers.with("labels", "F32", [2, 2], floatBytes(0, 1, 1, 1)))
+                == .multilabel(classes: ["0", "1"]))
+        #expect(
+            try task(numbers.with("labels", "U8", [2, 2], [0, 1, 1, 1]), "regression")
+                == .regression(outputs: 2))
         #expect(try task(numbers.with("labels", "F32", [2], floatBytes(0.5, 1))) == .regression(outputs: 1))
-        #expect(try task(numbers.with("labels", "I64", [2], integerBytes(0, 4))) == .multiclass(classes: ["0", "1", "2", "3", "4"]))
+        #expect(
+            try task(numbers.with("labels", "I64", [2], integerBytes(0, 4)))
+                == .multiclass(classes: ["0", "1", "2", "3", "4"]))
         let error = try #require(throws: DataError.self) { try task(whole, "regression") }
         #expect(error.rule == .labels)
-        #expect(try #require(throws: DataError.self) { try task(whole.without("labels")) }.rule == .missingTensor)
+        #expect(
+            try #require(throws: DataError.self) { try task(whole.without("labels")) }.rule == .missingTensor)
     }
 
     @Test func nonFiniteStatesAreNamed() throws {
         let file = whole.with("hidden_states", "F32", [3, 2], floatBytes(1, 2, 3, 4, .infinity, 6))
         let set = try ActivationSet([read(file)])
         let error = try #require(set.nonFiniteError(in: 1))
-        #expect(error.rule == .nonFinite && error.place == "tensor hidden_states, sequence 1, token 1, dimension 0")
+        #expect(
+            error.rule == .nonFinite
+                && error.place == "tensor hidden_states, sequence 1, token 1, dimension 0")
         #expect(set.nonFiniteError(in: 0) == nil)
         #expect(try set.finiteSequences(threads: 2) == [0])
     }

@@ -30,7 +30,8 @@ struct GoldenTests {
         let expected = golden.parameters(prefix: "grad.")
         var results: [(loss: Double, gradient: [Float])] = []
         for threads in [1, 2] {
-            let objective = Objective(golden.architecture(plan), try golden.data(), golden.task, threads: threads)
+            let objective = Objective(
+                golden.architecture(plan), try golden.data(), golden.task, threads: threads)
             let result = try objective.gradient(golden.parameters())
             #expect(abs(result.loss - golden.loss) <= 1e-5 * golden.loss)
             #expect(relativeError(result.gradient, expected) < 1e-4)

@@ -29,7 +29,9 @@ struct GradientTests {
 
         var scratch: [Float] = []
         let tokens = (0..<sequence.count).map { j in
-            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in token.indices.map { Double(token[$0]) } }
+            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
+                token.indices.map { Double(token[$0]) }
+            }
         }
         let positions = (0..<sequence.count).map(sequence.position)
         let reference = ReferenceProbe(shape)
@@ -87,7 +89,8 @@ struct GradientTests {
             var (above, below) = (outputs, outputs)
             above[o] += 1e-2
             below[o] -= 1e-2
-            let difference = Loss(task)(above, target, gradient: &unused) - Loss(task)(below, target, gradient: &unused)
+            let difference =
+                Loss(task)(above, target, gradient: &unused) - Loss(task)(below, target, gradient: &unused)
             #expect(abs(Double(gradient[o]) - difference / Double(above[o] - below[o])) < 1e-4)
         }
     }

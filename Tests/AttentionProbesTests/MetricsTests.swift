@@ -6,7 +6,8 @@ import Testing
 @Suite("Metrics against scikit-learn")
 struct MetricsTests {
     private let scores: [Float] = [
-        1.8, 0.4, 1, 2.2, 1.9, -1, 1, -0.2, -0.1, 0.4, 0.1, 1.5, 0.8, 0.1, 0.4, 0.3, 1.5, -0.2, 0.3, -0.9, -2.6, 0.7,
+        1.8, 0.4, 1, 2.2, 1.9, -1, 1, -0.2, -0.1, 0.4, 0.1, 1.5, 0.8, 0.1, 0.4, 0.3, 1.5, -0.2, 0.3, -0.9,
+        -2.6, 0.7,
         0.9, -0.7, 2.3, -1.5, 0, -0.2, 1.5, 1.5,
     ]
     private let labels = [
@@ -23,7 +24,9 @@ struct MetricsTests {
 
     @Test func rankingOfOneClass() {
         let curve = RankingCurve(scores: [1, 2], isPositive: [true, true])
-        #expect(curve.auroc == nil && curve.averagePrecision == 1 && curve.recall(atFalsePositiveRate: 0.01) == nil)
+        #expect(
+            curve.auroc == nil && curve.averagePrecision == 1
+                && curve.recall(atFalsePositiveRate: 0.01) == nil)
         #expect(RankingCurve(scores: [1, 1, 1], isPositive: [true, false, true]).auroc == 0.5)
     }
 

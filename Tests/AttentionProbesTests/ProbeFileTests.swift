@@ -24,7 +24,8 @@ struct ProbeFileTests {
             configuration, width: 5, task: task, parameters: randomFloats(count, seed: 1),
             threshold: task.hasThreshold ? 0.25 : 0.5, training: ["seed": "7"])
         let read = try roundTrip(probe)
-        #expect(read.parameters == probe.parameters && read.configuration == configuration && read.task == task)
+        #expect(
+            read.parameters == probe.parameters && read.configuration == configuration && read.task == task)
         #expect(read.threshold == probe.threshold && read.training == ["seed": "7"] && read.width == 5)
     }
 

@@ -25,7 +25,8 @@ struct SafetensorsTests {
             {"__metadata__":{"a":"b"},"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},\
             "y":{"dtype":"I64","shape":[],"data_offsets":[8,16]}}
             """
-        let path = try folder.write(literalSafetensors(header, floatBytes(1, -2) + integerBytes(7)), to: "file")
+        let path = try folder.write(
+            literalSafetensors(header, floatBytes(1, -2) + integerBytes(7)), to: "file")
         let file = try Safetensors(path: path)
         #expect(file.metadata == ["a": "b"])
         #expect(file.floats(file.tensors["x"]!) == [1, -2])
@@ -40,14 +41,35 @@ struct SafetensorsTests {
         (literalSafetensors("[1]"), .header),
         (literalSafetensors("{"), .header),
         (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1]}}"#, [0, 0, 0, 0]), .header),
-        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]), .header),
-        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, [0, 0, 0, 0]), .header),
+        (
+            literalSafetensors(#"{"x":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]),
+            .header
+        ),
+        (
+            literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, [0, 0, 0, 0]),
+            .header
+        ),
         (literalSafetensors(#"{"__metadata__":{"a":1}}"#), .header),
-        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, [0, 0, 0, 0]), .truncated),
-        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, [0, 0, 0, 0]), .tensorBounds),
-        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, [0, 0, 0, 0]), .tensorBounds),
-        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]), .tensorBounds),
-        (literalSafetensors(#"{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]), .tensorBounds),
+        (
+            literalSafetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, [0, 0, 0, 0]),
+            .truncated
+        ),
+        (
+            literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, [0, 0, 0, 0]),
+            .tensorBounds
+        ),
+        (
+            literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, [0, 0, 0, 0]),
+            .tensorBounds
+        ),
+        (
+            literalSafetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]),
+            .tensorBounds
+        ),
+        (
+            literalSafetensors(#"{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]),
+            .tensorBounds
+        ),
         (
             literalSafetensors(
                 #"{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]),
@@ -63,7 +85,10 @@ struct SafetensorsTests {
                 #"{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"y":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
                 [0, 0, 0, 0]), .tensorBounds
         ),
-        (literalSafetensors(#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, [0, 0, 0, 0]), .tensorBounds),
+        (
+            literalSafetensors(#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, [0, 0, 0, 0]),
+            .tensorBounds
+        ),
     ])
     func brokenFiles(bytes: [UInt8], rule: DataError.Rule) throws {
         #expect(try fault(bytes)?.rule == rule)
@@ -84,7 +109,8 @@ struct SafetensorsTests {
         try writer.write(to: folder("out"))
         let file = try Safetensors(path: folder("out"))
         #expect(file.metadata == ["quote": "\"\\\n/é"])
-        #expect(file.floats(file.tensors["b"]!).map(\.bitPattern) == [Float(1.5), -0.0, .pi].map(\.bitPattern))
+        #expect(
+            file.floats(file.tensors["b"]!).map(\.bitPattern) == [Float(1.5), -0.0, .pi].map(\.bitPattern))
         #expect(file.integers(file.tensors["a"]!) == [1, -2])
         #expect(file.tensors["b"]!.bytes.lowerBound % 8 == 0)
     }

@@ -6,7 +6,8 @@ import Testing
 @Suite("The same bits, alone or together, on any number of threads")
 struct SameBitsTests {
     static let configurations: [ProbeConfiguration] = [
-        .attention(heads: 1), .attention(heads: 8), .attention(heads: 3, hidden: 5), .attention(heads: 2, .tanh),
+        .attention(heads: 1), .attention(heads: 8), .attention(heads: 3, hidden: 5),
+        .attention(heads: 2, .tanh),
         .mean, .last,
     ]
 
@@ -15,9 +16,11 @@ struct SameBitsTests {
         let lengths = [1, 17, 300, 2, 64, 129, 5]
         let batch = try randomBatch(lengths: lengths, width: 96, seed: 1)
         let together = try ActivationSet([ActivationFile(batch)])
-        let task: ProbeTask = outputs == 1 ? .binary(classes: ["a", "b"]) : .multiclass(classes: ["a", "b", "c"])
+        let task: ProbeTask =
+            outputs == 1 ? .binary(classes: ["a", "b"]) : .multiclass(classes: ["a", "b", "c"])
         let count = configuration.architecture(width: 96, outputs: outputs).tensors.parameterCount
-        let probe = Probe(configuration, width: 96, task: task, parameters: randomFloats(count, seed: 2, scale: 0.3))
+        let probe = Probe(
+            configuration, width: 96, task: task, parameters: randomFloats(count, seed: 2, scale: 0.3))
         let reference = try probe.scores(together, threads: 1).logits
         #expect(try probe.scores(together, threads: 2).logits == reference)
         #expect(try probe.scores(together, threads: 5).logits == reference)

@@ -7,7 +7,9 @@ import Testing
 
 @Suite("Training")
 struct TrainingTests {
-    private func options(_ optimizer: TrainingOptions.Optimizer, _ change: (inout TrainingOptions) -> Void = { _ in })
+    private func options(
+        _ optimizer: TrainingOptions.Optimizer, _ change: (inout TrainingOptions) -> Void = { _ in }
+    )
         -> TrainingOptions
     {
         var options = TrainingOptions(optimizer)
@@ -35,7 +37,8 @@ struct TrainingTests {
         let standardization = try Standardization(data, threads: 1)
         let architecture = ProbeConfiguration.mean.architecture(width: data.width, outputs: 1)
         let objective = StandardizedObjective(
-            training: Objective(architecture, data, try data.task(), threads: 1), standardization: standardization,
+            training: Objective(architecture, data, try data.task(), threads: 1),
+            standardization: standardization,
             tensors: architecture.tensors, l2: 1e-2)
         // Back to standardised space: w' = w·σ, b' = b + w·μ.
         var parameters = result.probe.parameters
@@ -48,10 +51,12 @@ struct TrainingTests {
     }
 
     @Test func lossFallsAndPenaltyIsApart() throws {
-        let result = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0.1 }).fit(needleSet(count: 60))
+        let result = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0.1 }).fit(
+            needleSet(count: 60))
         let (first, last) = (result.history[0], result.history[result.history.count - 1])
         #expect(last.loss + last.penalty < first.loss + first.penalty && last.penalty > 0)
-        let without = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0 }).fit(needleSet(count: 60))
+        let without = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0 }).fit(
+            needleSet(count: 60))
         #expect(without.history.allSatisfy { $0.penalty == 0 })
     }
 
@@ -70,14 +75,16 @@ struct TrainingTests {
     // The first steps of torch.optim.AdamW on one weight and one bias: lr 0.1, weight_decay 0.5 and 0.
     @Test func adamwStepsAsPyTorchDoes() {
         let tensors = [
-            ParameterTensor(name: "w", shape: [1], role: .outputWeights), ParameterTensor(name: "b", shape: [1], role: .bias),
+            ParameterTensor(name: "w", shape: [1], role: .outputWeights),
+            ParameterTensor(name: "b", shape: [1], role: .bias),
         ]
         var parameters: [Float] = [1, 1]
         var optimizer = AdamW(tensors, weightDecay: 0.5, positionRate: 0.1)
         for gradient in [[0.5, 0.5], [-0.25, -0.25], [1, 1]] as [[Float]] {
             optimizer.step(&parameters, gradient, learningRate: 0.1)
         }
-        #expect(abs(parameters[0] - 0.6760119) < 1e-6 && abs(parameters[1] - 0.8075552) < 1e-6, "\(parameters)")
+        #expect(
+            abs(parameters[0] - 0.6760119) < 1e-6 && abs(parameters[1] - 0.8075552) < 1e-6, "\(parameters)")
     }
 
     @Test func standardizationFoldsExactly() throws {
@@ -89,7 +96,9 @@ struct TrainingTests {
             for index in data.indices {
                 data[index].forEachTile(scratch: &scratch) { range, tokens in
                     for j in 0..<range.count {
-                        let x = Double((tokens[j * data.width + d] - standardization.mean[d]) * standardization.inverseScale[d])
+                        let x = Double(
+                            (tokens[j * data.width + d] - standardization.mean[d])
+                                * standardization.inverseScale[d])
                         (sum, square, count) = (sum + x, square + x * x, count + 1)
                     }
                 }
@@ -103,7 +112,8 @@ struct TrainingTests {
         var scratch: [Float] = []
         let tokens = data[3].withTokens(0..<data[3].count, scratch: &scratch) { tokens in
             tokens.indices.map { i in
-                (tokens[i] - standardization.mean[i % data.width]) * standardization.inverseScale[i % data.width]
+                (tokens[i] - standardization.mean[i % data.width])
+                    * standardization.inverseScale[i % data.width]
             }
         }
         var (work, other) = (Workspace(), Workspace())
@@ -129,8 +139,8 @@ struct TrainingTests {
     @Test func interruptionKeepsTheBestSoFar() throws {
         let epochs = Atomic(0)
         let result = try Trainer(.attention(heads: 2), options: options(.adamw)).fit(
-            needleSet(count: 40), isInterrupted: { epochs.load(ordering: .relaxed) >= 3 },
-            progress: { epochs.store($0.epoch, ordering: .relaxed) })
+            needleSet(count: 40), progress: { epochs.store($0.epoch, ordering: .relaxed) },
+            isInterrupted: { epochs.load(ordering: .relaxed) >= 3 })
         #expect(result.stop == .interrupted && result.history.count == 3)
         let whole = try Trainer(.attention(heads: 2), options: options(.adamw)).fit(needleSet(count: 40))
         #expect(result.history == Array(whole.history.prefix(3)))
@@ -152,14 +162,18 @@ struct TrainingTests {
 
     @Test func oneClassIsRefused() throws {
         let batch = try randomBatch(lengths: [2, 3], width: 2, seed: 1)
-        let set = try ActivationSet([ActivationFile(batch, targets: .classes([1, 1]), classes: ["no", "yes"])])
+        let set = try ActivationSet([
+            ActivationFile(batch, targets: .classes([1, 1]), classes: ["no", "yes"])
+        ])
         let error = try #require(throws: DataError.self) { try Trainer(.mean).fit(set) }
         #expect(error.rule == .singleClass && error.description.contains("only class yes"))
     }
 
     @Test func groupsThatCannotBeSplit() throws {
         let batch = try randomBatch(lengths: [2, 3, 4, 5], width: 2, seed: 1)
-        let set = try ActivationSet([ActivationFile(batch, targets: .classes([0, 1, 0, 1]), groups: [1, 1, 1, 1])])
+        let set = try ActivationSet([
+            ActivationFile(batch, targets: .classes([0, 1, 0, 1]), groups: [1, 1, 1, 1])
+        ])
         let trainer = Trainer(.mean, options: options(.lbfgs) { $0.validationFraction = 0.3 })
         #expect(try #require(throws: DataError.self) { try trainer.fit(set) }.rule == .singleClass)
     }

@@ -4,22 +4,30 @@ import Testing
 
 @Suite("Products of tokens and weight rows")
 struct ProjectionTests {
-    static let shapes = [(1, 1, 1), (3, 5, 2), (37, 16, 4), (300, 33, 5), (50, 257, 16), (13, 700, 17), (26, 384, 70)]
+    static let shapes = [
+        (1, 1, 1), (3, 5, 2), (37, 16, 4), (300, 33, 5), (50, 257, 16), (13, 700, 17), (26, 384, 70),
+    ]
 
     @Test(arguments: shapes, Projection.Plan.allCases)
-    func everyPlanMatchesDoublePrecision(shape: (tokens: Int, width: Int, rows: Int), plan: Projection.Plan) throws {
+    func everyPlanMatchesDoublePrecision(shape: (tokens: Int, width: Int, rows: Int), plan: Projection.Plan)
+        throws
+    {
         let (n, width, rows) = shape
         let sequence = try randomBatch(lengths: [n], width: width, seed: 3)[0]
         let weights = randomFloats(rows * width, seed: 4)
         var (z, scratch): ([Float], [Float]) = ([], [])
-        Projection(weights[...], rows: rows, width: width, plan: plan).apply(sequence, into: &z, scratch: &scratch)
+        Projection(weights[...], rows: rows, width: width, plan: plan).apply(
+            sequence, into: &z, scratch: &scratch)
 
         let x = randomFloats(n * width, seed: 3)
         var expected: [Float] = []
         for r in 0..<rows {
             for j in 0..<n {
                 expected.append(
-                    Float((0..<width).reduce(0.0) { $0 + Double(x[j * width + $1]) * Double(weights[r * width + $1]) }))
+                    Float(
+                        (0..<width).reduce(0.0) {
+                            $0 + Double(x[j * width + $1]) * Double(weights[r * width + $1])
+                        }))
             }
         }
         #expect(relativeError(z[..<(rows * n)], expected) < 1e-6)
@@ -35,7 +43,9 @@ struct ProjectionTests {
         var reference: [Float] = []
         for before in [0, 1, 7, 500] {
             let batch = try RaggedBatch(
-                [randomFloats(before * width, seed: 7), tokens, randomFloats(3 * width, seed: 8)].filter { !$0.isEmpty },
+                [randomFloats(before * width, seed: 7), tokens, randomFloats(3 * width, seed: 8)].filter {
+                    !$0.isEmpty
+                },
                 width: width)
             var (z, scratch): ([Float], [Float]) = ([], [])
             projection.apply(batch[before > 0 ? 1 : 0], into: &z, scratch: &scratch)

@@ -44,7 +44,8 @@ struct StorageTests {
     @Test func outputThroughALinkKeepsTheLink() throws {
         let folder = try TemporaryFolder()
         _ = try folder.write([9], to: "target")
-        try FileManager.default.createSymbolicLink(atPath: folder("link"), withDestinationPath: folder("target"))
+        try FileManager.default.createSymbolicLink(
+            atPath: folder("link"), withDestinationPath: folder("target"))
         let output = try OutputFile(path: folder("link"))
         try output.write([1])
         try output.commit()
@@ -56,12 +57,15 @@ struct StorageTests {
         let folder = try TemporaryFolder()
         #expect(throws: SystemError.self) { try OutputFile(path: folder("no/out")) }
         let full = try OutputFile(path: "/dev/full")
-        #expect(throws: SystemError(operation: "write", path: "/dev/full", code: ENOSPC)) { try full.write([1]) }
+        #expect(throws: SystemError(operation: "write", path: "/dev/full", code: ENOSPC)) {
+            try full.write([1])
+        }
     }
 
     @Test(arguments: [
         ([1, 2], RaggedBatch.Fault.firstOffset(found: 1)), ([], .firstOffset(found: nil)),
-        ([0, 2, 1, 4], .fallingOffset(index: 2, found: 1, before: 2)), ([0, 3], .lastOffset(found: 3, tokens: 4)),
+        ([0, 2, 1, 4], .fallingOffset(index: 2, found: 1, before: 2)),
+        ([0, 3], .lastOffset(found: 3, tokens: 4)),
         ([0, 2, 2, 4], .emptySequence(index: 1)),
     ])
     func brokenOffsets(offsets: [Int], fault: RaggedBatch.Fault) {
@@ -94,7 +98,9 @@ struct StorageTests {
     }
 
     @Test func seededGenerator() {
-        var (a, b, other) = (SeededGenerator(seed: 5), SeededGenerator(seed: 5), SeededGenerator(seed: 5, stream: 1))
+        var (a, b, other) = (
+            SeededGenerator(seed: 5), SeededGenerator(seed: 5), SeededGenerator(seed: 5, stream: 1)
+        )
         let numbers = (0..<1000).map { _ in a.normal() }
         #expect(numbers == (0..<1000).map { _ in b.normal() })
         #expect(numbers[0] != other.normal())

@@ -15,7 +15,8 @@ public struct GoldenCase: Sendable {
 
     public init(_ name: String) throws {
         self.name = name
-        let folder = ProcessInfo.processInfo.environment["GOLDEN_FOLDER"]
+        let folder =
+            ProcessInfo.processInfo.environment["GOLDEN_FOLDER"]
             ?? Bundle.module.resourceURL!.appendingPathComponent("Golden").path
         file = try Safetensors(path: "\(folder)/\(name).safetensors")
     }

@@ -8,7 +8,8 @@ public struct LiteralActivations: Sendable {
         ("offsets", "I64", [3], integerBytes(0, 1, 3)),
         ("labels", "I64", [2], integerBytes(0, 1)),
     ]
-    private var metadata = #"{"format":"attention-probes/activations","version":"1","classes":"[\"no\",\"yes\"]"}"#
+    private var metadata =
+        #"{"format":"attention-probes/activations","version":"1","classes":"[\"no\",\"yes\"]"}"#
 
     public func with(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) -> LiteralActivations {
         var copy = self

@@ -57,15 +57,18 @@ public struct ActivationFile: Sendable {
         for (name, expected) in [("format", Self.fileFormat), ("version", Self.fileVersion)]
         where file.metadata[name] != expected {
             throw DataError(
-                .metadata, path, "metadata \(name)", expected: expected, found: file.metadata[name] ?? "nothing")
+                .metadata, path, "metadata \(name)", expected: expected,
+                found: file.metadata[name] ?? "nothing")
         }
         let (tokens, width) = (states.shape[0], states.shape[1])
         guard width > 0 else {
             throw DataError(
-                .shape, path, "tensor hidden_states", expected: "a width of at least 1", found: "\(states.shape)")
+                .shape, path, "tensor hidden_states", expected: "a width of at least 1",
+                found: "\(states.shape)")
         }
         let matrix = TokenMatrix(
-            file: file.file, offset: states.bytes.lowerBound, elementType: ElementType(rawValue: states.type)!,
+            file: file.file, offset: states.bytes.lowerBound,
+            elementType: ElementType(rawValue: states.type)!,
             rows: tokens, columns: width)
         let offsets = file.integers(try file.require("offsets", types: ["I64"], dimensions: 1))
         let mask = try file.optional("token_mask", types: ["U8", "BOOL"], shape: [tokens])
@@ -101,7 +104,8 @@ extension DataError {
         switch fault {
         case .firstOffset(let found):
             self.init(
-                .offsets, path, "tensor offsets", expected: "0 first", found: found.map(String.init) ?? "no element")
+                .offsets, path, "tensor offsets", expected: "0 first",
+                found: found.map(String.init) ?? "no element")
         case .fallingOffset(let index, let found, let before):
             self.init(
                 .offsets, path, "tensor offsets, element \(index)", expected: "at least \(before)",
@@ -174,7 +178,8 @@ extension Safetensors {
         }
         if let classes, classes.count != columns, columns > 1 || isVector {
             throw DataError(
-                .shape, file.path, "tensor labels", expected: "one column for each of \(classes.count) classes",
+                .shape, file.path, "tensor labels",
+                expected: "one column for each of \(classes.count) classes",
                 found: "\(columns)")
         }
         return .values(Matrix(rows: count, columns: columns, storage: values))

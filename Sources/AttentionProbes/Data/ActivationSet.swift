@@ -136,7 +136,8 @@ public struct ActivationSet: Sendable {
         case .values(let values):
             let regression = ProbeTask.regression(outputs: values.columns)
             let multilabel = ProbeTask.multilabel(classes: names(values.columns))
-            found = values.storage.allSatisfy { $0 == 0 || $0 == 1 } ? [multilabel, regression] : [regression]
+            found =
+                values.storage.allSatisfy { $0 == 0 || $0 == 1 } ? [multilabel, regression] : [regression]
         }
         guard let task = name == nil ? found[0] : found.first(where: { $0.name == name }) else {
             throw DataError(
@@ -152,7 +153,8 @@ extension ActivationFile {
         func check<T: Equatable>(_ what: String, _ value: (ActivationFile) -> T) throws(DataError) {
             guard value(other) != value(self) else { return }
             throw DataError(
-                .mismatch, other.path, expected: "\(what) \(value(self)) as in \(path)", found: "\(value(other))")
+                .mismatch, other.path, expected: "\(what) \(value(self)) as in \(path)",
+                found: "\(value(other))")
         }
         try check("width") { $0.batch.width }
         try check("classes") { $0.classes ?? [] }

@@ -34,7 +34,8 @@ extension ActivationSet {
 
     /// Which sequences have only finite visible tokens. O(T·D).
     public func finiteSequences(threads: Int) throws -> [Int] {
-        let finite = try Parallel.map(count: count, threads: threads, workspace: { [Float]() }) { index, scratch in
+        let finite = try Parallel.map(count: count, threads: threads, workspace: { [Float]() }) {
+            index, scratch in
             var sum: Float = 0
             self[index].forEachTile(scratch: &scratch) { _, tokens in
                 // 0·x is NaN where x is not finite.

@@ -14,7 +14,8 @@ struct TextTable: Sendable {
         offsets = file.integers(try file.require(offsetsName, types: ["I64"], shape: [count + 1]))
         func fault(_ place: String, _ expected: String, _ found: Int) -> DataError {
             DataError(
-                .offsets, file.file.path, "tensor \(offsetsName)\(place)", expected: expected, found: "\(found)")
+                .offsets, file.file.path, "tensor \(offsetsName)\(place)", expected: expected,
+                found: "\(found)")
         }
         guard offsets[0] == 0 else { throw fault("", "0 first", offsets[0]) }
         for i in 1..<offsets.count where offsets[i] < offsets[i - 1] {

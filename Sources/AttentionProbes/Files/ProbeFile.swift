@@ -88,7 +88,8 @@ extension Probe {
 // The required metadata of a probe file, each read with its rule.
 private struct ProbeMetadata {
     static let names: Set = [
-        "format", "version", "kind", "attention", "heads", "outputs", "hidden", "task", "classes", "threshold",
+        "format", "version", "kind", "attention", "heads", "outputs", "hidden", "task", "classes",
+        "threshold",
     ]
     private let path: String
     private let fields: [String: String]

@@ -80,7 +80,9 @@ public struct Safetensors: Sendable {
         var tensors: [String: Tensor] = [:]
         var covered = 0
         var previous = "the header"
-        let ordered = entries.sorted { ($0.value.begin, $0.value.end, $0.key) < ($1.value.begin, $1.value.end, $1.key) }
+        let ordered = entries.sorted {
+            ($0.value.begin, $0.value.end, $0.key) < ($1.value.begin, $1.value.end, $1.key)
+        }
         for (name, entry) in ordered {
             let place = "tensor \(name)"
             guard entry.begin >= 0, entry.begin <= entry.end else {
@@ -90,7 +92,8 @@ public struct Safetensors: Sendable {
             }
             guard entry.end <= available else {
                 throw DataError(
-                    .truncated, file.path, place, expected: "bytes \(entry.begin) to \(entry.end) of the data",
+                    .truncated, file.path, place,
+                    expected: "bytes \(entry.begin) to \(entry.end) of the data",
                     found: "\(available) bytes of data: the file is cut short")
             }
             if let size = elementSizes[entry.type] {
@@ -155,7 +158,8 @@ private struct Header: Decodable {
             let offsets = try container.decode([Int].self, forKey: .offsets)
             guard offsets.count == 2 else {
                 throw DecodingError.dataCorruptedError(
-                    forKey: .offsets, in: container, debugDescription: "\(offsets.count) numbers instead of 2")
+                    forKey: .offsets, in: container, debugDescription: "\(offsets.count) numbers instead of 2"
+                )
             }
             (begin, end) = (offsets[0], offsets[1])
         }

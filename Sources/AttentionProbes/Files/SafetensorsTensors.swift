@@ -29,7 +29,8 @@ extension Safetensors {
         let tensor = try require(name, types: types, dimensions: shape.count)
         guard tensor.shape == shape else {
             throw DataError(
-                .shape, file.path, "tensor \(name)", expected: "shape \(shape)", found: "shape \(tensor.shape)")
+                .shape, file.path, "tensor \(name)", expected: "shape \(shape)",
+                found: "shape \(tensor.shape)")
         }
         return tensor
     }

@@ -31,7 +31,8 @@ struct SafetensorsWriter {
     mutating func add(_ name: String, bytes: [UInt8]) { add(name, "U8", [bytes.count], bytes) }
 
     private mutating func add(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) {
-        entries[name] = Entry(dtype: type, shape: shape, data_offsets: [data.count, data.count + bytes.count])
+        entries[name] = Entry(
+            dtype: type, shape: shape, data_offsets: [data.count, data.count + bytes.count])
         data += bytes
     }
 

@@ -32,7 +32,9 @@ public struct ConfusionMatrix: Sendable, Equatable, Encodable {
 
     /// Mean of F1 over the classes that are labelled or predicted (`f1_score(average="macro")`).
     public var macroF1: Double {
-        let present = counts.indices.filter { c in counts[c].contains { $0 > 0 } || counts.contains { $0[c] > 0 } }
+        let present = counts.indices.filter { c in
+            counts[c].contains { $0 > 0 } || counts.contains { $0[c] > 0 }
+        }
         return present.reduce(0) { $0 + f1($1) } / Double(max(1, present.count))
     }
 }

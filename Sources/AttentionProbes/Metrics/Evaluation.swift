@@ -47,7 +47,8 @@ extension Probe {
     ///
     /// - Throws: `DataError` where there are no labels, or labels, classes or width do not fit the
     ///   probe, or a hidden state is not finite.
-    public func evaluate(_ data: ActivationSet, threads: Int = Parallel.availableThreads) throws -> Evaluation {
+    public func evaluate(_ data: ActivationSet, threads: Int = Parallel.availableThreads) throws -> Evaluation
+    {
         let targets = try targets(of: data)
         let scores = try scores(data, threads: threads)
         let logits = data.indices.map { Array(scores.logits[row: $0]) }
@@ -70,22 +71,28 @@ extension Probe {
             (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.macroF1)
         case (.multilabel(let classes), .values(let values)):
             let columns = classes.indices.map { c in
-                (labels: data.indices.map { values[$0, c] >= 0.5 }, predictions: predictions.map { $0.contains(c) })
+                (
+                    labels: data.indices.map { values[$0, c] >= 0.5 },
+                    predictions: predictions.map { $0.contains(c) }
+                )
             }
             let right = data.indices.filter { i in columns.allSatisfy { $0.labels[i] == $0.predictions[i] } }
             accuracy = Double(right.count) / Double(data.count)
-            f1 = mean(columns.map {
-                ConfusionMatrix(
-                    labels: $0.labels.map { $0 ? 1 : 0 }, predictions: $0.predictions.map { $0 ? 1 : 0 }, classes: 2
-                ).f1(1)
-            })
+            f1 = mean(
+                columns.map {
+                    ConfusionMatrix(
+                        labels: $0.labels.map { $0 ? 1 : 0 }, predictions: $0.predictions.map { $0 ? 1 : 0 },
+                        classes: 2
+                    ).f1(1)
+                })
             curves = columns.enumerated().map { c, column in
                 RankingCurve(scores: logits.map { $0[c] }, isPositive: column.labels)
             }
         case (.regression(let outputs), .values(let values)):
-            r2 = mean((0..<outputs).compactMap { o in
-                r2Score(logits.map { $0[o] }, data.indices.map { values[$0, o] })
-            })
+            r2 = mean(
+                (0..<outputs).compactMap { o in
+                    r2Score(logits.map { $0[o] }, data.indices.map { values[$0, o] })
+                })
             error = AttentionProbes.meanSquaredError(scores.logits.storage, values.storage)
         default: preconditionFailure("targets were checked against the task")
         }

@@ -16,6 +16,7 @@ public func meanSquaredError(_ predictions: [Float], _ targets: [Float]) -> Doub
 /// - Precondition: as many predictions as targets, at least one.
 public func r2Score(_ predictions: [Float], _ targets: [Float]) -> Double? {
     let mean = targets.reduce(0) { $0 + Double($1) } / Double(targets.count)
-    let variance = targets.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(targets.count)
+    let variance =
+        targets.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(targets.count)
     return variance > 0 ? 1 - meanSquaredError(predictions, targets) / variance : nil
 }

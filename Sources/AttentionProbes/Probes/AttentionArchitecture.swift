@@ -29,13 +29,17 @@ public enum AttentionPlan: String, Sendable, CaseIterable {
     /// The plan with fewer multiplications a token: H·(1+V) against 2H. What pooling adds once a
     /// sequence, D·H·V, is left out so that the choice, and with it the bits of a score, depends
     /// on the probe alone.
-    static func cheapest(values: Int) -> AttentionPlan { 1 + values <= 2 ? .stackedProduct : .poolThenProject }
+    static func cheapest(values: Int) -> AttentionPlan {
+        1 + values <= 2 ? .stackedProduct : .poolThenProject
+    }
 }
 
 /// An attention probe with learned queries, position weights, values and, with `hidden` > 0, one
 /// hidden layer of rectified linear units behind the heads.
 public struct AttentionArchitecture: ProbeArchitecture, Equatable {
+    /// D, the width of a hidden state.
     public let width: Int
+    /// O, the number of outputs.
     public let outputs: Int
     /// H, the number of heads.
     public let heads: Int
@@ -65,7 +69,9 @@ public struct AttentionArchitecture: ProbeArchitecture, Equatable {
     /// V, the values that each head pools.
     var values: Int { hidden > 0 ? hidden : outputs }
 
-    // q and v stand side by side at the start, so that they are also the stacked (H + H·V)×D rows.
+    /// `q.weight` (H,D), `v.weight` (H·V,D) with row h·V+k, `v.bias` (H·V), `position_weight` (H), and
+    /// with a hidden layer `o.weight` (O,M) and `o.bias` (O). The first two, side by side, are also the
+    /// stacked (H + H·V)×D rows.
     public var tensors: [ParameterTensor] {
         var tensors = [
             ParameterTensor(name: "q.weight", shape: [heads, width], role: .tokenWeights(bias: nil)),
@@ -99,6 +105,7 @@ public struct AttentionArchitecture: ProbeArchitecture, Equatable {
         return parameters
     }
 
+    /// Parameters made ready to meet many sequences. O(parameters).
     public func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
         AttentionEvaluator(self, parameters)
     }

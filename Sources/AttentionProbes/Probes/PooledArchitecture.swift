@@ -16,7 +16,9 @@ public enum Pooling: String, Sendable, CaseIterable {
 
 /// A linear probe on the mean of the visible tokens or on the last one.
 public struct PooledArchitecture: ProbeArchitecture, Equatable {
+    /// D, the width of a hidden state.
     public let width: Int
+    /// O, the number of outputs.
     public let outputs: Int
     /// How the tokens become one vector.
     public let pooling: Pooling
@@ -31,6 +33,7 @@ public struct PooledArchitecture: ProbeArchitecture, Equatable {
         self.pooling = pooling
     }
 
+    /// `v.weight` (O,D) and `v.bias` (O).
     public var tensors: [ParameterTensor] {
         [
             ParameterTensor(name: "v.weight", shape: [outputs, width], role: .tokenWeights(bias: "v.bias")),
@@ -43,6 +46,7 @@ public struct PooledArchitecture: ProbeArchitecture, Equatable {
         Array(repeating: 0, count: tensors.parameterCount)
     }
 
+    /// Parameters made ready to meet many sequences. O(parameters).
     public func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
         precondition(parameters.count == tensors.parameterCount, "parameters of another architecture")
         return PooledEvaluator(shape: self, parameters: parameters)

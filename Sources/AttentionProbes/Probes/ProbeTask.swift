@@ -66,7 +66,12 @@ public enum ProbeTask: Sendable, Equatable {
         switch self {
         case .binary: [Double(probabilities[0]) >= threshold ? 1 : 0]
         case .multiclass:
-            [probabilities.indices.max { probabilities[$0] < probabilities[$1] || (probabilities[$0] == probabilities[$1] && $0 > $1) }!]
+            [
+                probabilities.indices.max {
+                    probabilities[$0] < probabilities[$1]
+                        || (probabilities[$0] == probabilities[$1] && $0 > $1)
+                }!
+            ]
         case .multilabel: probabilities.indices.filter { Double(probabilities[$0]) >= threshold }
         case .regression: []
         }

@@ -42,7 +42,8 @@ public struct ScoreWriter {
     public var head: [UInt8] {
         guard format == .csv else { return [] }
         let task = probe.task
-        let names = task.outputs == 1 ? [""] : (task.classes ?? (0..<task.outputs).map(String.init)).map { "_" + $0 }
+        let names =
+            task.outputs == 1 ? [""] : (task.classes ?? (0..<task.outputs).map(String.init)).map { "_" + $0 }
         var columns = ["id"] + names.map { "logit" + $0 }
         if task.classes != nil { columns += names.map { "probability" + $0 } + ["label"] }
         return Array((columns.map(csvField).joined(separator: ",") + "\r\n").utf8)
@@ -99,13 +100,16 @@ public struct ScoreWriter {
         return Array((row + "}\n").utf8)
     }
 
-    private func csvRow(_ id: String, _ logits: [Float], _ probabilities: [Float], _ classes: [Int]) -> [UInt8] {
+    private func csvRow(_ id: String, _ logits: [Float], _ probabilities: [Float], _ classes: [Int])
+        -> [UInt8]
+    {
         var fields = [csvField(id)] + (logits + probabilities).map { "\($0)" }
         if probe.task.classes != nil { fields.append(csvField(names(classes).joined(separator: ";"))) }
         return Array((fields.joined(separator: ",") + "\r\n").utf8)
     }
 
-    private mutating func collect(_ id: String, _ logits: [Float], _ probabilities: [Float], _ classes: [Int]) {
+    private mutating func collect(_ id: String, _ logits: [Float], _ probabilities: [Float], _ classes: [Int])
+    {
         self.logits += logits
         self.probabilities += probabilities
         labels += isMultilabel ? logits.indices.map { classes.contains($0) ? 1 : 0 } : classes
@@ -113,7 +117,9 @@ public struct ScoreWriter {
         idOffsets.append(ids.count)
     }
 
-    private func numbers(_ values: [Float]) -> String { "[" + values.map { "\($0)" }.joined(separator: ",") + "]" }
+    private func numbers(_ values: [Float]) -> String {
+        "[" + values.map { "\($0)" }.joined(separator: ",") + "]"
+    }
 
     private func json(_ text: String) throws -> String {
         let encoder = JSONEncoder()

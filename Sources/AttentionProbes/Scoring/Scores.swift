@@ -50,7 +50,9 @@ extension Probe {
     /// positions; nil for probes without attention.
     ///
     /// - Throws: `DataError` where widths differ, or a hidden state is NaN or infinite.
-    public func attention(_ data: ActivationSet, sequence index: Int) throws -> (weights: Matrix, positions: [Int])? {
+    public func attention(_ data: ActivationSet, sequence index: Int) throws -> (
+        weights: Matrix, positions: [Int]
+    )? {
         guard configuration.kind == .attention else { return nil }
         try checkFits(data)
         var work = Workspace()

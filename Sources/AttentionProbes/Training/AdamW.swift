@@ -15,7 +15,9 @@ struct AdamW {
     ///   - positionRate: η of position weights over that of the others. A step of η moves a logit by
     ///     η·t, hundreds of times as far as for a weight, so they take smaller ones.
     init(_ tensors: [ParameterTensor], weightDecay: Float, positionRate: Float) {
-        self.weightDecay = tensors.flatMap { Array(repeating: $0.isPenalised ? weightDecay : 0, count: $0.count) }
+        self.weightDecay = tensors.flatMap {
+            Array(repeating: $0.isPenalised ? weightDecay : 0, count: $0.count)
+        }
         rates = tensors.flatMap { Array(repeating: $0.role == .position ? positionRate : 1, count: $0.count) }
         m = Array(repeating: 0, count: rates.count)
         v = m

@@ -25,7 +25,8 @@ struct Objective {
 
     /// The mean loss over all sequences.
     func value(_ parameters: [Float]) throws -> Double {
-        try sum(parameters, over: Array(0..<data.count), { data[$0] }, addsGradient: false).loss / Double(data.count)
+        try sum(parameters, over: Array(0..<data.count), { data[$0] }, addsGradient: false).loss
+            / Double(data.count)
     }
 
     /// The mean loss over some sequences, all by default, and its gradient.

@@ -33,7 +33,10 @@ struct Standardization: Sendable {
         let first = origin
         let sums = try Parallel.map(count: blocks.count, threads: threads, workspace: { [Float]() }) {
             block, scratch in
-            var sums = (count: 0, linear: [Double](repeating: 0, count: width), square: [Double](repeating: 0, count: width))
+            var sums = (
+                count: 0, linear: [Double](repeating: 0, count: width),
+                square: [Double](repeating: 0, count: width)
+            )
             for index in blocks[block] {
                 data[index].forEachTile(scratch: &scratch) { range, tokens in
                     sums.count += range.count
@@ -89,7 +92,8 @@ struct Standardization: Sendable {
         for (tensor, range) in tensors.placed {
             guard case .tokenWeights(let biasName) = tensor.role else { continue }
             let biases = biasName.flatMap { tensors.range(of: $0) }
-            for (r, row) in stride(from: range.lowerBound, to: range.upperBound, by: mean.count).enumerated() {
+            for (r, row) in stride(from: range.lowerBound, to: range.upperBound, by: mean.count).enumerated()
+            {
                 body(row, biases.map { $0.lowerBound + r })
             }
         }

@@ -36,14 +36,14 @@ public struct Trainer: Sendable {
     ///   - data: labelled sequences.
     ///   - validation: sequences for early stopping; nil takes a share of `data`.
     ///   - task: what to predict; nil reads it off the labels.
-    ///   - isInterrupted: asked between steps; true ends training with the best probe so far.
     ///   - progress: told after every epoch.
+    ///   - isInterrupted: asked between steps; true ends training with the best probe so far.
     /// - Throws: `DataError` where labels are missing, are of one class or do not fit the task, the
     ///   groups allow no split, or hidden states are not finite.
     public func fit(
         _ data: ActivationSet, validation: ActivationSet? = nil, task: ProbeTask? = nil,
-        isInterrupted: @escaping @Sendable () -> Bool = { false },
-        progress: @escaping (TrainingProgress) -> Void = { _ in }
+        progress: @escaping (TrainingProgress) -> Void = { _ in },
+        isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
         let task = try task ?? data.task()
         let (training, heldOut) = try split(data, validation)
@@ -71,7 +71,8 @@ public struct Trainer: Sendable {
         }
         guard options.validationFraction > 0 else { return (data, nil) }
         let (first, second) = data.split(fraction: options.validationFraction, seed: options.seed)
-        let hint = "both parts of a validation split to have sequences of every class (a validation fraction of 0 trains on all)"
+        let hint =
+            "both parts of a validation split to have sequences of every class (a validation fraction of 0 trains on all)"
         guard !first.isEmpty, !second.isEmpty else {
             throw DataError(
                 .singleClass, data.files[0].path, expected: hint,
@@ -95,7 +96,8 @@ public struct Trainer: Sendable {
             "l2": String(options.l2),
             "standardize": String(options.standardizes),
             "seed": String(options.seed),
-            "data": training.files.map { URL(fileURLWithPath: $0.path).lastPathComponent }.joined(separator: ", "),
+            "data": training.files.map { URL(fileURLWithPath: $0.path).lastPathComponent }.joined(
+                separator: ", "),
             "training_sequences": String(training.count),
             "validation_sequences": String(validation?.count ?? 0),
             "stop": stop.rawValue,

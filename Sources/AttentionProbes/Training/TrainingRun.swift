@@ -59,7 +59,8 @@ struct TrainingRun {
             var loss = 0.0
             for batch in 0..<batches {
                 if isInterrupted() { return .interrupted }
-                let indices = Array(order[batch * order.count / batches..<(batch + 1) * order.count / batches])
+                let indices = Array(
+                    order[batch * order.count / batches..<(batch + 1) * order.count / batches])
                 let (batchLoss, gradient) = try objective.gradient(parameters, over: indices, tokens: tokens)
                 let done = Double((epoch - 1) * batches + batch) / Double(options.epochs * batches)
                 let rate = options.learningRate * Float(0.5 * (1 + cos(.pi * done)))

@@ -1,0 +1,56 @@
+import Foundation
+
+/// A line about progress on standard error: redrawn in place on a terminal; elsewhere written now
+/// and then as a plain line, the first and the last in any case.
+final class ProgressLine {
+    private let isShown: Bool
+    private let start = Date()
+    private var last = Date.distantPast
+    private var pending: String?
+
+    init(isShown: Bool) { self.isShown = isShown }
+
+    /// Seconds since the start.
+    var elapsed: Double { Date().timeIntervalSince(start) }
+
+    /// Shows a line, or keeps it for `finish` if the one before is recent.
+    func show(_ line: @autoclosure () -> String) {
+        guard isShown else { return }
+        let now = Date()
+        let isDue = now.timeIntervalSince(last) > (StandardError.isTerminal ? 0.05 : 5)
+        pending = line()
+        if isDue {
+            last = now
+            write()
+        }
+    }
+
+    /// Shows what is still to be shown, and ends the line.
+    func finish() {
+        guard isShown else { return }
+        write()
+        if StandardError.isTerminal, last != .distantPast { StandardError.print("") }
+    }
+
+    private func write() {
+        guard let line = pending else { return }
+        pending = nil
+        StandardError.print(
+            StandardError.isTerminal ? "\r\u{1B}[K" + line : line,
+            terminator: StandardError.isTerminal ? "" : "\n")
+    }
+}
+
+/// "#####     ", filled by a share of the work.
+func bar(_ done: Int, of total: Int, width: Int = 16) -> String {
+    let filled = total > 0 ? min(width, done * width / total) : width
+    return "[" + String(repeating: "#", count: filled) + String(repeating: " ", count: width - filled) + "]"
+}
+
+/// "0:07", "12:30", "1:02:03".
+func clock(_ seconds: Double) -> String {
+    let whole = seconds.isFinite ? Int(seconds.rounded()) : 0
+    let minutes = "\(whole / 60 % 60)"
+    let tail = ":" + String(whole % 60).padded(to: 2, with: "0")
+    return whole < 3600 ? minutes + tail : "\(whole / 3600):" + minutes.padded(to: 2, with: "0") + tail
+}

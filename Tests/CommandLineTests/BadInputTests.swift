@@ -1,0 +1,162 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Runs the tool and expects one sentence on standard error, this exit code, nothing on standard
+/// output and nothing new in the folder.
+private func expectFailure(
+    _ status: Int32, _ words: String, in folder: TemporaryFolder, _ arguments: [String],
+    location: SourceLocation = #_sourceLocation
+) throws {
+    let before = try folder.names
+    let result = try Command.start(arguments).wait()
+    #expect(result.status == status && result.error.contains(words), "\(result)", sourceLocation: location)
+    #expect(result.output.isEmpty, sourceLocation: location)
+    #expect(result.error.split(separator: "\n").count == 1, "\(result.error)", sourceLocation: location)
+    #expect(try folder.names == before, sourceLocation: location)
+}
+
+@Suite("Bad input: one sentence, the right exit code, no output touched")
+struct BadInputTests {
+    private let folder: TemporaryFolder
+    private let probe: String
+    private let whole = LiteralActivations()
+
+    init() throws {
+        folder = try TemporaryFolder()
+        probe = folder("probe")
+        let data = try folder.write(whole.file, to: "whole")
+        #expect(try Command.run("train", data, "--kind", "mean", "--out", probe, "--quiet").status == 0)
+    }
+
+    @Test(arguments: [
+        ("cut short", 65, "cut short", Array(LiteralActivations().file.dropLast(4))),
+        ("empty", 65, "empty", []),
+        ("text", 65, "no safetensors file", Array("id,label\na,1\nb,0\n".utf8)),
+        ("long header", 65, "cut short", Array(LiteralActivations().file[..<40])),
+        (
+            "overlap", 65, "shared",
+            literalSafetensors(
+                #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#,
+                [1, 2, 3])
+        ),
+        (
+            "out of range", 65, "cut short",
+            literalSafetensors(#"{"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}"#, [1, 2, 3])
+        ),
+        (
+            "dtype", 65, "F32, F16 or BF16",
+            LiteralActivations().with("hidden_states", "F64", [1, 3], integerBytes(1, 2, 3)).file
+        ),
+        (
+            "width", 65, "found 3",
+            LiteralActivations().with("hidden_states", "F32", [3, 3], floatBytes(1, 2, 3, 4, 5, 6, 7, 8, 9))
+                .file
+        ),
+        (
+            "falling", 65, "element 2",
+            LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 3, 1)).file
+        ),
+        ("end", 65, "3 last", LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 1, 2)).file),
+        (
+            "empty sequence", 65, "sequence 1",
+            LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 3, 3)).file
+        ),
+        (
+            "labels", 65, "from 0 to 1",
+            LiteralActivations().with("labels", "I64", [2], integerBytes(0, 7)).file
+        ),
+        (
+            "nan", 65, "sequence 1, token 1, dimension 0",
+            LiteralActivations().with("hidden_states", "F32", [3, 2], floatBytes(1, 2, 3, 4, .nan, 6)).file
+        ),
+        (
+            "infinity", 65, "sequence 0, token 0, dimension 1",
+            LiteralActivations().with("hidden_states", "F32", [3, 2], floatBytes(1, -.infinity, 3, 4, 5, 6))
+                .file
+        ),
+    ])
+    func activations(name: String, status: Int32, words: String, bytes: [UInt8]) throws {
+        let data = try folder.write(bytes, to: "bad")
+        let scores = folder("scores.jsonl")
+        if name != "labels" || bytes.isEmpty {
+            try expectFailure(status, words, in: folder, ["score", probe, data, "--out", scores])
+        }
+        try expectFailure(status, words, in: folder, ["evaluate", probe, data])
+        // Another width than the probe's is no fault of training data.
+        if name != "width" {
+            try expectFailure(status, words, in: folder, ["train", data, "--out", folder("new"), "--quiet"])
+        }
+    }
+
+    @Test func skippingNonFinite() throws {
+        let bad = whole.with("hidden_states", "F32", [3, 2], floatBytes(1, .nan, 3, 4, 5, 6))
+        let data = try folder.write(bad.file, to: "bad")
+        let result = try Command.run("score", probe, data, "--skip-nonfinite")
+        #expect(result.status == 0 && result.output.split(separator: "\n").count == 1)
+        #expect(result.error.contains("left out 1 of 2 sequences"))
+    }
+
+    @Test func oneClass() throws {
+        let data = try folder.write(whole.with("labels", "I64", [2], integerBytes(1, 1)).file, to: "one")
+        try expectFailure(65, "only class yes", in: folder, ["train", data, "--out", folder("new")])
+    }
+
+    @Test func missingInputs() throws {
+        try expectFailure(66, "No such file", in: folder, ["train", folder("none"), "--out", folder("new")])
+        try expectFailure(66, "No such file", in: folder, ["score", folder("none"), folder("whole")])
+        try FileManager.default.createDirectory(atPath: folder("empty"), withIntermediateDirectories: false)
+        try expectFailure(66, "*.safetensors", in: folder, ["evaluate", probe, folder("empty")])
+    }
+
+    @Test func outputsThatCannotBeWritten() throws {
+        let nowhere = folder("no/such/folder/out")
+        try expectFailure(
+            74, "No such file or directory", in: folder, ["train", folder("whole"), "--out", nowhere])
+        try expectFailure(
+            74, "No such file or directory", in: folder, ["score", probe, folder("whole"), "--out", nowhere])
+        let full = ["--out", "/dev/full", "--quiet"]
+        try expectFailure(
+            74, "No space left", in: folder, ["train", folder("whole"), "--kind", "mean"] + full)
+        try expectFailure(74, "No space left", in: folder, ["score", probe, folder("whole")] + full)
+    }
+
+    @Test func anExistingOutputSurvivesBadInput() throws {
+        let before = try Data(contentsOf: URL(fileURLWithPath: probe))
+        let data = try folder.write([1, 2, 3], to: "bad")
+        try expectFailure(65, "at least 8 bytes", in: folder, ["train", data, "--out", probe])
+        #expect(try Data(contentsOf: URL(fileURLWithPath: probe)) == before)
+    }
+
+    @Test func probeWithoutATensor() throws {
+        let metadata = """
+            {"format":"attention-probes/probe","version":"1","kind":"attention","attention":"softmax","heads":"1",\
+            "outputs":"1","hidden":"0","task":"binary","classes":"[\\"no\\",\\"yes\\"]","threshold":"0.5"}
+            """
+        let header =
+            "{\"__metadata__\":\(metadata),\"v.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}"
+        let bad = try folder.write(literalSafetensors(header, floatBytes(1, 2)), to: "partial")
+        try expectFailure(65, "a tensor q.weight", in: folder, ["score", bad, folder("whole")])
+        try expectFailure(65, "a tensor q.weight", in: folder, ["inspect", bad])
+    }
+
+    @Test func activationsInPlaceOfAProbe() throws {
+        try expectFailure(
+            65, "attention-probes/probe", in: folder, ["score", folder("whole"), folder("whole")])
+    }
+
+    @Test(arguments: [
+        ["train", "x"], ["train", "x", "--out", "y", "--heads", "0"],
+        ["train", "x", "--out", "y", "--epochs", "-1"],
+        ["train", "x", "--out", "y", "--kind", "max"],
+        ["train", "x", "--out", "y", "--kind", "mean", "--heads", "2"],
+        ["train", "x", "--out", "y", "--optimizer", "lbfgs", "--batch-size", "8"],
+        ["train", "x", "--out", "y", "--learning-rate", "nan"], ["score", "p"],
+        ["score", "p", "d", "--format", "xml"],
+        ["score", "p", "d", "--format", "safetensors"], ["evaluate", "p", "d", "--threads", "0"], ["fit"],
+    ])
+    func usage(arguments: [String]) throws {
+        let result = try Command.start(arguments).wait()
+        #expect(result.status == 64 && result.error.contains("Usage:"), "\(result)")
+    }
+}
