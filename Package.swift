@@ -37,7 +37,10 @@ let package = Package(
         ),
         .executableTarget(
             name: "ProbeBenchmarks",
-            dependencies: ["AttentionProbes", "Tensors"],
+            dependencies: [
+                "AttentionProbes", "Tensors",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: settings
         ),
         .target(

@@ -84,6 +84,19 @@ public enum BLAS {
         }
     }
 
+    /// Σ_i x_i·y_i in single precision, by `cblas_sdot`.
+    ///
+    /// - Precondition: as many elements in `x` as in `y`.
+    public static func dot(_ x: ArraySlice<Float>, _ y: ArraySlice<Float>) -> Float {
+        _ = configured
+        precondition(x.count == y.count, "lengths differ: \(x.count) and \(y.count)")
+        return unsafe x.withUnsafeBufferPointer { x in
+            unsafe y.withUnsafeBufferPointer { y in
+                unsafe cblas_sdot(Int32(x.count), x.baseAddress, 1, y.baseAddress, 1)
+            }
+        }
+    }
+
     /// A ← A + x·yᵀ for a row-major matrix of x.count rows and y.count columns, by `cblas_sger`; A
     /// starts at element `start` of its array.
     ///
