@@ -55,12 +55,16 @@ static ALWAYS_INLINE void ck_project_panel_body(const int registers, const float
     // Sums that fit the registers beside the weights: 8 of 32, 6 pairs of 16, 2 fours of 16. More
     // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
     const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
-    for (; tokens >= step; tokens -= step, x += step * width, z += step)
-        panel_block(step, x, width, panel, columns, z, z_stride);
-    const int half = step / 2;
-    for (; tokens >= half; tokens -= half, x += half * width, z += half)
-        panel_block(half, x, width, panel, columns, z, z_stride);
-    for (; tokens > 0; tokens--, x += width, z++) panel_block(1, x, width, panel, columns, z, z_stride);
+    if (tokens < step) {
+        for (; tokens > 0; tokens--, x += width, z++) panel_block(1, x, width, panel, columns, z, z_stride);
+        return;
+    }
+    for (ptrdiff_t t = 0; t < tokens; t += step) {
+        // The last block goes back over tokens already done: that costs less than single tokens, and
+        // gives the same bits.
+        if (t > tokens - step) t = tokens - step;
+        panel_block(step, x + t * width, width, panel, columns, z + t, z_stride);
+    }
 }
 
 static ALWAYS_INLINE void rows_block(const int tokens, const int columns, const float *x, ptrdiff_t width,
@@ -94,9 +98,14 @@ static ALWAYS_INLINE void rows_block(const int tokens, const int columns, const 
 
 static ALWAYS_INLINE void rows_columns(const int step, const int columns, const float *x, ptrdiff_t tokens,
                                        ptrdiff_t width, const float *w, float *z, ptrdiff_t z_stride) {
-    for (; tokens >= step; tokens -= step, x += step * width, z += step)
-        rows_block(step, columns, x, width, w, z, z_stride);
-    for (; tokens > 0; tokens--, x += width, z++) rows_block(1, columns, x, width, w, z, z_stride);
+    if (tokens < step) {
+        for (; tokens > 0; tokens--, x += width, z++) rows_block(1, columns, x, width, w, z, z_stride);
+        return;
+    }
+    for (ptrdiff_t t = 0; t < tokens; t += step) {
+        if (t > tokens - step) t = tokens - step;
+        rows_block(step, columns, x + t * width, width, w, z + t, z_stride);
+    }
 }
 
 static ALWAYS_INLINE void ck_project_rows_body(const int registers, const float *x, ptrdiff_t tokens,

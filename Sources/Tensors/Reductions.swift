@@ -1,11 +1,18 @@
+private import CKernels
+
 /// Σ_i a_i·b_i, added in double precision. O(n).
 ///
 /// - Precondition: as many elements in `a` as in `b`.
 public func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
     precondition(a.count == b.count, "lengths differ: \(a.count) and \(b.count)")
-    var sum = 0.0
-    for (a, b) in zip(a, b) { sum += Double(a) * Double(b) }
-    return sum
+    var result = 0.0
+    unsafe a.withUnsafeBufferPointer { x in
+        unsafe b.withUnsafeBufferPointer { y in
+            guard let x = x.baseAddress, let y = y.baseAddress else { return }
+            unsafe ck_dot(x, y, a.count, &result)
+        }
+    }
+    return result
 }
 
 /// Σ_i a_i, added in double precision. O(n).

@@ -60,12 +60,15 @@ public struct TokenSequence: Sendable {
     /// core's second-level cache, and is a multiple of the kernels' blocks of 8, 6, 4 or 2 tokens.
     static func tileSize(width: Int) -> Int { min(192, max(24, 65536 / width / 24 * 24)) }
 
-    /// Lends all visible tokens, tile after tile, from the start.
+    /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
+    /// and has up to twice the size.
     public func forEachTile(scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void) {
         let size = Self.tileSize(width: width)
-        for start in stride(from: 0, to: count, by: size) {
-            let range = start..<min(start + size, count)
-            withTokens(range, scratch: &scratch) { body(range, $0) }
+        var start = 0
+        while start < count {
+            let end = count - start < 2 * size ? count : start + size
+            withTokens(start..<end, scratch: &scratch) { body(start..<end, $0) }
+            start = end
         }
     }
 }

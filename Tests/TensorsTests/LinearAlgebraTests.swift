@@ -1,3 +1,4 @@
+import Foundation
 @testable import Tensors
 import TestSupport
 import Testing
@@ -8,6 +9,29 @@ struct LinearAlgebraTests {
         var values: [Float] = [9, 1e4, 1e4, -1e4, 7]
         softmax(&values, 1..<4)
         #expect(values == [9, 0.5, 0.5, 0, 7])
+    }
+
+    // Against the exponential of double precision, over all that a float's can be.
+    @Test func exponentialsAreWithinTheStatedError() {
+        for step in 0..<20_000 {
+            let x = -Float(step) * 87.3 / 20_000
+            // Sixteen zeros and the number: the largest is 0, and the sum is known.
+            var values = [Float](repeating: 0, count: 16) + [x]
+            softmax(&values, 0..<17)
+            let expected = exp(Double(x)) / (16 + exp(Double(x)))
+            #expect(abs(Double(values[16]) - expected) <= 2.5 * Double(Float(expected).ulp), "\(x)")
+        }
+    }
+
+    @Test(arguments: 1...35)
+    func softmaxOfAnyLength(count: Int) {
+        var values = randomFloats(count + 2, seed: 1, scale: 5)
+        let exponentials = values[1...count].map { exp(Double($0)) }
+        let sum = exponentials.reduce(0, +)
+        let (first, last) = (values[0], values[count + 1])
+        softmax(&values, 1..<count + 1)
+        #expect(relativeError(values[1...count], exponentials.map { Float($0 / sum) }) < 3e-7)
+        #expect(values[0] == first && values[count + 1] == last)
     }
 
     @Test func softmaxKeepsNaN() {
@@ -31,7 +55,8 @@ struct LinearAlgebraTests {
     @Test func choleskySolves() throws {
         // A = L·Lᵀ with L = [[2,0],[1,3]]; the upper triangle is not read.
         let x = try solveSymmetric([4, .nan, 2, 10], order: 2, [8, 4, 34, 12], columns: 2)
-        #expect(zip(x, [1.0 / 3, 4.0 / 9, 10.0 / 3, 10.0 / 9]).allSatisfy { abs($0 - $1) < 1e-14 })
+        let expected: [Double] = [1.0 / 3, 4.0 / 9, 10.0 / 3, 10.0 / 9]
+        for (found, expected) in zip(x, expected) { #expect(abs(found - expected) < 1e-14) }
     }
 
     @Test func choleskyNamesTheMinor() {

@@ -25,6 +25,13 @@ void ck_project_panel(const float *x, ptrdiff_t tokens, ptrdiff_t width, const f
 void ck_project_rows(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
                      ptrdiff_t columns, float *z, ptrdiff_t z_stride);
 
+// values[i] ← exp(values[i] - max) / Σ_j exp(values[j] - max), the sum in double precision. A NaN or
+// +∞ makes all of them NaN. The maximum must not be -∞.
+void ck_softmax(float *values, ptrdiff_t count);
+
+// Σ_i a[i]·b[i], multiplied and added in double precision.
+void ck_dot(const float *a, const float *b, ptrdiff_t count, double *result);
+
 // IEEE half and bfloat16 to float: exact, subnormals, infinities and NaNs included.
 void ck_widen_f16(const uint16_t *from, float *to, ptrdiff_t count);
 void ck_widen_bf16(const uint16_t *from, float *to, ptrdiff_t count);
