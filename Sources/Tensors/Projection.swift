@@ -22,10 +22,14 @@ public struct Projection: Sendable {
 
         /// The fastest plan for R weight rows on this processor.
         public static func best(rows: Int) -> Plan {
-            guard ck_has_fast_kernels(), rows <= 64 else { return .gemm }
+            guard usesKernels(rows: rows) else { return .gemm }
             return rows <= 4 ? .rows : .panels
         }
     }
+
+    /// Whether the C kernels beat OpenBLAS for so many rows: not without AVX2, and not where packing
+    /// the tokens pays.
+    static func usesKernels(rows: Int) -> Bool { ck_has_fast_kernels() && rows <= 64 }
 
     /// R, the number of weight rows.
     public let rows: Int
@@ -100,26 +104,6 @@ public struct Projection: Sendable {
                     }
                 }
             }
-        }
-    }
-}
-
-extension TokenSequence {
-    /// sums[r] += Σ_j a[r, j]·x_j over the visible tokens j: weighted sums of tokens, and with
-    /// a = ∂loss/∂z the gradient of the weights of a `Projection`.
-    ///
-    /// - Parameters:
-    ///   - a: R×n, row-major.
-    ///   - sums: R×D, row-major; it may be longer.
-    public func addWeightedSums(_ a: [Float], rows: Int, to sums: inout [Float], scratch: inout [Float]) {
-        precondition(a.count >= rows * count && sums.count >= rows * width)
-        let (count, width) = (count, width)
-        forEachTile(scratch: &scratch) { range, tokens in
-            var out = sums.mutableSpan
-            BLAS.gemm(
-                .no, .no, m: rows, n: width, k: range.count,
-                a: a.span.extracting(droppingFirst: range.lowerBound), aStride: count,
-                b: tokens, bStride: width, beta: 1, c: &out, cStride: width)
         }
     }
 }

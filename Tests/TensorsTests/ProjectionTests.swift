@@ -54,8 +54,9 @@ struct ProjectionTests {
         }
     }
 
-    @Test func weightedSums() throws {
-        let (n, width, rows) = (301, 20, 3)
+    @Test(arguments: [(301, 20, 3), (5, 1, 1), (64, 150, 7), (40, 96, 16)], [true, false])
+    func weightedSums(shape: (tokens: Int, width: Int, rows: Int), usesGemm: Bool) throws {
+        let (n, width, rows) = shape
         let sequence = try randomBatch(lengths: [n], width: width, seed: 9)[0]
         let x = randomFloats(n * width, seed: 9)
         let a = randomFloats(rows * n, seed: 10)
@@ -68,7 +69,7 @@ struct ProjectionTests {
             }
         }
         var scratch: [Float] = []
-        sequence.addWeightedSums(a, rows: rows, to: &sums, scratch: &scratch)
+        sequence.addWeightedSums(a, rows: rows, to: &sums, scratch: &scratch, usesGemm: usesGemm)
         #expect(relativeError(sums, expected) < 1e-6)
     }
 

@@ -1,4 +1,4 @@
-@testable public import AttentionProbes
+public import AttentionProbes
 import Foundation
 import Tensors
 

@@ -35,8 +35,10 @@ extension Safetensors {
         return tensor
     }
 
-    /// The elements of an integer tensor. O(elements).
-    func integers(_ tensor: Tensor) -> [Int] {
+    /// The elements of an integer tensor, row-major. O(elements).
+    ///
+    /// - Precondition: the type is I64, I32, U8 or BOOL.
+    public func integers(_ tensor: Tensor) -> [Int] {
         file.withBytes(tensor.bytes) { bytes in
             switch tensor.type {
             case "I64": loadArray(bytes, of: Int64.self).map { Int(Int64(littleEndian: $0)) }
@@ -47,8 +49,10 @@ extension Safetensors {
         }
     }
 
-    /// The elements of a tensor of numbers as floats. O(elements).
-    func floats(_ tensor: Tensor) -> [Float] {
+    /// The elements of a tensor of numbers as floats, row-major. O(elements).
+    ///
+    /// - Precondition: the type is F64, F32, F16, BF16, I64, I32, U8 or BOOL.
+    public func floats(_ tensor: Tensor) -> [Float] {
         switch tensor.type {
         case "F64":
             return file.withBytes(tensor.bytes) {

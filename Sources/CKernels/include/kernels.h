@@ -25,6 +25,10 @@ void ck_project_panel(const float *x, ptrdiff_t tokens, ptrdiff_t width, const f
 void ck_project_rows(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
                      ptrdiff_t columns, float *z, ptrdiff_t z_stride);
 
+// sums[r·width + d] += Σ_j a[r·a_stride + j] · x[j·width + d], for r < rows and j < tokens.
+void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens,
+                          ptrdiff_t width, float *sums);
+
 // values[i] ← exp(values[i] - max) / Σ_j exp(values[j] - max), the sum in double precision. A NaN or
 // +∞ makes all of them NaN. The maximum must not be -∞.
 void ck_softmax(float *values, ptrdiff_t count);
