@@ -2,7 +2,7 @@ private import Dispatch
 private import Foundation
 private import Synchronization
 
-/// The one place where work is spread over threads. OpenBLAS itself runs on one (see `Gemm.swift`).
+/// The one place where work is spread over threads. OpenBLAS itself runs on one (see `BLAS.swift`).
 public enum Parallel {
     /// Number of processors this process may use.
     public static let availableThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)

@@ -14,15 +14,18 @@ public func randomBatch(lengths: [Int], width: Int, seed: UInt64) throws -> Ragg
     return try RaggedBatch(tokens: TokenMatrix(values, columns: width), offsets: offsets)
 }
 
-/// A labelled set that an attention probe can learn and a mean probe cannot easily: class 1 has
-/// one token, anywhere, that points along the first dimension.
-public func needleSet(count: Int, width: Int = 16, seed: UInt64 = 1) throws -> ActivationSet {
+/// A labelled set that an attention probe can learn and a mean probe cannot easily: class 1 has one
+/// token (or `needles`), anywhere, that points along the first dimension.
+public func needleSet(
+    count: Int, width: Int = 16, lengths: ClosedRange<Int> = 5...30, needles: Int = 1,
+    seed: UInt64 = 1
+) throws -> ActivationSet {
     var generator = SeededGenerator(seed: seed)
     let labels = (0..<count).map { $0 % 2 }
     let sequences = labels.map { label in
-        let length = Int.random(in: 5...30, using: &generator)
+        let length = Int.random(in: lengths, using: &generator)
         var tokens = (0..<length * width).map { _ in generator.normal() }
-        if label == 1 { tokens[Int.random(in: 0..<length, using: &generator) * width] = 8 }
+        for _ in 0..<label * needles { tokens[Int.random(in: 0..<length, using: &generator) * width] = 8 }
         return tokens
     }
     let batch = try RaggedBatch(sequences, width: width)

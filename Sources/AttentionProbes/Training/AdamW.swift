@@ -6,20 +6,15 @@
 /// with β₁ = 0.9, β₂ = 0.999, ε = 1e-8, PyTorch's defaults.
 struct AdamW {
     private let weightDecay: [Float]
-    private let rates: [Float]
     private var m, v: [Float]
     private var power: (first: Float, second: Float) = (1, 1)
 
-    /// - Parameters:
-    ///   - weightDecay: λ.
-    ///   - positionRate: η of position weights over that of the others. A step of η moves a logit by
-    ///     η·t, hundreds of times as far as for a weight, so they take smaller ones.
-    init(_ tensors: [ParameterTensor], weightDecay: Float, positionRate: Float) {
+    /// - Parameter weightDecay: λ.
+    init(_ tensors: [ParameterTensor], weightDecay: Float) {
         self.weightDecay = tensors.flatMap {
             Array(repeating: $0.isPenalised ? weightDecay : 0, count: $0.count)
         }
-        rates = tensors.flatMap { Array(repeating: $0.role == .position ? positionRate : 1, count: $0.count) }
-        m = Array(repeating: 0, count: rates.count)
+        m = Array(repeating: 0, count: tensors.parameterCount)
         v = m
     }
 
@@ -33,7 +28,7 @@ struct AdamW {
             m[i] = beta1 * m[i] + (1 - beta1) * g
             v[i] = beta2 * v[i] + (1 - beta2) * g * g
             let step = m[i] * first / ((v[i] * second).squareRoot() + 1e-8)
-            parameters[i] -= learningRate * (rates[i] * step + weightDecay[i] * parameters[i])
+            parameters[i] -= learningRate * (step + weightDecay[i] * parameters[i])
         }
     }
 }

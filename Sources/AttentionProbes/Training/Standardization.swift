@@ -7,6 +7,10 @@
 // so a probe is trained in w', b' and saved as w, b. Rows without a bias (queries) are scaled only:
 // under a softmax over tokens their constant does nothing. For the gradient, by the chain rule,
 // ∂w' = (∂w - ∂b·μ)/σ and ∂b' = ∂b.
+//
+// A position is one more dimension: p = p'/σ_t with σ_t the standard deviation of positions. One
+// step of an optimiser then moves the logits of a sequence about as far through p as through q,
+// whether the sequence has sixty tokens or six thousand.
 import Tensors
 
 struct Standardization: Sendable {
@@ -14,17 +18,21 @@ struct Standardization: Sendable {
     let mean: [Float]
     /// 1/σ, D values; 1 for a dimension that does not vary, as in scikit-learn's StandardScaler.
     let inverseScale: [Float]
+    /// 1/σ_t; 1 where no position differs.
+    let inversePositionScale: Float
 
-    /// Changes nothing.
-    init(width: Int) {
-        mean = Array(repeating: 0, count: width)
-        inverseScale = Array(repeating: 1, count: width)
+    /// Positions only: dimensions stay as they are. O(T).
+    init(positionsOf data: ActivationSet) {
+        mean = Array(repeating: 0, count: data.width)
+        inverseScale = Array(repeating: 1, count: data.width)
+        inversePositionScale = Self.inversePositionScale(data)
     }
 
-    /// Mean and standard deviation of all visible tokens of a set. O(T·D), the same bits on any
-    /// number of threads.
+    /// Mean and standard deviation of all visible tokens of a set, and of their positions. O(T·D),
+    /// the same bits on any number of threads.
     init(_ data: ActivationSet, threads: Int) throws {
         let width = data.width
+        inversePositionScale = Self.inversePositionScale(data)
         let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
         // Sums of x - x₀ and its square, with x₀ the first token, so that a large mean costs nothing.
         var scratch: [Float] = []
@@ -65,6 +73,19 @@ struct Standardization: Sendable {
         self.inverseScale = inverseScale
     }
 
+    private static func inversePositionScale(_ data: ActivationSet) -> Float {
+        var (count, sum, square) = (0.0, 0.0, 0.0)
+        for index in data.indices {
+            let sequence = data[index]
+            for j in 0..<sequence.count {
+                let t = Double(sequence.position(j))
+                (count, sum, square) = (count + 1, sum + t, square + t * t)
+            }
+        }
+        let variance = square / count - (sum / count) * (sum / count)
+        return variance > 0 ? Float(1 / variance.squareRoot()) : 1
+    }
+
     /// Parameters on the tokens as they are, from parameters on standardised tokens.
     func fold(_ parameters: [Float], _ tensors: [ParameterTensor]) -> [Float] {
         var folded = parameters
@@ -76,6 +97,7 @@ struct Standardization: Sendable {
             }
             if let bias { folded[bias] -= shift }
         }
+        scalePositions(&folded, tensors)
         return folded
     }
 
@@ -84,6 +106,14 @@ struct Standardization: Sendable {
         forEachTokenRow(tensors) { row, bias in
             let g = bias.map { gradient[$0] } ?? 0
             for d in mean.indices { gradient[row + d] = (gradient[row + d] - g * mean[d]) * inverseScale[d] }
+        }
+        scalePositions(&gradient, tensors)
+    }
+
+    // p = p'/σ_t, and likewise ∂p' = ∂p/σ_t.
+    private func scalePositions(_ vector: inout [Float], _ tensors: [ParameterTensor]) {
+        for (tensor, range) in tensors.placed where tensor.role == .position {
+            for i in range { vector[i] *= inversePositionScale }
         }
     }
 

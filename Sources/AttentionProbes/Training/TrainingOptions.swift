@@ -15,7 +15,7 @@ public struct TrainingOptions: Sendable, Equatable {
     public var epochs: Int
     /// Sequences of a minibatch (AdamW).
     public var batchSize: Int
-    /// The highest learning rate (AdamW). Position weights take a tenth of it.
+    /// The highest learning rate (AdamW).
     public var learningRate: Float
     /// λ: L-BFGS minimises loss + λ/2·Σw², AdamW decays weights by λ times the learning rate a
     /// step. Biases and position weights are left alone.
@@ -29,8 +29,8 @@ public struct TrainingOptions: Sendable, Equatable {
     public var validationFraction: Double
     /// Epochs without a lower validation loss after which training stops.
     public var patience: Int
-    /// Whether dimensions are brought to mean 0 and standard deviation 1 for training. The probe
-    /// that results takes hidden states as they are either way.
+    /// Whether dimensions are brought to mean 0 and standard deviation 1 for training (positions
+    /// always are scaled). The probe that results takes hidden states as they are either way.
     public var standardizes: Bool
     /// The seed of every random choice.
     public var seed: UInt64

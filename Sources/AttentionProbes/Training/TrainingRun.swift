@@ -31,7 +31,7 @@ struct TrainingRun {
         objective = StandardizedObjective(
             training: Objective(architecture, training, task, threads: threads),
             standardization: options.standardizes
-                ? try Standardization(training, threads: threads) : Standardization(width: training.width),
+                ? try Standardization(training, threads: threads) : Standardization(positionsOf: training),
             tensors: tensors, l2: options.l2)
         self.validation = validation.map { Objective(architecture, $0, task, threads: threads) }
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.initialParameters)
@@ -49,7 +49,7 @@ struct TrainingRun {
 
     private mutating func runAdamW() throws -> TrainingStop {
         var parameters = start
-        var optimizer = AdamW(tensors, weightDecay: options.l2, positionRate: 0.1)
+        var optimizer = AdamW(tensors, weightDecay: options.l2)
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.order)
         var order = Array(objective.training.data.indices)
         let batches = (order.count + options.batchSize - 1) / options.batchSize
