@@ -6,6 +6,9 @@
 #ifndef CK_DISPATCH_H
 #define CK_DISPATCH_H
 
+// Vectors are passed between inlined functions only, so no two ways of passing them can meet.
+#pragma clang diagnostic ignored "-Wpsabi"
+
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 
 #if defined(__x86_64__)

@@ -6,9 +6,14 @@ import Tensors
 struct FileDescription: Encodable {
     let path: String
     let format: String
-    let tensors: [String: String]
+    let tensors: [String: Tensor]
     let metadata: [String: String]
     var activations: Activations?
+
+    struct Tensor: Encodable {
+        let dtype: String
+        let shape: [Int]
+    }
 
     struct Activations: Encodable {
         let sequences: Int
@@ -21,37 +26,32 @@ struct FileDescription: Encodable {
         let nonfinite_sequences: Int
     }
 
-    /// A probe file.
-    init(_ probe: Probe, _ path: String) {
+    /// Reads the header, checks the rest by the file's format, and reads all hidden states of an
+    /// activation file, to count those that are not finite.
+    init(_ path: String, _ threads: Int) throws {
+        let file = try Safetensors(path: path)
         self.path = path
-        format = "probe"
-        tensors = Dictionary(
-            uniqueKeysWithValues: probe.architecture.tensors.map { ($0.name, "F32 \($0.shape)") })
-        var metadata = probe.training
-        metadata["kind"] = probe.configuration.kind.rawValue
-        metadata["attention"] = probe.configuration.attention.rawValue
-        metadata["heads"] = String(probe.configuration.heads)
-        metadata["hidden"] = String(probe.configuration.hidden)
-        metadata["outputs"] = String(probe.task.outputs)
-        metadata["task"] = probe.task.name
-        metadata["classes"] = probe.task.classes?.joined(separator: ", ")
-        metadata["threshold"] = probe.task.hasThreshold ? String(probe.threshold) : nil
-        self.metadata = metadata
+        tensors = file.tensors.mapValues { Tensor(dtype: $0.type, shape: $0.shape) }
+        metadata = file.metadata
+        switch metadata["format"] {
+        case Probe.fileFormat:
+            format = "probe"
+            _ = try Probe(path: path)
+        case ActivationFile.fileFormat:
+            format = "activations"
+            activations = try Self.activations(ActivationFile(path: path), threads)
+        default: format = metadata["format"] ?? "safetensors"
+        }
     }
 
-    /// An activation file. Reads all hidden states, to count those that are not finite.
-    init(_ file: ActivationFile, _ threads: Int) throws {
-        path = file.path
-        format = "activations"
-        tensors = try Safetensors(path: file.path).tensors.mapValues { "\($0.type) \($0.shape)" }
-        metadata = file.metadata
+    private static func activations(_ file: ActivationFile, _ threads: Int) throws -> Activations {
         let set = try ActivationSet([file])
         let lengths = set.indices.map { set[$0].rows.count }.sorted()
-        activations = Activations(
+        return Activations(
             sequences: set.count, tokens: file.batch.tokens.rows, width: set.width,
             element_type: file.batch.tokens.elementType.rawValue, shortest: lengths[0],
             median: lengths[lengths.count / 2], longest: lengths[lengths.count - 1],
-            labels: Self.counts(file), groups: file.groups.map { Set($0).count },
+            labels: counts(file), groups: file.groups.map { Set($0).count },
             nonfinite_sequences: set.count - (try set.finiteSequences(threads: threads).count))
     }
 
@@ -85,7 +85,7 @@ struct FileDescription: Encodable {
             lines.append("  sequences with a NaN or infinity  \(a.nonfinite_sequences)")
         }
         lines.append("  tensors")
-        lines += columns(tensors)
+        lines += columns(tensors.mapValues { "\($0.dtype) \($0.shape)" })
         if !metadata.isEmpty {
             lines.append("  metadata")
             lines += columns(metadata)

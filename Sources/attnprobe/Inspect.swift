@@ -5,25 +5,25 @@ import Tensors
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what activation and probe files hold.",
+        abstract: "Say what activation, probe and other safetensors files hold.",
         usage: "attnprobe inspect FILE... [--json] [options]",
         discussion: """
               attnprobe inspect train.safetensors probe.safetensors
             """)
 
-    @Argument(help: "Activation files, probe files or folders of activation files.")
+    @Argument(help: "Files, or folders of them.")
     var files: [String]
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
-    @OptionGroup var shared: SharedOptions
+    @Option(help: "Threads to use at most. (default: all processors)")
+    var threads = Parallel.availableThreads
+
+    func validate() throws {
+        guard threads > 0 else { throw ValidationError("--threads: expected at least 1, found \(threads)") }
+    }
 
     func run() throws {
-        let descriptions = try files.flatMap { path -> [FileDescription] in
-            if let file = try? Safetensors(path: path), file.metadata["format"] == Probe.fileFormat {
-                return [FileDescription(try Probe(path: path), path)]
-            }
-            return try ActivationSet(paths: [path]).files.map { try FileDescription($0, shared.threadCount) }
-        }
+        let descriptions = try files.flatMap(ActivationSet.files).map { try FileDescription($0, threads) }
         print(json ? try ["files": descriptions].json() : descriptions.map(\.text).joined(separator: "\n\n"))
     }
 }

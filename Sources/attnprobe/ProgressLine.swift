@@ -42,7 +42,7 @@ final class ProgressLine {
 }
 
 /// "#####     ", filled by a share of the work.
-func bar(_ done: Int, of total: Int, width: Int = 16) -> String {
+func bar(_ done: Int, of total: Int, width: Int = 10) -> String {
     let filled = total > 0 ? min(width, done * width / total) : width
     return "[" + String(repeating: "#", count: filled) + String(repeating: " ", count: width - filled) + "]"
 }

@@ -18,17 +18,19 @@ struct Score: ParsableCommand {
     var probe: String
     @Argument(help: "Activation files or folders.")
     var data: [String]
-    @Option(help: "The file to write. (default: standard output)")
+    @Option(name: [.short, .long], help: "The file to write. (default: standard output)")
     var out: String?
     @Option(help: "Format of the rows. (default: as the ending of --out says, else jsonl)")
     var format: ScoreFormat?
     @OptionGroup var shared: SharedOptions
 
-    private var chosenFormat: ScoreFormat {
-        format ?? out.flatMap { ScoreFormat(rawValue: URL(fileURLWithPath: $0).pathExtension) } ?? .jsonl
-    }
+    private var ending: String { out.map { URL(fileURLWithPath: $0).pathExtension } ?? "" }
+    private var chosenFormat: ScoreFormat { format ?? ScoreFormat(rawValue: ending) ?? .jsonl }
 
     func validate() throws {
+        guard format != nil || ending.isEmpty || ScoreFormat(rawValue: ending) != nil else {
+            throw ValidationError("--out: no format goes with the ending .\(ending); give --format")
+        }
         guard chosenFormat != .safetensors || out != nil else {
             throw ValidationError("--format safetensors: expected --out FILE")
         }
@@ -37,6 +39,7 @@ struct Score: ParsableCommand {
     func run() throws {
         let probe = try Probe(path: probe)
         let data = try shared.open(data)
+        try out.map { try shared.checkOutput($0, isNoneOf: [self.probe] + data.files.map(\.path)) }
         let output = try out.map(OutputFile.init(path:)) ?? OutputFile.standardOutput()
         let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
         var writer = ScoreWriter(chosenFormat, probe, data)
@@ -53,7 +56,7 @@ struct Score: ParsableCommand {
     private func progress(_ done: Int, of total: Int, _ elapsed: Double) -> String {
         let left = elapsed / Double(done) * Double(total - done)
         return
-            "\(bar(done, of: total)) \(done)/\(total) sequences  \(clock(elapsed)) elapsed, \(clock(left)) left"
+            "\(bar(done, of: total)) \(done)/\(total) sequences  \(clock(elapsed))<\(clock(left))"
     }
 }
 

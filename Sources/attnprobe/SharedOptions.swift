@@ -36,6 +36,14 @@ struct SharedOptions: ParsableArguments {
         return data.selecting(finite)
     }
 
+    /// Refuses to write over what is read.
+    func checkOutput(_ output: String, isNoneOf inputs: [String]) throws {
+        func resolved(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+        guard !inputs.map(resolved).contains(resolved(output)) else {
+            throw ValidationError("--out: \(output) is also an input; choose another file")
+        }
+    }
+
     /// A line for people, on standard error.
     func note(_ line: String) {
         if !quiet { StandardError.print(line) }

@@ -1,7 +1,11 @@
+import AttentionProbes
 import Foundation
 
 /// A number with four decimals.
 func decimal(_ value: Double) -> String { String(format: "%.4f", value) }
+
+/// A loss: four significant digits, whatever its size.
+func significant(_ value: Double) -> String { String(format: "%.4g", value) }
 
 extension String {
     /// The string, right-aligned in a field.
@@ -15,5 +19,14 @@ extension String {
     /// The string without control characters, which data may hold and a terminal would obey.
     var printable: String {
         String(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+    }
+}
+
+extension ProbeTask {
+    /// "binary: benign, injection".
+    var summary: String {
+        guard let classes else { return "regression of \(outputs) numbers" }
+        let shown = classes.prefix(6).map(\.printable).joined(separator: ", ")
+        return "\(name): \(shown)" + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
     }
 }

@@ -17,15 +17,15 @@ struct Train: ParsableCommand {
         usage: "attnprobe train DATA... --out PROBE [--kind attention] [options]",
         discussion: """
             Trains on all sequences, or with --validation-fraction or --validation keeps the \
-            epoch with the lowest loss on held-out ones. Ctrl-C stops and saves the best probe \
-            so far.
+            epoch with the lowest loss on held-out ones. Ctrl-C stops and saves that epoch, or \
+            without held-out sequences the last.
 
               attnprobe train train.safetensors --out probe.safetensors --heads 4 --seed 1
             """)
 
     @Argument(help: "Activation files or folders.")
     var data: [String]
-    @Option(help: "The probe file to write.")
+    @Option(name: [.short, .long], help: "The probe file to write.")
     var out: String
 
     @Option(help: "Kind of probe.")
@@ -39,17 +39,22 @@ struct Train: ParsableCommand {
     @Option(help: "What to predict. (default: as the labels say)")
     var task: TaskName?
 
-    @Option(help: "Optimiser. (default: adamw for attention, lbfgs for mean and last)")
+    @Option(help: "Optimiser. (default: adamw for attention, lbfgs for mean, last and regression)")
     var optimizer: TrainingOptions.Optimizer?
     @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
     @Option(help: "Sequences of a minibatch (adamw). (default: 32)")
     var batchSize: Int?
-    @Option(help: "Highest learning rate (adamw). (default: 0.003)")
+    @Option(
+        name: [.customLong("learning-rate"), .customLong("lr")],
+        help: "Highest learning rate (adamw). (default: 0.003)")
     var learningRate: Float?
     @Option(
         name: [.customLong("l2"), .customLong("weight-decay")],
-        help: "Penalty on weights, not on biases and position weights. (default: 0.01)")
+        help: """
+            L2 penalty on weights (lbfgs), decoupled weight decay (adamw); biases and position \
+            weights have none. (default: 0.01)
+            """)
     var l2: Float?
     @Option(help: "Probability of hiding a token during training (adamw). (default: 0.5)")
     var tokenDropout: Float?
@@ -84,53 +89,69 @@ struct Train: ParsableCommand {
             "a number from 0 to below 1")
         try check(patience ?? 1 > 0, "patience", "at least 1")
         let isAttention = kind == .attention
-        try check(heads == nil || isAttention, "heads", "--kind attention")
-        try check(hidden == nil || isAttention, "hidden", "--kind attention")
-        try check(attention == nil || isAttention, "attention", "--kind attention")
-        let isAdamW = trainingOptions.optimizer == .adamw
-        try check(batchSize == nil || isAdamW, "batch-size", "--optimizer adamw")
-        try check(learningRate == nil || isAdamW, "learning-rate", "--optimizer adamw")
-        try check(tokenDropout == nil || isAdamW, "token-dropout", "--optimizer adamw")
+        try check(heads == nil || isAttention, "heads", "it only with --kind attention")
+        try check(hidden == nil || isAttention, "hidden", "it only with --kind attention")
+        try check(attention == nil || isAttention, "attention", "it only with --kind attention")
+        let isAdamW = optimizer.map { $0 == .adamw } ?? isAttention
+        try check(batchSize == nil || isAdamW, "batch-size", "it only with --optimizer adamw")
+        try check(learningRate == nil || isAdamW, "learning-rate", "it only with --optimizer adamw")
+        try check(tokenDropout == nil || isAdamW, "token-dropout", "it only with --optimizer adamw")
         try check(
             validation.isEmpty || validationFraction == nil, "validation",
-            "no --validation-fraction beside it")
+            "it or --validation-fraction, not both")
+        try check(
+            patience == nil || !validation.isEmpty || validationFraction ?? 0 > 0, "patience",
+            "it only with --validation or --validation-fraction")
     }
 
     func run() throws {
-        // Fails now rather than after the training if the probe cannot be written.
-        _ = try OutputFile(path: out)
         let training = try shared.open(data)
         let heldOut = validation.isEmpty ? nil : try shared.open(validation)
+        try shared.checkOutput(out, isNoneOf: (training.files + (heldOut?.files ?? [])).map(\.path))
+        // Fails now rather than after the training if the probe cannot be written.
+        _ = try OutputFile(path: out)
+        let task = try training.task(named: task?.rawValue)
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
         let result = try withExtendedLifetime(interrupt) {
-            try Trainer(probeConfiguration, options: trainingOptions).fit(
-                training, validation: heldOut, task: try training.task(named: task?.rawValue),
-                progress: { report in line.show(progress(report, line.elapsed)) },
+            try Trainer(probeConfiguration, options: options(for: task)).fit(
+                training, validation: heldOut, task: task,
+                progress: { report in
+                    // Not before: bad data are refused in one sentence.
+                    if report.epoch == 1 { shared.note(heading(training, task)) }
+                    line.show(progress(report, line.elapsed))
+                },
                 isInterrupted: { [flag = interrupt.flag] in flag.isSet })
         }
         line.finish()
-        guard let best = result.history.last(where: { $0.epoch == result.history.last?.bestEpoch }) else {
-            shared.note("interrupted before the first \(unit) was done: nothing to save")
+        guard let best = result.best else {
+            shared.note("interrupted before there was anything to save")
             throw ExitCode(130)
         }
         try result.probe.write(to: out)
+        if let first = result.history.first, !(best.loss <= first.loss) {
+            shared.note(
+                "warning: the loss rose from \(significant(first.loss)) to \(significant(best.loss)); "
+                    + "a lower --learning-rate may help")
+        }
+        let validationLoss = best.validationLoss.map { ", validation loss \(significant($0))" } ?? ""
         shared.note(
-            "\(result.stop.rawValue): saved \(unit) \(best.epoch) to \(out)"
-                + (best.validationLoss.map { ", validation loss \(decimal($0))" } ?? ""))
+            "\(result.stop.rawValue): saved \(out) as of round \(best.epoch), "
+                + "loss \(significant(best.loss))\(validationLoss)")
         if json { print(try Summary(result, best, out).json()) }
         if result.stop == .interrupted { throw ExitCode(130) }
     }
 
-    // What an optimiser's rounds are called.
-    private var unit: String { trainingOptions.optimizer == .adamw ? "epoch" : "iteration" }
+    private func heading(_ data: ActivationSet, _ task: ProbeTask) -> String {
+        "\(data.count) sequences, \(data.tokenCount) tokens of \(data.width); \(task.summary)"
+    }
 
     private func progress(_ report: TrainingProgress, _ elapsed: Double) -> String {
         let left = elapsed / Double(report.epoch) * Double(report.epochs - report.epoch)
         let number = String(report.epoch).padded(to: String(report.epochs).count)
-        let validation = report.validationLoss.map { " val \(decimal($0))" } ?? ""
-        return "\(unit) \(number)/\(report.epochs) \(bar(report.epoch, of: report.epochs)) "
-            + "loss \(decimal(report.loss))\(validation)  \(clock(elapsed)) elapsed, \(clock(left)) left"
+        let validation = report.validationLoss.map { " val \(significant($0))" } ?? ""
+        return "epoch \(number)/\(report.epochs) \(bar(report.epoch, of: report.epochs)) "
+            + "loss \(significant(report.loss))\(validation) \(clock(elapsed))<\(clock(left))"
     }
 
     private var probeConfiguration: ProbeConfiguration {
@@ -141,8 +162,10 @@ struct Train: ParsableCommand {
         }
     }
 
-    private var trainingOptions: TrainingOptions {
-        var options = optimizer.map { TrainingOptions($0) } ?? TrainingOptions(for: kind)
+    private func options(for task: ProbeTask) -> TrainingOptions {
+        let hasAdamWOptions = batchSize != nil || learningRate != nil || tokenDropout != nil
+        var options = TrainingOptions(
+            optimizer ?? (hasAdamWOptions ? .adamw : .suited(to: kind, task)))
         options.epochs = epochs ?? options.epochs
         options.batchSize = batchSize ?? options.batchSize
         options.learningRate = learningRate ?? options.learningRate

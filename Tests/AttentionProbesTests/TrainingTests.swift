@@ -184,6 +184,24 @@ struct TrainingTests {
         #expect(try #require(throws: DataError.self) { try trainer.fit(set) }.rule == .singleClass)
     }
 
+    @Test func regressionOfAnyScale() throws {
+        let batch = try randomBatch(lengths: (0..<60).map { 3 + $0 % 9 }, width: 4, seed: 7)
+        let plain = try ActivationSet([ActivationFile(batch)])
+        var scratch: [Float] = []
+        let targets = plain.indices.map { index in
+            plain[index].withTokens(0..<plain[index].count, scratch: &scratch) { tokens in
+                1000 + 300 * (0..<plain[index].count).reduce(Float(0)) { $0 + tokens[$1 * 4] }
+                    / Float(plain[index].count)
+            }
+        }
+        let values = Targets.values(Matrix(rows: 60, columns: 1, storage: targets))
+        let data = try ActivationSet([ActivationFile(batch, targets: values)])
+        for configuration in [ProbeConfiguration.attention(heads: 2), .mean] {
+            let result = try Trainer(configuration).fit(data)
+            #expect(try #require(result.probe.evaluate(data).r2) > 0.9)
+        }
+    }
+
     @Test(arguments: TrainingOptions.Optimizer.allCases)
     func nonFiniteStatesStopTraining(optimizer: TrainingOptions.Optimizer) throws {
         var sequences = (0..<8).map { randomFloats(6, seed: $0) }

@@ -32,7 +32,7 @@ struct BadInputTests {
     @Test(arguments: [
         ("cut short", 65, "cut short", Array(LiteralActivations().file.dropLast(4))),
         ("empty", 65, "empty", []),
-        ("text", 65, "no safetensors file", Array("id,label\na,1\nb,0\n".utf8)),
+        ("text", 65, "another format", Array("id,label\na,1\nb,0\n".utf8)),
         ("long header", 65, "cut short", Array(LiteralActivations().file[..<40])),
         (
             "overlap", 65, "shared",
@@ -128,6 +128,19 @@ struct BadInputTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: probe)) == before)
     }
 
+    @Test func anInputIsNeverTheOutput() throws {
+        for arguments in [
+            ["train", folder("whole"), "--out", folder("./whole")],
+            ["score", probe, folder("whole"), "--out", probe],
+            ["score", probe, folder.path, "--out", folder("whole")],
+        ] {
+            let before = try Data(contentsOf: URL(fileURLWithPath: folder("whole")))
+            let result = try Command.start(arguments).wait()
+            #expect(result.status == 64 || arguments[2] == folder.path, "\(result)")
+            #expect(try Data(contentsOf: URL(fileURLWithPath: folder("whole"))) == before)
+        }
+    }
+
     @Test func probeWithoutATensor() throws {
         let metadata = """
             {"format":"attention-probes/probe","version":"1","kind":"attention","attention":"softmax","heads":"1",\
@@ -153,6 +166,7 @@ struct BadInputTests {
         ["train", "x", "--out", "y", "--optimizer", "lbfgs", "--batch-size", "8"],
         ["train", "x", "--out", "y", "--learning-rate", "nan"], ["score", "p"],
         ["score", "p", "d", "--format", "xml"],
+        ["score", "p", "d", "--out", "s.parquet"], ["train", "x", "--out", "y", "--patience", "3"],
         ["score", "p", "d", "--format", "safetensors"], ["evaluate", "p", "d", "--threads", "0"], ["fit"],
     ])
     func usage(arguments: [String]) throws {

@@ -24,8 +24,9 @@ public struct ActivationFile: Sendable {
     /// T token ids, if the file has them.
     public let tokenIDs: [Int]?
 
-    static let fileFormat = "attention-probes/activations"
-    static let fileVersion = "1"
+    /// The value of `format` in the metadata of an activation file.
+    public static let fileFormat = "attention-probes/activations"
+    private static let fileVersion = "1"
 
     /// A batch in memory.
     ///
@@ -52,14 +53,14 @@ public struct ActivationFile: Sendable {
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks a rule.
     public init(path: String) throws {
         let file = try Safetensors(path: path)
-        let states = try file.require(
-            "hidden_states", types: ElementType.allCases.map(\.rawValue), dimensions: 2)
         for (name, expected) in [("format", Self.fileFormat), ("version", Self.fileVersion)]
         where file.metadata[name] != expected {
             throw DataError(
                 .metadata, path, "metadata \(name)", expected: expected,
                 found: file.metadata[name] ?? "nothing")
         }
+        let states = try file.require(
+            "hidden_states", types: ElementType.allCases.map(\.rawValue), dimensions: 2)
         let (tokens, width) = (states.shape[0], states.shape[1])
         guard width > 0 else {
             throw DataError(

@@ -54,10 +54,14 @@ public struct ActivationSet: Sendable {
     ///
     /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks a rule.
     public init(paths: [String]) throws {
-        try self.init(paths.flatMap(Self.expand).map(ActivationFile.init(path:)))
+        try self.init(paths.flatMap(Self.files).map(ActivationFile.init(path:)))
     }
 
-    private static func expand(_ path: String) throws -> [String] {
+    /// The path itself, or if it is a folder the paths of its `.safetensors` files in the order of
+    /// names.
+    ///
+    /// - Throws: `MissingInput` for a folder without any.
+    public static func files(_ path: String) throws -> [String] {
         let isFolder = try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]).isDirectory
         guard isFolder == true else { return [path] }
         let names = try FileManager.default.contentsOfDirectory(atPath: path)
@@ -108,11 +112,12 @@ public struct ActivationSet: Sendable {
         return files[location.file].id(location.sequence) ?? String(index)
     }
 
-    /// The text of the token at a position of a sequence; "·" where the file has none.
+    /// The text of the token at a position of a sequence; without text its id, "#1037", and without
+    /// either its position, "[12]".
     public func tokenText(_ index: Int, position: Int) -> String {
         let location = locations[index]
         let file = files[location.file]
-        return file.tokenText(file.batch.offsets[location.sequence] + position) ?? "·"
+        return file.tokenText(file.batch.offsets[location.sequence] + position) ?? "[\(position)]"
     }
 
     /// What the labels say the task is: a name, if it was chosen, overrides the guess.
@@ -124,7 +129,7 @@ public struct ActivationSet: Sendable {
     public func task(named name: String? = nil) throws(DataError) -> ProbeTask {
         guard let targets else {
             throw DataError(
-                .missingTensor, files[0].path, expected: "a tensor labels to learn from", found: "none")
+                .missingTensor, files[0].path, expected: "a tensor labels", found: "none")
         }
         func names(_ count: Int) -> [String] { classes ?? (0..<count).map(String.init) }
         let found: [ProbeTask]
@@ -157,7 +162,7 @@ extension ActivationFile {
                 found: "\(value(other))")
         }
         try check("width") { $0.batch.width }
-        try check("classes") { $0.classes ?? [] }
+        try check("classes") { $0.classes?.joined(separator: ", ") ?? "none" }
         try check("labels:") { $0.targets?.form ?? "none" }
     }
 }

@@ -15,12 +15,23 @@ extension ActivationSet {
                     error = DataError(
                         .nonFinite, files[locations[index].file].path,
                         "tensor hidden_states, \(name(index)), token \(sequence.position(j)), dimension \(d)",
-                        expected: "a finite number", found: "\(token[d])")
+                        expected: "a finite number",
+                        found: "\(token[d])")
                     return
                 }
             }
         }
         return error
+    }
+
+    /// The error for a set whose sums are not finite.
+    func nonFiniteError() -> DataError {
+        for index in indices {
+            if let error = nonFiniteError(in: index) { return error }
+        }
+        return DataError(
+            .overflow, files[0].path, "tensor hidden_states", expected: "finite sums of squares",
+            found: "sums beyond the range of float64")
     }
 
     /// The error for a sequence of which `forward` threw `NonFiniteProjection`.

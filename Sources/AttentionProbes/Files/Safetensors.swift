@@ -51,9 +51,9 @@ public struct Safetensors: Sendable {
         let stated = file.withBytes(0..<8) { loadArray($0, of: UInt64.self)[0].littleEndian }
         guard stated <= UInt64(Self.longestHeader) else {
             throw DataError(
-                .headerLength, path, "first 8 bytes",
-                expected: "the length of a safetensors header, at most \(Self.longestHeader)",
-                found: "\(stated): no safetensors file")
+                .headerLength, path,
+                expected: "a safetensors file, which starts with the length of its header",
+                found: "another format")
         }
         let start = 8 + Int(stated)
         guard start <= file.count else {

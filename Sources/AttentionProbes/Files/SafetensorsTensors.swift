@@ -10,7 +10,7 @@ extension Safetensors {
             let names = tensors.keys.sorted()
             throw DataError(
                 .missingTensor, file.path, expected: "a tensor \(name)",
-                found: names.isEmpty ? "no tensors" : names.formatted)
+                found: names.isEmpty ? "no tensors" : names.joined(separator: ", "))
         }
         guard types.contains(tensor.type) else {
             throw DataError(

@@ -30,6 +30,8 @@ struct Standardization: Sendable {
 
     /// Mean and standard deviation of all visible tokens of a set, and of their positions. O(T·D),
     /// the same bits on any number of threads.
+    ///
+    /// - Throws: `DataError` where a hidden state is NaN or infinite.
     init(_ data: ActivationSet, threads: Int) throws {
         let width = data.width
         inversePositionScale = Self.inversePositionScale(data)
@@ -69,6 +71,7 @@ struct Standardization: Sendable {
             let varies = variance > 1e-12 * max(1, Double(mean[d]) * Double(mean[d]))
             if varies { inverseScale[d] = Float(1 / variance.squareRoot()) }
         }
+        guard allFinite(mean[...]), allFinite(inverseScale[...]) else { throw data.nonFiniteError() }
         self.mean = mean
         self.inverseScale = inverseScale
     }

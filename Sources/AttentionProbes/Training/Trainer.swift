@@ -5,13 +5,13 @@ private import Tensors
 public struct Trainer: Sendable {
     /// The kind of probe and its sizes.
     public let configuration: ProbeConfiguration
-    /// How it is trained.
-    public let options: TrainingOptions
+    /// How it is trained; nil for the defaults of the optimiser that suits probe and task.
+    public let options: TrainingOptions?
 
-    /// A trainer; `options` nil takes the defaults for the kind of probe.
+    /// A trainer.
     public init(_ configuration: ProbeConfiguration = .attention(), options: TrainingOptions? = nil) {
         self.configuration = configuration
-        self.options = options ?? TrainingOptions(for: configuration.kind)
+        self.options = options
     }
 
     /// A fitted probe and how it came about.
@@ -20,6 +20,9 @@ public struct Trainer: Sendable {
         public let probe: Probe
         /// What `progress` was told, in order.
         public let history: [TrainingProgress]
+        /// What was told of the epoch that the probe is from; nil if it was interrupted before the
+        /// first had ended, and the probe is as it started.
+        public let best: TrainingProgress?
         /// Why training ended.
         public let stop: TrainingStop
         /// Sequences trained on.
@@ -46,7 +49,8 @@ public struct Trainer: Sendable {
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
         let task = try task ?? data.task()
-        let (training, heldOut) = try split(data, validation)
+        let options = options ?? TrainingOptions(.suited(to: configuration.kind, task))
+        let (training, heldOut) = try split(data, validation, options)
         let architecture = configuration.architecture(width: data.width, outputs: task.outputs)
         var run = try TrainingRun(
             architecture, task, options, training: training, validation: heldOut,
@@ -54,15 +58,15 @@ public struct Trainer: Sendable {
         let stop = try run.run()
         let probe = Probe(
             configuration, width: data.width, task: task, parameters: run.bestParameters,
-            training: record(run, stop, training, heldOut))
+            training: record(run, stop, options, training, heldOut))
         return Result(
-            probe: probe, history: run.history, stop: stop, trainingCount: training.count,
+            probe: probe, history: run.history, best: run.best, stop: stop, trainingCount: training.count,
             validationCount: heldOut?.count ?? 0)
     }
 
     // Training and validation sequences; the training part has to have every class.
     private func split(
-        _ data: ActivationSet, _ validation: ActivationSet?
+        _ data: ActivationSet, _ validation: ActivationSet?, _ options: TrainingOptions
     ) throws(DataError) -> (ActivationSet, ActivationSet?) {
         try data.checkSeveralClasses()
         if let validation {
@@ -88,7 +92,8 @@ public struct Trainer: Sendable {
 
     // What the probe file says about its training.
     private func record(
-        _ run: TrainingRun, _ stop: TrainingStop, _ training: ActivationSet, _ validation: ActivationSet?
+        _ run: TrainingRun, _ stop: TrainingStop, _ options: TrainingOptions, _ training: ActivationSet,
+        _ validation: ActivationSet?
     ) -> [String: String] {
         var record = [
             "optimizer": options.optimizer.rawValue,

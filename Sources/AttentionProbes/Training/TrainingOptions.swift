@@ -7,6 +7,15 @@ public struct TrainingOptions: Sendable, Equatable {
         case adamw
         /// Limited-memory BFGS on all sequences at once, with a strong-Wolfe line search.
         case lbfgs
+
+        /// The optimiser that training takes when none is chosen: AdamW for attention probes that
+        /// classify. L-BFGS for linear probes, whose loss is convex, so that it finds the one
+        /// optimum; and for regression, where targets of any scale make a learning rate hard to
+        /// choose.
+        public static func suited(to kind: ProbeKind, _ task: ProbeTask) -> Optimizer {
+            if case .regression = task { return .lbfgs }
+            return kind == .attention ? .adamw : .lbfgs
+        }
     }
 
     /// The optimiser.
@@ -51,10 +60,6 @@ public struct TrainingOptions: Sendable, Equatable {
         seed = 0
         threads = .max
     }
-
-    /// Defaults for a kind of probe: AdamW for attention; L-BFGS for the linear probes, whose loss
-    /// is convex, so that it finds the one optimum.
-    public init(for kind: ProbeKind) { self.init(kind == .attention ? .adamw : .lbfgs) }
 }
 
 /// How far training has come.

@@ -35,8 +35,25 @@ struct TrainingRun {
             tensors: tensors, l2: options.l2)
         self.validation = validation.map { Objective(architecture, $0, task, threads: threads) }
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.initialParameters)
-        start = architecture.initialParameters(&generator)
+        start = Self.centred(architecture.initialParameters(&generator), task, training, tensors)
         bestParameters = objective.folded(start)
+    }
+
+    // Regression starts from the mean of the targets, in the last biases there are: those of the
+    // hidden layer, or the heads' together.
+    private static func centred(
+        _ parameters: [Float], _ task: ProbeTask, _ training: ActivationSet, _ tensors: [ParameterTensor]
+    ) -> [Float] {
+        guard case .regression = task, case .values(let values) = training.targets,
+            let biases = tensors.range(of: "o.bias") ?? tensors.range(of: "v.bias")
+        else { return parameters }
+        var parameters = parameters
+        let heads = biases.count / values.columns
+        for (i, bias) in biases.enumerated() {
+            let sum = (0..<values.rows).reduce(0.0) { $0 + Double(values[$1, i % values.columns]) }
+            parameters[bias] += Float(sum / Double(values.rows * heads))
+        }
+        return parameters
     }
 
     /// Trains to the end, or until it is interrupted.
