@@ -36,40 +36,20 @@ struct Standardization: Sendable {
         let width = data.width
         inversePositionScale = Self.inversePositionScale(data)
         let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
-        // Sums of x - x₀ and its square, with x₀ the first token, so that a large mean costs nothing.
         var scratch: [Float] = []
-        var origin = [Float](repeating: 0, count: width)
-        data[0].withTokens(0..<1, scratch: &scratch) { for d in 0..<width { origin[d] = $0[d] } }
-        let first = origin
-        let sums = try Parallel.map(count: blocks.count, threads: threads, workspace: { [Float]() }) {
+        let first = data[0].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
+        let parts = try Parallel.map(count: blocks.count, threads: threads, workspace: { [Float]() }) {
             block, scratch in
-            var sums = (
-                count: 0, linear: [Double](repeating: 0, count: width),
-                square: [Double](repeating: 0, count: width)
-            )
-            for index in blocks[block] {
-                data[index].forEachTile(scratch: &scratch) { range, tokens in
-                    sums.count += range.count
-                    for j in 0..<range.count {
-                        for d in 0..<width {
-                            let x = Double(tokens[j * width + d] - first[d])
-                            sums.linear[d] += x
-                            sums.square[d] += x * x
-                        }
-                    }
-                }
-            }
-            return sums
+            var moments = Moments(origin: first)
+            for index in blocks[block] { moments.add(data[index], scratch: &scratch) }
+            return moments
         }
-        let count = Double(sums.reduce(0) { $0 + $1.count })
-        var mean = first
-        var inverseScale = [Float](repeating: 1, count: width)
-        for d in 0..<width {
-            let offset = sums.reduce(0) { $0 + $1.linear[d] } / count
-            let variance = sums.reduce(0) { $0 + $1.square[d] } / count - offset * offset
-            mean[d] = Float(Double(first[d]) + offset)
-            let varies = variance > 1e-12 * max(1, Double(mean[d]) * Double(mean[d]))
-            if varies { inverseScale[d] = Float(1 / variance.squareRoot()) }
+        let moments = parts.dropFirst().reduce(into: parts[0]) { $0.add($1) }
+        let mean = (0..<width).map { Float(moments.mean($0)) }
+        let inverseScale = (0..<width).map { d -> Float in
+            let variance = moments.variance(d)
+            let isConstant = variance <= 1e-12 * max(1, Double(mean[d]) * Double(mean[d]))
+            return isConstant ? 1 : Float(1 / variance.squareRoot())
         }
         guard allFinite(mean[...]), allFinite(inverseScale[...]) else { throw data.nonFiniteError() }
         self.mean = mean

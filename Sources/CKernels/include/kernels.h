@@ -29,6 +29,11 @@ void ck_project_rows(const float *x, ptrdiff_t tokens, ptrdiff_t width, const fl
 void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens,
                           ptrdiff_t width, float *sums);
 
+// sums[d] += Σ_j (x[j·width + d] - origin[d]) and squares[d] likewise of the squares, in double
+// precision, for j < tokens.
+void ck_add_moments(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *origin, double *sums,
+                    double *squares);
+
 // values[i] ← exp(values[i] - max) / Σ_j exp(values[j] - max), the sum in double precision. A NaN or
 // +∞ makes all of them NaN. The maximum must not be -∞.
 void ck_softmax(float *values, ptrdiff_t count);

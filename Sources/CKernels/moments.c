@@ -1,0 +1,35 @@
+// Sums and sums of squares of each dimension over tokens, in double precision, for means and
+// standard deviations.
+#include "dispatch.h"
+#include "kernels.h"
+
+typedef float v16 __attribute__((vector_size(64), aligned(4)));
+typedef double d16 __attribute__((vector_size(128), aligned(8)));
+
+static ALWAYS_INLINE void ck_add_moments_body(const int registers, const float *x, ptrdiff_t tokens,
+                                              ptrdiff_t width, const float *origin, double *sums,
+                                              double *squares) {
+    (void)registers;
+    ptrdiff_t d = 0;
+    for (; d + 16 <= width; d += 16) {
+        v16 zero = *(const v16 *)(origin + d);
+        d16 sum = *(const d16 *)(sums + d), square = *(const d16 *)(squares + d);
+        for (ptrdiff_t j = 0; j < tokens; j++) {
+            d16 value = __builtin_convertvector(*(const v16 *)(x + j * width + d) - zero, d16);
+            sum += value;
+            square += value * value;
+        }
+        *(d16 *)(sums + d) = sum;
+        *(d16 *)(squares + d) = square;
+    }
+    for (; d < width; d++)
+        for (ptrdiff_t j = 0; j < tokens; j++) {
+            double value = (double)(x[j * width + d] - origin[d]);
+            sums[d] += value;
+            squares[d] += value * value;
+        }
+}
+
+DISPATCH(ck_add_moments,
+         (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *origin, double *sums, double *squares),
+         x, tokens, width, origin, sums, squares)
