@@ -12,10 +12,10 @@ static ALWAYS_INLINE void ck_add_moments_body(const int registers, const float *
     (void)registers;
     ptrdiff_t d = 0;
     for (; d + 16 <= width; d += 16) {
-        v16 zero = *(const v16 *)(origin + d);
+        d16 zero = __builtin_convertvector(*(const v16 *)(origin + d), d16);
         d16 sum = *(const d16 *)(sums + d), square = *(const d16 *)(squares + d);
         for (ptrdiff_t j = 0; j < tokens; j++) {
-            d16 value = __builtin_convertvector(*(const v16 *)(x + j * width + d) - zero, d16);
+            d16 value = __builtin_convertvector(*(const v16 *)(x + j * width + d), d16) - zero;
             sum += value;
             square += value * value;
         }
@@ -24,7 +24,7 @@ static ALWAYS_INLINE void ck_add_moments_body(const int registers, const float *
     }
     for (; d < width; d++)
         for (ptrdiff_t j = 0; j < tokens; j++) {
-            double value = (double)(x[j * width + d] - origin[d]);
+            double value = (double)x[j * width + d] - (double)origin[d];
             sums[d] += value;
             squares[d] += value * value;
         }

@@ -67,6 +67,13 @@ extension RawSpan {
     }
 }
 
+/// Copies one element of a trivial type out of bytes that may be unaligned. O(1).
+///
+/// - Precondition: the bytes hold an element.
+public func load<T: BitwiseCopyable>(_ bytes: RawSpan, as type: T.Type) -> T {
+    unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: T.self)
+}
+
 /// Copies elements of a trivial type out of bytes that may be unaligned. O(n).
 ///
 /// - Precondition: the bytes hold a whole number of elements.

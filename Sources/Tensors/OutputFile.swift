@@ -29,11 +29,23 @@ public final class OutputFile {
         // Through links, so that a link to a file stays a link.
         let target = exists ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
         let url = URL(fileURLWithPath: target)
-        let temporary = url.deletingLastPathComponent()
-            .appendingPathComponent(".\(url.lastPathComponent).\(getpid()).partial").path
-        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+        let number = UInt32.random(in: 0 ... .max)
+        let temporary = url.deletingLastPathComponent().appendingPathComponent(".\(number).partial").path
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
         descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
+        // A file that is replaced keeps its mode.
+        if exists { fchmod(descriptor, status.st_mode & 0o777) }
         replacement = (temporary, target)
+    }
+
+    /// Finds out whether a target can be written, and leaves nothing. A pipe or device is not opened:
+    /// its reader would see an end.
+    ///
+    /// - Throws: `SystemError`, as opening it would.
+    public static func check(path: String) throws(SystemError) {
+        var status = stat()
+        if unsafe stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) { return }
+        _ = try OutputFile(path: path)
     }
 
     /// The process's standard output, written as it comes.

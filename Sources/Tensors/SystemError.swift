@@ -10,7 +10,7 @@ public struct SystemError: Error, Equatable, CustomStringConvertible {
     public let code: Int32
 
     /// True if a file to be read is not there or cannot be opened.
-    public var isMissingInput: Bool { operation == "open" }
+    public var isMissingInput: Bool { operation == "open" || operation == "map" }
 
     /// "cannot open x.safetensors: No such file or directory".
     public var description: String {

@@ -46,6 +46,14 @@ enum StandardError {
     static let isTerminal = isatty(STDERR_FILENO) == 1
 
     static func print(_ line: String, terminator: String = "\n") {
-        FileHandle.standardError.write(Data((line + terminator).utf8))
+        // Where nobody can be told, the work goes on.
+        try? FileHandle.standardError.write(contentsOf: Data((line + terminator).utf8))
+    }
+}
+
+/// Results on standard output; unlike Swift's own `print`, a full disk is an error.
+enum StandardOutput {
+    static func print(_ text: String) throws {
+        try OutputFile.standardOutput().write(Array((text + "\n").utf8))
     }
 }

@@ -35,10 +35,10 @@ struct Evaluate: ParsableCommand {
             documents > 0
             ? try AttendedDocument.mostConfident(documents, probe, data, shared.threadCount) : nil
         if json {
-            print(try Report(evaluation: evaluation, documents: shown).json())
+            try StandardOutput.print(Report(evaluation: evaluation, documents: shown).json())
         } else {
-            print(evaluation.table(probe.task.classes))
-            for document in shown ?? [] { print("\n" + document.text) }
+            let parts = [evaluation.table(probe.task.classes)] + (shown ?? []).map(\.text)
+            try StandardOutput.print(parts.joined(separator: "\n\n"))
         }
     }
 

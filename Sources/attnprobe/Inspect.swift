@@ -24,6 +24,7 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         let descriptions = try files.flatMap(ActivationSet.files).map { try FileDescription($0, threads) }
-        print(json ? try ["files": descriptions].json() : descriptions.map(\.text).joined(separator: "\n\n"))
+        let text = descriptions.map(\.text).joined(separator: "\n\n")
+        try StandardOutput.print(json ? ["files": descriptions].json() : text)
     }
 }

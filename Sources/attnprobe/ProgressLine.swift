@@ -49,7 +49,7 @@ func bar(_ done: Int, of total: Int, width: Int = 10) -> String {
 
 /// "0:07", "12:30", "1:02:03".
 func clock(_ seconds: Double) -> String {
-    let whole = seconds.isFinite ? Int(seconds.rounded()) : 0
+    let whole = Int(min(max(seconds, 0), 1e9).rounded())
     let minutes = "\(whole / 60 % 60)"
     let tail = ":" + String(whole % 60).padded(to: 2, with: "0")
     return whole < 3600 ? minutes + tail : "\(whole / 3600):" + minutes.padded(to: 2, with: "0") + tail

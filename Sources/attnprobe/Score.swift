@@ -38,13 +38,15 @@ struct Score: ParsableCommand {
 
     func run() throws {
         let probe = try Probe(path: probe)
-        let data = try shared.open(data)
+        let data = try shared.open(data, labelled: false)
         try out.map { try shared.checkOutput($0, isNoneOf: [self.probe] + data.files.map(\.path)) }
         let output = try out.map(OutputFile.init(path:)) ?? OutputFile.standardOutput()
         let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
+        let interrupt = Interrupt()
         var writer = ScoreWriter(chosenFormat, probe, data)
         try output.write(writer.head)
         try probe.forEachScores(data, threads: shared.threadCount) { scores in
+            if interrupt.flag.isSet { throw ExitCode(130) }
             try output.write(writer.rows(scores))
             line.show(progress(scores.range.upperBound, of: data.count, line.elapsed))
         }

@@ -8,6 +8,9 @@ struct SharedOptions: ParsableArguments {
     @Option(help: "Threads to use at most; results do not depend on it. (default: all processors)")
     var threads: Int?
 
+    @Option(help: "Seed of every random choice.")
+    var seed: UInt64 = 0
+
     @Flag(help: "Print no progress and no notes.")
     var quiet = false
 
@@ -23,8 +26,8 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// Opens data; where asked, without the sequences that are not finite.
-    func open(_ paths: [String]) throws -> ActivationSet {
-        let data = try ActivationSet(paths: paths)
+    func open(_ paths: [String], labelled: Bool = true) throws -> ActivationSet {
+        let data = try ActivationSet(paths: paths, labelled: labelled)
         guard skipNonfinite else { return data }
         let finite = try data.finiteSequences(threads: threadCount)
         if finite.count < data.count {

@@ -66,8 +66,6 @@ struct Train: ParsableCommand {
     var patience: Int?
     @Flag(help: "Do not standardise the dimensions of the hidden states for training.")
     var noStandardize = false
-    @Option(help: "Seed of every random choice.")
-    var seed: UInt64 = 0
     @Flag(help: "Print a JSON object about the training on standard output.")
     var json = false
     @OptionGroup var shared: SharedOptions
@@ -76,9 +74,9 @@ struct Train: ParsableCommand {
         func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
             guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
         }
-        try check(heads ?? 1 > 0, "heads", "at least 1")
-        try check(hidden ?? 0 >= 0, "hidden", "0 or more")
-        try check(epochs ?? 1 > 0, "epochs", "at least 1")
+        try check((1...4096).contains(heads ?? 1), "heads", "a number from 1 to 4096")
+        try check((0...65536).contains(hidden ?? 0), "hidden", "a number from 0 to 65536")
+        try check((1...1_000_000_000).contains(epochs ?? 1), "epochs", "a number from 1 to 1000000000")
         try check(batchSize ?? 1 > 0, "batch-size", "at least 1")
         try check(learningRate.map { $0 > 0 && $0.isFinite } ?? true, "learning-rate", "a positive number")
         try check(l2.map { $0 >= 0 && $0.isFinite } ?? true, "l2", "0 or a positive number")
@@ -95,6 +93,7 @@ struct Train: ParsableCommand {
         let isAdamW = optimizer.map { $0 == .adamw } ?? isAttention
         try check(batchSize == nil || isAdamW, "batch-size", "it only with --optimizer adamw")
         try check(learningRate == nil || isAdamW, "learning-rate", "it only with --optimizer adamw")
+        try check(tokenDropout == nil || kind != .last, "token-dropout", "no --kind last")
         try check(tokenDropout == nil || isAdamW, "token-dropout", "it only with --optimizer adamw")
         try check(
             validation.isEmpty || validationFraction == nil, "validation",
@@ -109,7 +108,7 @@ struct Train: ParsableCommand {
         let heldOut = validation.isEmpty ? nil : try shared.open(validation)
         try shared.checkOutput(out, isNoneOf: (training.files + (heldOut?.files ?? [])).map(\.path))
         // Fails now rather than after the training if the probe cannot be written.
-        _ = try OutputFile(path: out)
+        try OutputFile.check(path: out)
         let task = try training.task(named: task?.rawValue)
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
@@ -138,7 +137,7 @@ struct Train: ParsableCommand {
         shared.note(
             "\(result.stop.rawValue): saved \(out) as of round \(best.epoch), "
                 + "loss \(significant(best.loss))\(validationLoss)")
-        if json { print(try Summary(result, best, out).json()) }
+        if json { try StandardOutput.print(Summary(result, best, out).json()) }
         if result.stop == .interrupted { throw ExitCode(130) }
     }
 
@@ -174,7 +173,7 @@ struct Train: ParsableCommand {
         options.validationFraction = validationFraction ?? options.validationFraction
         options.patience = patience ?? options.patience
         options.standardizes = !noStandardize
-        options.seed = seed
+        options.seed = shared.seed
         options.threads = shared.threadCount
         return options
     }

@@ -21,8 +21,7 @@ public struct ActivationFile: Sendable {
     public let metadata: [String: String]
     private let ids: TextTable?
     private let tokenTexts: TextTable?
-    /// T token ids, if the file has them.
-    public let tokenIDs: [Int]?
+    private let tokenIDs: IntegerColumn?
 
     /// The value of `format` in the metadata of an activation file.
     public static let fileFormat = "attention-probes/activations"
@@ -83,7 +82,8 @@ public struct ActivationFile: Sendable {
         metadata = file.metadata
         let count = batch.count
         groups = try file.optional("groups", types: ["I64"], shape: [count]).map(file.integers)
-        tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: [tokens]).map(file.integers)
+        tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: [tokens])
+            .map { IntegerColumn(file, $0) }
         ids = try TextTable(file, "sequence_ids", count: count)
         tokenTexts = try TextTable(file, "token_text", count: tokens)
         classes = try file.classes()
@@ -129,6 +129,9 @@ extension DataError {
     }
 }
 
+/// Classes a set without names for them may have.
+private let mostClasses = 65536
+
 extension Safetensors {
     fileprivate func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
         tensors[name] == nil ? nil : try require(name, types: types, shape: shape)
@@ -136,9 +139,10 @@ extension Safetensors {
 
     fileprivate func classes() throws(DataError) -> [String]? {
         guard let text = metadata["classes"] else { return nil }
-        guard let classes = JSONList.decode(text), classes.count > 1 else {
+        guard let classes = JSONList.decode(text), !classes.isEmpty, Set(classes).count == classes.count
+        else {
             throw DataError(
-                .metadata, file.path, "metadata classes", expected: "a JSON list of at least two names",
+                .metadata, file.path, "metadata classes", expected: "a JSON list of different names",
                 found: text)
         }
         return classes
@@ -157,11 +161,16 @@ extension Safetensors {
         }
         if isVector, labels.type == "I64" {
             let indices = integers(labels)
-            let allowed = 0..<(classes?.count ?? .max)
+            if let classes, classes.count < 2 {
+                throw DataError(
+                    .metadata, file.path, "metadata classes", expected: "at least two names",
+                    found: "\(classes)")
+            }
+            let allowed = 0..<(classes?.count ?? mostClasses)
             if let bad = indices.firstIndex(where: { !allowed.contains($0) }) {
                 throw DataError(
                     .labels, file.path, "tensor labels, element \(bad)",
-                    expected: classes.map { "a class from 0 to \($0.count - 1)" } ?? "a class from 0 on",
+                    expected: "a class from 0 to \(allowed.upperBound - 1)",
                     found: "\(indices[bad])")
             }
             return .classes(indices)
@@ -177,7 +186,7 @@ extension Safetensors {
             throw DataError(
                 .shape, file.path, "tensor labels", expected: "at least one column", found: "\(labels.shape)")
         }
-        if let classes, classes.count != columns, columns > 1 || isVector {
+        if let classes, classes.count != columns {
             throw DataError(
                 .shape, file.path, "tensor labels",
                 expected: "one column for each of \(classes.count) classes",

@@ -4,22 +4,23 @@ private import Tensors
 struct TextTable: Sendable {
     private let file: MappedFile
     private let bytes: Range<Int>
-    private let offsets: [Int]
+    private let offsets: IntegerColumn
 
     /// The tensors `name` and `name_offsets` for `count` strings; nil if the file has no `name`.
     init?(_ file: Safetensors, _ name: String, count: Int) throws(DataError) {
         guard file.tensors[name] != nil else { return nil }
         let text = try file.require(name, types: ["U8"], dimensions: 1)
         let offsetsName = name + "_offsets"
-        offsets = file.integers(try file.require(offsetsName, types: ["I64"], shape: [count + 1]))
+        offsets = IntegerColumn(
+            file, try file.require(offsetsName, types: ["I64"], shape: [count + 1]))
         func fault(_ place: String, _ expected: String, _ found: Int) -> DataError {
             DataError(
                 .offsets, file.file.path, "tensor \(offsetsName)\(place)", expected: expected,
                 found: "\(found)")
         }
         guard offsets[0] == 0 else { throw fault("", "0 first", offsets[0]) }
-        for i in 1..<offsets.count where offsets[i] < offsets[i - 1] {
-            throw fault(", element \(i)", "at least \(offsets[i - 1])", offsets[i])
+        for i in 0..<count where offsets[i + 1] < offsets[i] {
+            throw fault(", element \(i + 1)", "at least \(offsets[i])", offsets[i + 1])
         }
         guard offsets[count] == text.bytes.count else {
             throw fault("", "\(text.bytes.count) last, the bytes of \(name)", offsets[count])

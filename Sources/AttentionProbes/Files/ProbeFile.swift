@@ -136,8 +136,10 @@ private struct ProbeMetadata {
         else { throw fault("task", expected: "binary, multiclass, multilabel or regression") }
         if name == "regression" { return .regression(outputs: outputs) }
         let count = name == "binary" ? 2 : outputs
-        guard let classes = fields["classes"].flatMap(JSONList.decode), classes.count == count else {
-            throw fault("classes", expected: "a JSON list of \(count) names")
+        guard let classes = fields["classes"].flatMap(JSONList.decode), classes.count == count,
+            Set(classes).count == count
+        else {
+            throw fault("classes", expected: "a JSON list of \(count) different names")
         }
         if name == "binary", outputs != 1 { throw fault("outputs", expected: "1 for a binary task") }
         switch name {

@@ -53,7 +53,8 @@ public struct RankingCurve: Sendable {
             sum += Double(t - trues) / Double(positives) * Double(t) / Double(t + f)
             trues = t
         }
-        return sum
+        // Rounding may carry the sum of a perfect ranking past 1.
+        return min(sum, 1)
     }
 
     /// The highest recall of a threshold with at most this share of negatives above it; 0 if there

@@ -41,6 +41,7 @@ struct AttentionEvaluator: ProbeEvaluator {
         case .poolThenProject: projectPooled(sequence, &work)
         }
         applyHiddenLayer(&work)
+        guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
     }
 
     // a[h,j], H×n, from the first H rows of z.
@@ -62,11 +63,12 @@ struct AttentionEvaluator: ProbeEvaluator {
         }
     }
 
-    // Softmax ignores a constant, so positions may be counted from anywhere. Counted from the token
-    // where p·t is largest, the tokens that matter have a small p·t, which a float holds exactly
-    // enough even after thousands of tokens.
+    // Softmax ignores a constant, so positions may be counted from anywhere. Counted from the visible
+    // token where p·t is largest, the tokens that matter have a small p·t, which a float holds
+    // exactly enough even after thousands of tokens.
     private func positionOrigin(_ p: Float, _ sequence: TokenSequence) -> Int {
-        shape.attention == .softmax && p > 0 ? sequence.lastPosition : 0
+        guard shape.attention == .softmax else { return 0 }
+        return p > 0 ? sequence.lastPosition : sequence.position(0)
     }
 
     // r[k] = Σ_h Σ_j a[h,j]·(z[H+h·V+k, j] + β[h,k])

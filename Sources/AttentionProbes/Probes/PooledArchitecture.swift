@@ -65,6 +65,7 @@ private struct PooledEvaluator: ProbeEvaluator {
         BLAS.gemv(
             .no, rows: shape.outputs, columns: shape.width, a: parameters[0..<weights],
             x: work.pooled[...], beta: 1, y: &work.outputs)
+        guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
     }
 
     private func pool(_ sequence: TokenSequence, _ work: inout Workspace) {

@@ -49,7 +49,7 @@ extension Probe {
     ///   probe, or a hidden state is not finite.
     public func evaluate(_ data: ActivationSet, threads: Int = Parallel.availableThreads) throws -> Evaluation
     {
-        let targets = try targets(of: data)
+        let targets = try data.targets(for: task)
         let scores = try scores(data, threads: threads)
         let logits = data.indices.map { Array(scores.logits[row: $0]) }
         let probabilities = logits.map(task.probabilities)
@@ -113,22 +113,6 @@ extension Probe {
             entropyRatio(data.indices.map { entropies[$0, h] }, tokens: tokens)
         }
         return ratios.contains(nil) ? nil : ratios.compactMap(\.self)
-    }
-
-    // The labels of a set, if they are those of this probe's task and classes.
-    private func targets(of data: ActivationSet) throws(DataError) -> Targets {
-        let labels = try data.task(named: task.name)
-        guard let targets = data.targets, labels.outputs == task.outputs else {
-            throw DataError(
-                .mismatch, data.files[0].path, "tensor labels",
-                expected: "labels for the probe's \(task.outputs) outputs", found: "\(labels.outputs)")
-        }
-        if let classes = data.classes, let own = task.classes, classes != own {
-            throw DataError(
-                .mismatch, data.files[0].path, "metadata classes", expected: "the probe's classes \(own)",
-                found: "\(classes)")
-        }
-        return targets
     }
 }
 

@@ -5,8 +5,8 @@
 //     safetensors   logits and probabilities (F32, N×O), labels (I64: N class indices, or N×O of 0
 //                   and 1 for multilabel), sequence_ids and sequence_ids_offsets
 //
-// `label` is the predicted class, a list of classes for multilabel. Regression has neither
-// probabilities nor labels.
+// `label` is the predicted class, a list of classes for multilabel, null for regression, which has
+// no probabilities either.
 private import Foundation
 
 /// Formats of scores.
@@ -92,12 +92,16 @@ public struct ScoreWriter {
     private func jsonRow(
         _ id: String, _ logits: [Float], _ probabilities: [Float], _ classes: [Int]
     ) throws -> [UInt8] {
-        var row = "{\"id\":\(try json(id)),\"logits\":\(numbers(logits))"
-        if probe.task.classes != nil {
-            let label = isMultilabel ? try JSONList.encode(names(classes)) : try json(names(classes)[0])
-            row += ",\"probabilities\":\(numbers(probabilities)),\"label\":\(label)"
+        let label: String
+        if probe.task.classes == nil {
+            label = "null"
+        } else {
+            label = isMultilabel ? try JSONList.encode(names(classes)) : try json(names(classes)[0])
         }
-        return Array((row + "}\n").utf8)
+        let row =
+            "{\"id\":\(try json(id)),\"logits\":\(numbers(logits)),"
+            + "\"probabilities\":\(numbers(probabilities)),\"label\":\(label)}\n"
+        return Array(row.utf8)
     }
 
     private func csvRow(_ id: String, _ logits: [Float], _ probabilities: [Float], _ classes: [Int])
@@ -128,7 +132,9 @@ public struct ScoreWriter {
     }
 
     private func csvField(_ text: String) -> String {
-        guard text.contains(where: { ",\"\r\n".contains($0) || $0 == "\r\n" }) else { return text }
+        guard text.unicodeScalars.contains(where: { ",\"\r\n".unicodeScalars.contains($0) }) else {
+            return text
+        }
         return "\"" + text.replacing("\"", with: "\"\"") + "\""
     }
 }

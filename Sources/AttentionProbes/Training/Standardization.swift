@@ -48,7 +48,7 @@ struct Standardization: Sendable {
         let mean = (0..<width).map { Float(moments.mean($0)) }
         let inverseScale = (0..<width).map { d -> Float in
             let variance = moments.variance(d)
-            let isConstant = variance <= 1e-12 * max(1, Double(mean[d]) * Double(mean[d]))
+            let isConstant = variance <= max(1e-14 * Double(mean[d]) * Double(mean[d]), 1e-60)
             return isConstant ? 1 : Float(1 / variance.squareRoot())
         }
         guard allFinite(mean[...]), allFinite(inverseScale[...]) else { throw data.nonFiniteError() }

@@ -49,8 +49,11 @@ public struct Trainer: Sendable {
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
         let task = try task ?? data.task()
-        let options = options ?? TrainingOptions(.suited(to: configuration.kind, task))
+        var options = options ?? TrainingOptions(.suited(to: configuration.kind, task))
+        if configuration.kind == .last { options.tokenDropout = 0 }
         let (training, heldOut) = try split(data, validation, options)
+        _ = try training.targets(for: task)
+        _ = try heldOut?.targets(for: task)
         let architecture = configuration.architecture(width: data.width, outputs: task.outputs)
         var run = try TrainingRun(
             architecture, task, options, training: training, validation: heldOut,
@@ -70,7 +73,7 @@ public struct Trainer: Sendable {
     ) throws(DataError) -> (ActivationSet, ActivationSet?) {
         try data.checkSeveralClasses()
         if let validation {
-            try data.checkFits(validation)
+            try data.checkWidth(validation)
             return (data, validation)
         }
         guard options.validationFraction > 0 else { return (data, nil) }

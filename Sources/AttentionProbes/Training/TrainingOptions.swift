@@ -30,7 +30,7 @@ public struct TrainingOptions: Sendable, Equatable {
     /// step. Biases and position weights are left alone.
     public var l2: Float
     /// The probability with which a token is hidden from an attention or mean probe for a pass
-    /// (AdamW); at least one token of a sequence stays.
+    /// (AdamW); at least one token of a sequence stays. Last-token probes have none.
     public var tokenDropout: Float
     /// The share of sequences held out for early stopping, groups kept whole; 0 trains on all of
     /// them for all epochs. Where few groups carry the signal, every group held out is missed more
@@ -64,7 +64,8 @@ public struct TrainingOptions: Sendable, Equatable {
 
 /// How far training has come.
 public struct TrainingProgress: Sendable, Equatable {
-    /// The epoch (AdamW) or iteration (L-BFGS) that has ended, from 1.
+    /// The epoch (AdamW) or iteration (L-BFGS) that has ended, from 1; 0 for the start, where L-BFGS
+    /// found nothing to gain.
     public let epoch: Int
     /// How many there will be at most.
     public let epochs: Int

@@ -69,7 +69,7 @@ struct TrainingRun {
         var optimizer = AdamW(tensors, weightDecay: options.l2)
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.order)
         var order = Array(objective.training.data.indices)
-        let batches = (order.count + options.batchSize - 1) / options.batchSize
+        let batches = (order.count - 1) / options.batchSize + 1
         for epoch in 1...options.epochs {
             order.shuffle(using: &generator)
             let tokens = tokenDropout(epoch)
@@ -79,7 +79,9 @@ struct TrainingRun {
                 let indices = Array(
                     order[batch * order.count / batches..<(batch + 1) * order.count / batches])
                 let (batchLoss, gradient) = try objective.gradient(parameters, over: indices, tokens: tokens)
-                let done = Double((epoch - 1) * batches + batch) / Double(options.epochs * batches)
+                let done =
+                    (Double(epoch - 1) * Double(batches) + Double(batch))
+                    / (Double(options.epochs) * Double(batches))
                 let rate = options.learningRate * Float(0.5 * (1 + cos(.pi * done)))
                 optimizer.step(&parameters, gradient, learningRate: rate)
                 loss += batchLoss * Double(indices.count)
@@ -99,6 +101,8 @@ struct TrainingRun {
             if stop == .finished, isInterrupted() { stop = .interrupted }
             return stop == .finished
         }
+        // Nothing to gain from the start on: the start is the result.
+        if history.isEmpty { _ = try report(0, start, loss: objective.gradient(start).loss) }
         return outcome == .converged ? .converged : stop
     }
 
