@@ -117,7 +117,7 @@ struct Train: ParsableCommand {
                 training, validation: heldOut, task: task,
                 progress: { report in
                     // Not before: bad data are refused in one sentence.
-                    if report.epoch == 1 { shared.note(heading(training, task)) }
+                    if report.epoch <= 1 { shared.note(heading(training, task)) }
                     line.show(progress(report, line.elapsed))
                 },
                 isInterrupted: { [flag = interrupt.flag] in flag.isSet })
@@ -146,7 +146,7 @@ struct Train: ParsableCommand {
     }
 
     private func progress(_ report: TrainingProgress, _ elapsed: Double) -> String {
-        let left = elapsed / Double(report.epoch) * Double(report.epochs - report.epoch)
+        let left = elapsed / Double(max(1, report.epoch)) * Double(report.epochs - report.epoch)
         let number = String(report.epoch).padded(to: String(report.epochs).count)
         let validation = report.validationLoss.map { " val \(significant($0))" } ?? ""
         return "epoch \(number)/\(report.epochs) \(bar(report.epoch, of: report.epochs)) "

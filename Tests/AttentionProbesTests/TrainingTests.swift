@@ -215,6 +215,40 @@ struct TrainingTests {
         #expect(error.rule == .nonFinite && error.description.contains("sequence 5, token 1, dimension 1"))
     }
 
+    // A NaN in one of many minibatches must not spread and be found elsewhere first.
+    @Test(arguments: [true, false])
+    func nonFiniteStatesAreNamedWhereTheyAre(standardizes: Bool) throws {
+        var sequences = (0..<200).map { randomFloats(6, seed: $0) }
+        sequences[150][4] = .infinity
+        let labels = Targets.classes((0..<200).map { $0 % 2 })
+        let set = try ActivationSet([ActivationFile(RaggedBatch(sequences, width: 2), targets: labels)])
+        let error = try #require(throws: DataError.self) {
+            try Trainer(
+                .attention(heads: 1),
+                options: options(.adamw) { ($0.standardizes, $0.tokenDropout) = (standardizes, 0) }
+            ).fit(set)
+        }
+        #expect(error.description.contains("sequence 150, token 2, dimension 0"), "\(error)")
+    }
+
+    @Test func nothingToLearnIsNoInterruption() throws {
+        let batch = try RaggedBatch([[1, 2], [1, 2]], width: 2)
+        let set = try ActivationSet([ActivationFile(batch, targets: .classes([0, 1]))])
+        let result = try Trainer(.mean).fit(set)
+        #expect(result.stop == .converged && result.best?.epoch == 0)
+        #expect(try abs(#require(result.best?.loss) - log(2)) < 1e-12)
+    }
+
+    @Test func validationLabelsOutsideTheClasses() throws {
+        let batch = try randomBatch(lengths: [1, 2, 3], width: 2, seed: 1)
+        let training = try ActivationSet([ActivationFile(batch, targets: .classes([0, 1, 0]))])
+        let validation = try ActivationSet([ActivationFile(batch, targets: .classes([0, 1, 7]))])
+        let error = try #require(throws: DataError.self) {
+            try Trainer(.mean).fit(training, validation: validation)
+        }
+        #expect(error.rule == .labels && error.description.contains("found 7"))
+    }
+
     // At L = 4096 a position weight of 0.01 moves the farthest logit by 40: an optimiser that took
     // steps of a usual size there would lose the needle.
     @Test(arguments: TrainingOptions.Optimizer.allCases)

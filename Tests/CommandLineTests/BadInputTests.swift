@@ -102,6 +102,21 @@ struct BadInputTests {
         try expectFailure(65, "only class yes", in: folder, ["train", data, "--out", folder("new")])
     }
 
+    @Test func scoringNeedsNoLabels() throws {
+        let data = try folder.write(whole.without("labels").file, to: "unlabelled")
+        let result = try Command.run("score", probe, folder("whole"), data, "--seed", "1")
+        #expect(result.status == 0 && result.output.split(separator: "\n").count == 4)
+        try expectFailure(65, "a tensor labels", in: folder, ["evaluate", probe, data])
+    }
+
+    @Test func standardOutputThatIsFull() throws {
+        for command in ["evaluate", "score"] {
+            let line = "\(Command.tool.path) \(command) \(probe) \(folder("whole")) > /dev/full"
+            let result = try Command.run("/bin/sh", ["-c", line], in: folder.path)
+            #expect(result.status == 74 && result.error.contains("standard output"), "\(result)")
+        }
+    }
+
     @Test func missingInputs() throws {
         try expectFailure(66, "No such file", in: folder, ["train", folder("none"), "--out", folder("new")])
         try expectFailure(66, "No such file", in: folder, ["score", folder("none"), folder("whole")])

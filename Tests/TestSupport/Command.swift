@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// A finished run of the command-line tool.
 public struct CommandResult: Sendable {
@@ -16,7 +16,8 @@ public enum Command {
     /// A file of `Examples/`.
     public static func example(_ name: String) -> String { "\(package)/Examples/\(name).safetensors" }
 
-    private static let tool = Bundle.module.bundleURL.deletingLastPathComponent().appendingPathComponent(
+    /// The tool itself.
+    public static let tool = Bundle.module.bundleURL.deletingLastPathComponent().appendingPathComponent(
         "attnprobe")
 
     /// Runs the tool to its end.
