@@ -11,17 +11,13 @@
 
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 
+// The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA, 0 for the target's own.
+int ck_level(void);
+
 #if defined(__x86_64__)
 
 #define CK_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c")))
 #define CK_AVX2 __attribute__((target("avx2,fma,f16c")))
-
-static inline int ck_level(void) {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return 2;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
-}
 
 #define DISPATCH(name, parameters, ...)                                                            \
     CK_AVX512 static void name##_avx512 parameters { name##_body(512, __VA_ARGS__); }              \
@@ -37,7 +33,6 @@ static inline int ck_level(void) {
 
 #else
 
-static inline int ck_level(void) { return 0; }
 #define DISPATCH(name, parameters, ...)                                                            \
     void name parameters { name##_body(128, __VA_ARGS__); }
 

@@ -17,8 +17,6 @@ typedef float v16 __attribute__((vector_size(64), aligned(4)));
 // long sum by that of sums of this length.
 enum { CHAIN = 256 };
 
-_Bool ck_has_fast_kernels(void) { return ck_level() > 0; }
-
 static ALWAYS_INLINE void fetch_next(const int tokens, const float *x, ptrdiff_t width, ptrdiff_t d) {
     for (int r = tokens; r < 2 * tokens; r++) __builtin_prefetch(x + r * width + d, 0, 2);
 }
