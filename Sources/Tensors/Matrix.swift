@@ -27,6 +27,16 @@ public struct Matrix: Sendable, Equatable {
         self.storage = storage
     }
 
+    /// The elements for reading, row after row, without a copy. O(1).
+    public var span: Span<Float> {
+        @_lifetime(borrow self) get { storage.span }
+    }
+
+    /// The elements for writing, row after row. O(1), or a copy if the storage is shared.
+    public var mutableSpan: MutableSpan<Float> {
+        @_lifetime(&self) mutating get { storage.mutableSpan }
+    }
+
     /// The element of one row and column. O(1).
     public subscript(row: Int, column: Int) -> Float {
         get { storage[row * columns + column] }

@@ -31,6 +31,16 @@ public struct Projection: Sendable {
     /// the tokens pays.
     static func usesKernels(rows: Int) -> Bool { ck_has_fast_kernels() && rows <= 64 }
 
+    // Tokens of a tile that OpenBLAS multiplies without packing: where it can, up to 10⁶
+    // multiplications, and in this orientation up to 1200 results. Half of that, because a last tile
+    // has up to twice the size. nil where it cannot, or only a few tokens would be left: then larger
+    // tiles pay for their packing.
+    private static func unpackedTileSize(rows: Int, width: Int) -> Int? {
+        guard BLAS.skipsPackingSmallProducts else { return nil }
+        let size = min(1_000_000 / (rows * width), 1200 / rows) / 2
+        return size >= 8 ? size : nil
+    }
+
     /// R, the number of weight rows.
     public let rows: Int
     /// D, the width of a token.
@@ -71,7 +81,8 @@ public struct Projection: Sendable {
         precondition(sequence.width == width, "tokens of width \(sequence.width), weights of \(width)")
         let count = sequence.count
         z.grow(to: rows * count)
-        sequence.forEachTile(scratch: &scratch) { range, tokens in
+        let size = plan == .gemm ? Self.unpackedTileSize(rows: rows, width: width) : nil
+        sequence.forEachTile(size: size, scratch: &scratch) { range, tokens in
             var out = z.mutableSpan
             applyTile(tokens, count: range.count, into: &out, at: range.lowerBound, stride: count)
         }

@@ -62,8 +62,12 @@ public struct TokenSequence: Sendable {
 
     /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
     /// and has up to twice the size.
-    public func forEachTile(scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void) {
-        let size = Self.tileSize(width: width)
+    ///
+    /// - Parameter size: tokens of a tile; nil for as many as fit a core's cache.
+    public func forEachTile(
+        size: Int? = nil, scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void
+    ) {
+        let size = size ?? Self.tileSize(width: width)
         var start = 0
         while start < count {
             let end = count - start < 2 * size ? count : start + size
