@@ -133,7 +133,7 @@ struct Train: ParsableCommand {
                 "warning: the loss rose from \(significant(first.loss)) to \(significant(best.loss)); "
                     + "a lower --learning-rate may help")
         }
-        let validationLoss = best.validationLoss.map { ", validation loss \(significant($0))" } ?? ""
+        let validationLoss = best.validationLoss.map { ", validation \(significant($0))" } ?? ""
         shared.note(
             "\(result.stop.rawValue): saved \(out) as of round \(best.epoch), "
                 + "loss \(significant(best.loss))\(validationLoss)")
