@@ -1,4 +1,5 @@
 import AttentionProbes
+import Foundation
 import Tensors
 import TestSupport
 import Testing
@@ -42,6 +43,17 @@ struct ScoringTests {
             try probe.scores(ActivationSet([ActivationFile($0)])).logits[0, 0]
         }
         #expect(scores[0] == scores[1])
+    }
+
+    @Test func figuresOfOneClassAreNull() throws {
+        let batch = try RaggedBatch([[1], [2]], width: 1)
+        let set = try ActivationSet([ActivationFile(batch, targets: .classes([1, 1]))])
+        let evaluation = try probe([1, 0], .binary(classes: ["0", "1"])).evaluate(set)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let json = String(decoding: try encoder.encode(evaluation), as: UTF8.self)
+        #expect(json.contains("\"auroc\":null") && json.contains("\"recall_at_1_fpr\":null"))
+        #expect(json.contains("\"accuracy\":1") && json.contains("\"average_precision\":1"))
     }
 
     @Test func csvQuotesWhateverNeedsIt() throws {

@@ -40,6 +40,29 @@ public struct Evaluation: Sendable, Encodable {
         case confusionMatrix = "confusion_matrix"
         case entropyRatio = "entropy_ratio"
     }
+
+    /// Encodes the figures that the task has, and for a binary task those of its ranking in any case:
+    /// null where the sequences are all of one class.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(task, forKey: .task)
+        try container.encode(sequences, forKey: .sequences)
+        try container.encode(tokens, forKey: .tokens)
+        try container.encode(loss, forKey: .loss)
+        let ranking: [(CodingKeys, Double?)] = [
+            (.auroc, auroc), (.averagePrecision, averagePrecision), (.recallAt1FPR, recallAt1FPR),
+        ]
+        for (key, value) in ranking where value != nil || task == "binary" {
+            try container.encode(value, forKey: key)
+        }
+        try container.encodeIfPresent(accuracy, forKey: .accuracy)
+        try container.encodeIfPresent(f1, forKey: .f1)
+        try container.encodeIfPresent(r2, forKey: .r2)
+        try container.encodeIfPresent(meanSquaredError, forKey: .meanSquaredError)
+        try container.encodeIfPresent(confusionMatrix, forKey: .confusionMatrix)
+        try container.encodeIfPresent(entropyRatio, forKey: .entropyRatio)
+        try container.encodeIfPresent(threshold, forKey: .threshold)
+    }
 }
 
 extension Probe {
