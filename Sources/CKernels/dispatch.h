@@ -9,6 +9,10 @@
 // Vectors are passed between inlined functions only, so no two ways of passing them can meet.
 #pragma clang diagnostic ignored "-Wpsabi"
 
+// Sixteen floats and doubles, read at any address that holds one.
+typedef float v16 __attribute__((vector_size(64), aligned(4)));
+typedef double d16 __attribute__((vector_size(128), aligned(8)));
+
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 
 // The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA, 0 for the target's own.

@@ -3,9 +3,6 @@
 #include "dispatch.h"
 #include "kernels.h"
 
-typedef float v16 __attribute__((vector_size(64), aligned(4)));
-typedef double d16 __attribute__((vector_size(128), aligned(8)));
-
 static ALWAYS_INLINE void ck_add_moments_body(const int registers, const float *x, ptrdiff_t tokens,
                                               ptrdiff_t width, const float *origin, double *sums,
                                               double *squares) {

@@ -11,8 +11,6 @@
 #include "dispatch.h"
 #include "kernels.h"
 
-typedef float v16 __attribute__((vector_size(64), aligned(4)));
-
 // Terms added in one chain before it joins the running total: bounds the rounding error of a
 // long sum by that of sums of this length.
 enum { CHAIN = 256 };

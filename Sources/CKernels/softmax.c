@@ -6,9 +6,7 @@
 #include "dispatch.h"
 #include "kernels.h"
 
-typedef float v16 __attribute__((vector_size(64), aligned(4)));
 typedef int32_t i16 __attribute__((vector_size(64), aligned(4)));
-typedef double d16 __attribute__((vector_size(128), aligned(8)));
 
 // e^x for x ≤ 0, within 1.5 units in the last place; 0 below -87.3, where floats lose precision.
 // e^x = 2^k·e^r with k = round(x/ln 2) and |r| ≤ ln 2 / 2; e^r by its series up to r^7/7!, whose

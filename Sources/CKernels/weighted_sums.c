@@ -4,8 +4,6 @@
 #include "dispatch.h"
 #include "kernels.h"
 
-typedef float v16 __attribute__((vector_size(64), aligned(4)));
-
 // sums[r, from + 16·c …] for `rows` ≤ 4 rows and `blocks` ≤ 4 blocks of 16 columns.
 static ALWAYS_INLINE void add_block(const int rows, const int blocks, const float *a, ptrdiff_t a_stride,
                                     const float *x, ptrdiff_t tokens, ptrdiff_t width, float *sums) {

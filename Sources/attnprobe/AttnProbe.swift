@@ -33,7 +33,7 @@ struct AttnProbe: ParsableCommand {
 
     private static func failureCode(_ error: any Error) -> ExitCode? {
         switch error {
-        case is DataError, is NotPositiveDefinite: ExitCode(EX_DATAERR)
+        case is DataError: ExitCode(EX_DATAERR)
         case is MissingInput: ExitCode(EX_NOINPUT)
         case let error as SystemError: ExitCode(error.isMissingInput ? EX_NOINPUT : EX_IOERR)
         default: exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil

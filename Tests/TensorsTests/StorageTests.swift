@@ -83,6 +83,15 @@ struct StorageTests {
         }
     }
 
+    @Test func matrixThroughItsSpans() {
+        var matrix = Matrix(rows: 2, columns: 3)
+        let shared = matrix
+        var elements = matrix.mutableSpan
+        for i in elements.indices { elements[i] = Float(i) }
+        #expect(matrix.span[5] == 5 && matrix[1, 0] == 3 && Array(matrix[row: 1]) == [3, 4, 5])
+        #expect(shared.storage == [0, 0, 0, 0, 0, 0])
+    }
+
     @Test(arguments: [1, 2, 7])
     func parallelResultsAreInOrder(threads: Int) throws {
         #expect(try Parallel.map(count: 100, threads: threads) { $0 * $0 } == (0..<100).map { $0 * $0 })

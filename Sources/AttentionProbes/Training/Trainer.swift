@@ -79,7 +79,7 @@ public struct Trainer: Sendable {
         guard options.validationFraction > 0 else { return (data, nil) }
         let (first, second) = data.split(fraction: options.validationFraction, seed: options.seed)
         let hint =
-            "both parts of a validation split to have sequences of every class (a validation fraction of 0 trains on all)"
+            "groups to split so that the training part has every class (a validation fraction of 0 trains on all)"
         guard !first.isEmpty, !second.isEmpty else {
             throw DataError(
                 .singleClass, data.files[0].path, expected: hint,
