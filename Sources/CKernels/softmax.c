@@ -1,5 +1,4 @@
-// Softmax over the tokens of one head, and the weighted sum of its values. Calling libm's expf for
-// every token costs as much as reading the token; sixteen at a time cost next to nothing.
+// Softmax over the tokens of one head, and the weighted sum of its values, sixteen tokens at a time.
 #include <math.h>
 #include <string.h>
 
