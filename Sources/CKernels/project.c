@@ -8,6 +8,8 @@
 //
 // While a block is computed, the same places of the next block are fetched into the second-level
 // cache: the rows of a block are too many and too short for the processor's own prefetching.
+#include <string.h>
+
 #include "dispatch.h"
 #include "kernels.h"
 
@@ -19,47 +21,104 @@ static ALWAYS_INLINE void fetch_next(const int tokens, const float *x, ptrdiff_t
     for (int r = tokens; r < 2 * tokens; r++) __builtin_prefetch(x + r * width + d, 0, 2);
 }
 
-static ALWAYS_INLINE void panel_block(const int tokens, const float *x, ptrdiff_t width, const float *panel,
-                                      ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
-    v16 total[8];
+// z[c·z_stride + r] = sums[r][c] for 8 tokens r: three perfect shuffles of 128 numbers turn the index
+// bits (token, column) into (column, token).
+static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+    v16 from[8], to[8];
+    for (int r = 0; r < 8; r++) from[r] = sums[r];
 #pragma clang loop unroll(full)
-    for (int r = 0; r < tokens; r++) total[r] = (v16){0};
-    for (ptrdiff_t from = 0; from < width; from += CHAIN) {
-        ptrdiff_t to = from + CHAIN < width ? from + CHAIN : width;
-        v16 sum[8];
+    for (int round = 0; round < 3; round++) {
 #pragma clang loop unroll(full)
-        for (int r = 0; r < tokens; r++) sum[r] = (v16){0};
-        for (ptrdiff_t d = from; d < to; d++) {
-            if (d % 16 == 0) fetch_next(tokens, x, width, d);
-            v16 w = *(const v16 *)(panel + d * CK_PANEL_COLUMNS);
-#pragma clang loop unroll(full)
-            for (int r = 0; r < tokens; r++) sum[r] += x[r * width + d] * w;
+        for (int r = 0; r < 4; r++) {
+            to[2 * r] = __builtin_shufflevector(from[r], from[r + 4], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                                21, 6, 22, 7, 23);
+            to[2 * r + 1] = __builtin_shufflevector(from[r], from[r + 4], 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                    28, 13, 29, 14, 30, 15, 31);
         }
-#pragma clang loop unroll(full)
-        for (int r = 0; r < tokens; r++) total[r] += sum[r];
+        for (int r = 0; r < 8; r++) from[r] = to[r];
     }
-    float out[8][CK_PANEL_COLUMNS];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < tokens; r++) *(v16 *)out[r] = total[r];
-    for (ptrdiff_t c = 0; c < columns; c++)
-        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
+    float out[CK_PANEL_COLUMNS][8];
+    memcpy(out, from, sizeof out);
+    for (ptrdiff_t c = 0; c < columns; c++) memcpy(z + c * z_stride, out[c], sizeof out[c]);
 }
 
-static ALWAYS_INLINE void ck_project_panel_body(const int registers, const float *x, ptrdiff_t tokens,
-                                                ptrdiff_t width, const float *panel, ptrdiff_t columns,
-                                                float *z, ptrdiff_t z_stride) {
-    // Sums that fit the registers beside the weights: 8 of 32, 6 pairs of 16, 2 fours of 16. More
-    // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
-    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
+// `tokens` tokens against the columns of one panel, or of two that follow each other.
+static ALWAYS_INLINE void panel_block(const int tokens, const int panels, const int fetches, const float *x,
+                                      ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
+                                      ptrdiff_t z_stride) {
+    v16 total[2][8];
+    for (int p = 0; p < panels; p++)
+        for (int r = 0; r < tokens; r++) total[p][r] = (v16){0};
+    for (ptrdiff_t from = 0; from < width; from += CHAIN) {
+        ptrdiff_t to = from + CHAIN < width ? from + CHAIN : width;
+        v16 sum[2][8];
+#pragma clang loop unroll(full)
+        for (int p = 0; p < panels; p++)
+#pragma clang loop unroll(full)
+            for (int r = 0; r < tokens; r++) sum[p][r] = (v16){0};
+        for (ptrdiff_t d = from; d < to; d++) {
+            if (fetches && d % 16 == 0) fetch_next(tokens, x, width, d);
+            v16 w[2];
+#pragma clang loop unroll(full)
+            for (int p = 0; p < panels; p++)
+                w[p] = *(const v16 *)(panel + (p * width + d) * CK_PANEL_COLUMNS);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < tokens; r++)
+#pragma clang loop unroll(full)
+                for (int p = 0; p < panels; p++) sum[p][r] += x[r * width + d] * w[p];
+        }
+#pragma clang loop unroll(full)
+        for (int p = 0; p < panels; p++)
+#pragma clang loop unroll(full)
+            for (int r = 0; r < tokens; r++) total[p][r] += sum[p][r];
+    }
+    for (int p = 0; p < panels; p++, columns -= CK_PANEL_COLUMNS, z += CK_PANEL_COLUMNS * z_stride) {
+        ptrdiff_t own = columns < CK_PANEL_COLUMNS ? columns : CK_PANEL_COLUMNS;
+        if (tokens == 8) {
+            store_transposed(total[p], own, z, z_stride);
+            continue;
+        }
+        float out[8][CK_PANEL_COLUMNS];
+        for (int r = 0; r < tokens; r++) memcpy(out[r], &total[p][r], sizeof out[r]);
+        for (ptrdiff_t c = 0; c < own; c++)
+            for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
+    }
+}
+
+static ALWAYS_INLINE void panel_columns(const int step, const int panels, const int fetches, const float *x,
+                                        ptrdiff_t tokens, ptrdiff_t width, const float *panel,
+                                        ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
     if (tokens < step) {
-        for (; tokens > 0; tokens--, x += width, z++) panel_block(1, x, width, panel, columns, z, z_stride);
+        for (; tokens > 0; tokens--, x += width, z++)
+            panel_block(1, panels, 0, x, width, panel, columns, z, z_stride);
         return;
     }
     for (ptrdiff_t t = 0; t < tokens; t += step) {
         // The last block goes back over tokens already done: that costs less than single tokens, and
         // gives the same bits.
         if (t > tokens - step) t = tokens - step;
-        panel_block(step, x + t * width, width, panel, columns, z + t, z_stride);
+        panel_block(step, panels, fetches, x + t * width, width, panel, columns, z + t, z_stride);
+    }
+}
+
+static ALWAYS_INLINE void ck_project_panels_body(const int registers, const float *x, ptrdiff_t tokens,
+                                                 ptrdiff_t width, const float *panels, ptrdiff_t columns,
+                                                 float *z, ptrdiff_t z_stride) {
+    // Sums that fit the registers beside the weights: 8 or 16 of 32, 6 pairs of 16, 2 fours of 16. More
+    // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
+    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
+    for (ptrdiff_t c = 0; c < columns;) {
+        const float *panel = panels + c * width;
+        float *to = z + c * z_stride;
+        // Two panels at once load fewer numbers for every multiplication. Only the first pass meets
+        // tokens that are not in the cache yet.
+        if (registers == 512 && columns - c > CK_PANEL_COLUMNS) {
+            panel_columns(step, 2, c == 0, x, tokens, width, panel, columns - c, to, z_stride);
+            c += 2 * CK_PANEL_COLUMNS;
+        } else {
+            panel_columns(step, 1, c == 0, x, tokens, width, panel, columns - c, to, z_stride);
+            c += CK_PANEL_COLUMNS;
+        }
     }
 }
 
@@ -116,10 +175,10 @@ static ALWAYS_INLINE void ck_project_rows_body(const int registers, const float 
     }
 }
 
-DISPATCH(ck_project_panel,
-         (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
+DISPATCH(ck_project_panels,
+         (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panels, ptrdiff_t columns, float *z,
           ptrdiff_t z_stride),
-         x, tokens, width, panel, columns, z, z_stride)
+         x, tokens, width, panels, columns, z, z_stride)
 
 DISPATCH(ck_project_rows,
          (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,

@@ -42,22 +42,50 @@ static ALWAYS_INLINE double total(d16 sums) {
     return sums[0];
 }
 
-static ALWAYS_INLINE void ck_softmax_body(const int registers, float *values, ptrdiff_t count) {
+// weights ← softmax(logits + slope·(start + index)), sixteen at a time; the logits are read twice
+// instead of being kept.
+static ALWAYS_INLINE void ck_softmax_body(const int registers, const float *logits, ptrdiff_t count, float slope,
+                                          float start, float *weights, double *entropy) {
     (void)registers;
-    v16 largest = load(values, count, -INFINITY);
-    for (ptrdiff_t i = 16; i < count; i += 16) {
-        largest = __builtin_elementwise_max(largest, load(values + i, count - i, -INFINITY));
+    v16 position, largest = {0};
+    for (int i = 0; i < 16; i++) position[i] = start + (float)i;
+    largest -= INFINITY;
+    for (ptrdiff_t i = 0; i < count; i += 16) {
+        v16 shifted = load(logits + i, count - i, -INFINITY) + slope * (position + (float)i);
+        largest = __builtin_elementwise_max(largest, shifted);
     }
     float maximum = largest[0];
     for (int i = 1; i < 16; i++) maximum = largest[i] > maximum ? largest[i] : maximum;
-    d16 sums = {0};
+    d16 sums = {0}, products = {0};
     for (ptrdiff_t i = 0; i < count; i += 16) {
-        v16 e = exponential(load(values + i, count - i, -INFINITY) - maximum);
+        v16 below = load(logits + i, count - i, -INFINITY) + slope * (position + (float)i) - maximum;
+        v16 e = exponential(below);
         sums += __builtin_convertvector(e, d16);
-        memcpy(values + i, &e, sizeof(float) * (size_t)(count - i < 16 ? count - i : 16));
+        // Where e is 0, so is its share of the entropy.
+        v16 finite = __builtin_elementwise_max(below, (v16){0} - 100);
+        products += __builtin_convertvector(e * finite, d16);
+        memcpy(weights + i, &e, sizeof(float) * (size_t)(count - i < 16 ? count - i : 16));
     }
-    float scale = (float)(1 / total(sums));
-    for (ptrdiff_t i = 0; i < count; i++) values[i] *= scale;
+    double sum = total(sums);
+    // -Σ a·ln a with ln a = (logit - maximum) - ln Σe
+    if (entropy) *entropy = count > 0 ? log(sum) - total(products) / sum : 0;
+    float scale = (float)(1 / sum);
+    for (ptrdiff_t i = 0; i < count; i++) weights[i] *= scale;
+}
+
+static ALWAYS_INLINE void ck_all_finite_body(const int registers, const float *values, ptrdiff_t count,
+                                             _Bool *result) {
+    (void)registers;
+    // 0·v is 0 for a finite v and NaN for others, and NaN stays in the sum.
+    v16 sums[4] = {0};
+    ptrdiff_t i = 0;
+    for (; i + 64 <= count; i += 64)
+        for (int k = 0; k < 4; k++) sums[k] += 0 * *(const v16 *)(values + i + 16 * k);
+    for (; i < count; i += 16) sums[0] += 0 * load(values + i, count - i, 0);
+    v16 sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    _Bool finite = 1;
+    for (int k = 0; k < 16; k++) finite &= sum[k] == 0;
+    *result = finite;
 }
 
 static ALWAYS_INLINE void ck_dot_body(const int registers, const float *a, const float *b, ptrdiff_t count,
@@ -71,5 +99,8 @@ static ALWAYS_INLINE void ck_dot_body(const int registers, const float *a, const
     *result = total(sums);
 }
 
-DISPATCH(ck_softmax, (float *values, ptrdiff_t count), values, count)
+DISPATCH(ck_softmax,
+         (const float *logits, ptrdiff_t count, float slope, float start, float *weights, double *entropy),
+         logits, count, slope, start, weights, entropy)
+DISPATCH(ck_all_finite, (const float *values, ptrdiff_t count, _Bool *result), values, count, result)
 DISPATCH(ck_dot, (const float *a, const float *b, ptrdiff_t count, double *result), a, b, count, result)

@@ -104,9 +104,10 @@ extension Workload {
         let positions = probe.tensor("position_weight")!
         var output: Float = 0
         for h in 0..<heads {
-            var logits = (0..<n).map { z[z.startIndex + $0 * rows + h] + positions[h] * Float($0 - (n - 1)) }
-            softmax(&logits, 0..<n)
-            for j in 0..<n { output += logits[j] * (z[z.startIndex + j * rows + heads + h] + biases[h]) }
+            let logits = (0..<n).map { z[z.startIndex + $0 * rows + h] + positions[h] * Float($0 - (n - 1)) }
+            var weights = logits
+            softmax(logits[...], into: &weights)
+            for j in 0..<n { output += weights[j] * (z[z.startIndex + j * rows + heads + h] + biases[h]) }
         }
         return output
     }

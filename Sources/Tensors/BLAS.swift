@@ -10,10 +10,6 @@ public enum BLAS {
     /// The processor kind OpenBLAS chose its kernels for ("Haswell", "SkylakeX", …).
     public static var coreName: String { unsafe String(cString: openblas_get_corename()) }
 
-    /// Whether `cblas_sgemm` multiplies small matrices as they are, without first copying them into
-    /// packed form: OpenBLAS has that path for its AVX-512 cores alone.
-    static let skipsPackingSmallProducts = ["SkylakeX", "Cooperlake", "SapphireRapids"].contains(coreName)
-
     /// OpenBLAS's version and build options.
     public static var configuration: String { unsafe String(cString: openblas_get_config()) }
 

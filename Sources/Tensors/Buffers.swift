@@ -4,6 +4,18 @@ extension [Float] {
         if self.count < count { self = Array(repeating: 0, count: count) }
     }
 
+    /// Gives it `count` elements of one value, in the memory it has if that suffices.
+    public mutating func reset(to value: Float = 0, count: Int) {
+        removeAll(keepingCapacity: true)
+        append(contentsOf: repeatElement(value, count: count))
+    }
+
+    /// Gives it the elements of another array, in the memory it has if that suffices.
+    public mutating func reset(to other: ArraySlice<Float>) {
+        removeAll(keepingCapacity: true)
+        append(contentsOf: other)
+    }
+
     /// Lends a part for writing. O(1).
     ///
     /// - Precondition: the range lies inside the array.

@@ -9,6 +9,7 @@ private import Foundation
     public let path: String
     /// Length in bytes.
     public let count: Int
+    private let inode: ino_t
     private nonisolated(unsafe) let base: UnsafeRawPointer?
 
     /// Maps a regular file. O(1).
@@ -25,6 +26,7 @@ private import Foundation
         }
         self.path = path
         count = Int(status.st_size)
+        inode = status.st_ino
         guard count > 0 else {
             unsafe base = nil
             return
@@ -34,6 +36,8 @@ private import Foundation
             throw SystemError(operation: "map", path: path, code: errno)
         }
         unsafe base = UnsafeRawPointer(address)
+        // The system then reads and maps large files in pages of 2 MB where it can: a hint.
+        if count >= 64 << 20 { unsafe madvise(address, count, MADV_HUGEPAGE) }
     }
 
     deinit {
@@ -50,6 +54,25 @@ private import Foundation
         let bytes = unsafe UnsafeRawBufferPointer(
             start: unsafe base.map { unsafe $0 + range.lowerBound }, count: range.count)
         return try body(unsafe RawSpan(_unsafeBytes: bytes))
+    }
+
+    /// The file's length now, at most `count`. Less, and looking at the bytes that are gone would end
+    /// the process. A file that was renamed or deleted meanwhile keeps its bytes.
+    public var presentLength: Int {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, status.st_ino == inode else { return count }
+        return min(count, Int(status.st_size))
+    }
+
+    /// Reads a range into memory and maps it, without looking at it. Failure leaves the pages to be
+    /// read when they are looked at.
+    func populate(_ range: Range<Int>) {
+        guard let base = unsafe base, !range.isEmpty else { return }
+        let pageSize = Int(getpagesize())
+        let start = range.lowerBound / pageSize * pageSize
+        let address = unsafe UnsafeMutableRawPointer(mutating: base + start)
+        // MADV_POPULATE_READ, which glibc's header does not name everywhere (Linux 5.14).
+        unsafe madvise(address, range.upperBound - start, 22)
     }
 
     /// Copies the bytes of a range. O(range.count).

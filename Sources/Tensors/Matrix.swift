@@ -47,4 +47,13 @@ public struct Matrix: Sendable, Equatable {
     public subscript(row row: Int) -> ArraySlice<Float> {
         storage[row * columns..<(row + 1) * columns]
     }
+
+    /// A matrix of some of the columns. O(rows·range.count).
+    public func columns(_ range: Range<Int>) -> Matrix {
+        guard range != 0..<columns else { return self }
+        let part = (0..<rows).flatMap {
+            storage[$0 * columns + range.lowerBound..<$0 * columns + range.upperBound]
+        }
+        return Matrix(rows: rows, columns: range.count, storage: part)
+    }
 }

@@ -1,7 +1,8 @@
 private import Foundation
 
 /// A file that appears whole or not at all: bytes go to a hidden file beside the target, which
-/// takes the target's name when everything is written. Dropped without `commit`, it leaves nothing.
+/// takes the target's name when everything is written. Dropped without `commit`, it leaves nothing,
+/// or if it is resumable the part that was written, in a file of its own.
 ///
 /// A target that exists and is no regular file (a pipe, a device) is written in place.
 public final class OutputFile {
@@ -9,13 +10,21 @@ public final class OutputFile {
     public let path: String
     private let descriptor: Int32
     private let replacement: (temporary: String, target: String)?
+    private var keepsPartial: Bool
     private var isCommitted = false
+
+    /// Where a resumable write to a target keeps what it has so far.
+    public static func partialPath(_ path: String) -> String { path + ".partial" }
 
     /// Opens a target for writing; an existing file keeps its content until `commit`.
     ///
+    /// - Parameter resumingAt: nil for bytes that go to a hidden file and are dropped without
+    ///   `commit`. Else they go to `partialPath`, after the first so many that are there already, and
+    ///   stay there without `commit`.
     /// - Throws: `SystemError`, for example where its folder does not exist.
-    public init(path: String) throws(SystemError) {
+    public init(path: String, resumingAt: Int? = nil) throws(SystemError) {
         self.path = path
+        keepsPartial = resumingAt != nil
         var status = stat()
         let exists = unsafe stat(path, &status) == 0
         if exists, status.st_mode & S_IFMT == S_IFDIR {
@@ -28,11 +37,19 @@ public final class OutputFile {
         }
         // Through links, so that a link to a file stays a link.
         let target = exists ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
-        let url = URL(fileURLWithPath: target)
-        let number = UInt32.random(in: 0 ... .max)
-        let temporary = url.deletingLastPathComponent().appendingPathComponent(".\(number).partial").path
-        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+        let temporary: String
+        if resumingAt == nil {
+            let folder = URL(fileURLWithPath: target).deletingLastPathComponent()
+            temporary = folder.appendingPathComponent(".\(UInt32.random(in: 0 ... .max)).partial").path
+        } else {
+            temporary = Self.partialPath(path)
+        }
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (resumingAt == nil ? O_EXCL : 0)
         descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
+        if let resumingAt {
+            _ = try checked(Int(ftruncate(descriptor, resumingAt)), "write", path)
+            _ = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
+        }
         // A file that is replaced keeps its mode.
         if exists { fchmod(descriptor, status.st_mode & 0o777) }
         replacement = (temporary, target)
@@ -53,13 +70,14 @@ public final class OutputFile {
 
     private init(duplicating standard: Int32) throws(SystemError) {
         path = "standard output"
+        keepsPartial = false
         descriptor = Int32(try checked(Int(dup(standard)), "write", path))
         replacement = nil
     }
 
     deinit {
         close(descriptor)
-        if let replacement, !isCommitted { unsafe unlink(replacement.temporary) }
+        if let replacement, !isCommitted, !keepsPartial { unsafe unlink(replacement.temporary) }
     }
 
     /// Appends bytes.
@@ -73,6 +91,12 @@ public final class OutputFile {
             done += try checked(written, "write", path)
         }
     }
+
+    /// The file that holds what was written if there is no `commit`; nil if nothing will be left.
+    public var partialPath: String? { keepsPartial && !isCommitted ? replacement?.temporary : nil }
+
+    /// Leaves nothing without `commit`, resumable or not.
+    public func keepNothing() { keepsPartial = false }
 
     /// Gives the target what was written, on disk before it takes the name.
     public func commit() throws(SystemError) {

@@ -17,28 +17,63 @@ public enum Parallel {
         count: Int, threads: Int, workspace: @Sendable () -> Workspace,
         _ body: @Sendable (Int, inout Workspace) throws -> R
     ) throws -> [R] {
+        var results = [R?](repeating: nil, count: count)
+        try unsafe results.withUnsafeMutableBufferPointer { slots in
+            nonisolated(unsafe) let slots = unsafe slots
+            // Every index is taken by one thread, so every slot has one writer.
+            try forEach(count: count, threads: threads, workspace: workspace) { index, own in
+                unsafe slots[index] = try body(index, &own)
+            }
+        }
+        return results.map { $0! }
+    }
+
+    /// A count×columns matrix of which `body` writes row after row, in the manner of `map`: no
+    /// memory is allocated for a row.
+    public static func matrix<Workspace>(
+        rows count: Int, columns: Int, threads: Int, workspace: @Sendable () -> Workspace,
+        _ body: @Sendable (Int, inout MutableSpan<Float>, inout Workspace) throws -> Void
+    ) throws -> Matrix {
+        var storage = [Float](repeating: 0, count: count * columns)
+        try unsafe storage.withUnsafeMutableBufferPointer { elements in
+            nonisolated(unsafe) let elements = unsafe elements
+            try forEach(count: count, threads: threads, workspace: workspace) { index, own in
+                let part = unsafe UnsafeMutableBufferPointer(
+                    rebasing: elements[index * columns..<(index + 1) * columns])
+                var row = unsafe MutableSpan(_unsafeElements: part)
+                try body(index, &row, &own)
+            }
+        }
+        return Matrix(rows: count, columns: columns, storage: storage)
+    }
+
+    private static func forEach<Workspace>(
+        count: Int, threads: Int, workspace: @Sendable () -> Workspace,
+        _ body: @Sendable (Int, inout Workspace) throws -> Void
+    ) throws {
         let workers = min(threads, count)
         guard workers > 1 else {
             var own = workspace()
-            return try (0..<count).map { try body($0, &own) }
+            for index in 0..<count { try body(index, &own) }
+            return
         }
-        var results = [Result<R, any Error>?](repeating: nil, count: count)
-        unsafe results.withUnsafeMutableBufferPointer { slots in
-            nonisolated(unsafe) let slots = unsafe slots
-            let next = Atomic(0)
-            let failed = Atomic(false)
-            DispatchQueue.concurrentPerform(iterations: workers) { _ in
-                var own = workspace()
-                while !failed.load(ordering: .relaxed) {
-                    let index = next.add(1, ordering: .relaxed).oldValue
-                    guard index < count else { break }
-                    // Every index is taken by one thread, so every slot has one writer.
-                    unsafe slots[index] = Result { try body(index, &own) }
-                    if case .failure = unsafe slots[index] { failed.store(true, ordering: .relaxed) }
+        let next = Atomic(0)
+        let failed = Atomic(false)
+        let failure = Mutex<(index: Int, error: any Error)?>(nil)
+        DispatchQueue.concurrentPerform(iterations: workers) { _ in
+            var own = workspace()
+            while !failed.load(ordering: .relaxed) {
+                let index = next.add(1, ordering: .relaxed).oldValue
+                guard index < count else { break }
+                do {
+                    try body(index, &own)
+                } catch {
+                    failed.store(true, ordering: .relaxed)
+                    failure.withLock { if index < $0?.index ?? count { $0 = (index, error) } }
                 }
             }
         }
-        return try results.compactMap { try $0?.get() }
+        if let failure = failure.withLock({ $0 }) { throw failure.error }
     }
 
     /// `map` for work that needs no workspace.

@@ -6,14 +6,13 @@ private import CKernels
 /// One tall `cblas_sgemm` is the slow way to do this, because it copies all of X into packed form
 /// first. Three plans are there, with the same result up to rounding:
 ///
-/// - `panels` (R > 4) and `rows` (R ≤ 4): C kernels that read X once and keep a block of tokens
-///   against up to 16 weight rows in registers. Taken where the processor has AVX2 or AVX-512.
-/// - `gemm`: `cblas_sgemm` on token tiles; always there, and the best for many rows, where its
-///   packing pays.
+/// - `panels` (R > 4) and `rows` (R ≤ 4): C kernels that read X once from memory and keep a block of
+///   tokens against up to 32 weight rows in registers. Taken where the processor has AVX2 or AVX-512.
+/// - `gemm`: `cblas_sgemm` on token tiles; always there, and what the others are tested against.
 public struct Projection: Sendable {
     /// How the product is computed.
     public enum Plan: Sendable, CaseIterable {
-        /// C kernel, up to 16 weight rows a pass, interleaved.
+        /// C kernel, 16 or 32 weight rows a pass, interleaved.
         case panels
         /// C kernel, up to 4 weight rows a pass, as they are.
         case rows
@@ -22,23 +21,9 @@ public struct Projection: Sendable {
 
         /// The fastest plan for R weight rows on this processor.
         public static func best(rows: Int) -> Plan {
-            guard usesKernels(rows: rows) else { return .gemm }
+            guard ck_has_fast_kernels() else { return .gemm }
             return rows <= 4 ? .rows : .panels
         }
-    }
-
-    /// Whether the C kernels beat OpenBLAS for so many rows: not without AVX2, and not where packing
-    /// the tokens pays.
-    static func usesKernels(rows: Int) -> Bool { ck_has_fast_kernels() && rows <= 64 }
-
-    // Tokens of a tile that OpenBLAS multiplies without packing: where it can, up to 10⁶
-    // multiplications, and in this orientation up to 1200 results. Half of that, because a last tile
-    // has up to twice the size. nil where it cannot, or only a few tokens would be left: then larger
-    // tiles pay for their packing.
-    private static func unpackedTileSize(rows: Int, width: Int) -> Int? {
-        guard BLAS.skipsPackingSmallProducts else { return nil }
-        let size = min(1_000_000 / (rows * width), 1200 / rows) / 2
-        return size >= 8 ? size : nil
     }
 
     /// R, the number of weight rows.
@@ -81,8 +66,7 @@ public struct Projection: Sendable {
         precondition(sequence.width == width, "tokens of width \(sequence.width), weights of \(width)")
         let count = sequence.count
         z.grow(to: rows * count)
-        let size = plan == .gemm ? Self.unpackedTileSize(rows: rows, width: width) : nil
-        sequence.forEachTile(size: size, scratch: &scratch) { range, tokens in
+        sequence.forEachTile(scratch: &scratch) { range, tokens in
             var out = z.mutableSpan
             applyTile(tokens, count: range.count, into: &out, at: range.lowerBound, stride: count)
         }
@@ -91,27 +75,25 @@ public struct Projection: Sendable {
     private func applyTile(
         _ tokens: Span<Float>, count: Int, into z: inout MutableSpan<Float>, at start: Int, stride: Int
     ) {
-        let perPass: Int
-        switch plan {
-        case .gemm:
+        guard plan != .gemm else {
             BLAS.gemm(
                 .no, .yes, m: rows, n: count, k: width, a: weights.span, aStride: width,
                 b: tokens, bStride: width, c: &z, at: start, cStride: stride)
             return
-        case .panels: perPass = Self.panelColumns
-        case .rows: perPass = Self.rowColumns
         }
         precondition(tokens.count == count * width && z.count >= start + (rows - 1) * stride + count)
         unsafe tokens.withUnsafeBufferPointer { x in
             unsafe z.withUnsafeMutableBufferPointer { z in
                 unsafe weights.withUnsafeBufferPointer { w in
-                    for first in Swift.stride(from: 0, to: rows, by: perPass) {
-                        // A pass's weights start at `first * width` in both layouts.
-                        let columns = min(perPass, rows - first)
-                        let kernel = unsafe plan == .panels ? ck_project_panel : ck_project_rows
-                        unsafe kernel(
-                            x.baseAddress!, count, width, w.baseAddress! + first * width, columns,
-                            z.baseAddress! + start + first * stride, stride)
+                    let (x, w, z) = unsafe (x.baseAddress!, w.baseAddress!, z.baseAddress! + start)
+                    if plan == .panels {
+                        unsafe ck_project_panels(x, count, width, w, rows, z, stride)
+                        return
+                    }
+                    for first in Swift.stride(from: 0, to: rows, by: Self.rowColumns) {
+                        let columns = min(Self.rowColumns, rows - first)
+                        unsafe ck_project_rows(
+                            x, count, width, w + first * width, columns, z + first * stride, stride)
                     }
                 }
             }

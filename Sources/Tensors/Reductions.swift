@@ -24,8 +24,10 @@ public func sum(_ a: ArraySlice<Float>) -> Double {
 
 /// Whether every value is finite. O(n).
 public func allFinite(_ values: ArraySlice<Float>) -> Bool {
-    // 0·v is 0 for a finite v and NaN for others, and NaN stays in the sum.
-    var sum: Float = 0
-    for value in values { sum += 0 * value }
-    return sum == 0
+    var result = true
+    unsafe values.withUnsafeBufferPointer { values in
+        guard let start = values.baseAddress else { return }
+        unsafe ck_all_finite(start, values.count, &result)
+    }
+    return result
 }

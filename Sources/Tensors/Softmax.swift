@@ -1,17 +1,29 @@
 private import CKernels
 
-/// Softmax of a range in place: v_i ← exp(v_i - max v) / Σ_j exp(v_j - max v).
+/// Softmax of logits along a line: w_i ← exp(l_i - max l) / Σ_j exp(l_j - max l) with
+/// l_i = logits_i + slope·(start + i).
 ///
 /// The maximum is subtracted first, so no finite input overflows; the exponential is within 1.5
 /// units in the last place (0 where it is below 1e-38), and the sum is of double precision. A NaN
-/// or +∞ gives NaN in the whole range. An empty range stays empty. O(n).
+/// or +∞ gives NaN in the whole result. O(n).
 ///
-/// - Precondition: the range lies inside the array.
-public func softmax(_ values: inout [Float], _ range: Range<Int>) {
-    values.withPart(range) { part in
-        let count = part.count
-        unsafe part.withUnsafeMutableBufferPointer { part in
-            if let start = part.baseAddress { unsafe ck_softmax(start, count) }
+/// - Parameters:
+///   - weights: the result stands from element `offset` on.
+/// - Returns: the entropy of the result in nats, -Σ_i w_i·ln w_i.
+/// - Precondition: `weights` holds n elements from `offset` on.
+@discardableResult
+public func softmax(
+    _ logits: ArraySlice<Float>, slope: Float = 0, start: Float = 0, into weights: inout [Float],
+    at offset: Int = 0
+) -> Double {
+    let count = logits.count
+    precondition(offset >= 0 && weights.count - offset >= count, "fewer than \(count) weights")
+    var entropy = 0.0
+    unsafe logits.withUnsafeBufferPointer { logits in
+        unsafe weights.withUnsafeMutableBufferPointer { weights in
+            guard let logits = logits.baseAddress, let weights = weights.baseAddress else { return }
+            unsafe ck_softmax(logits, count, slope, start, weights + offset, &entropy)
         }
     }
+    return entropy
 }

@@ -39,6 +39,21 @@ public struct TokenMatrix: Sendable {
         storage = .mapped(file, offset: offset)
     }
 
+    /// Bytes of one row as it is stored.
+    public var rowSize: Int { columns * elementType.size }
+
+    /// The mapped file they are in; nil if they are in memory.
+    public var file: MappedFile? {
+        if case .mapped(let file, _) = storage { return file }
+        return nil
+    }
+
+    /// Where rows are in the mapped file; nil if they are in memory.
+    public func part(_ range: Range<Int>) -> ReadAhead.Part? {
+        guard case .mapped(let file, let offset) = storage else { return nil }
+        return ReadAhead.Part(file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize)
+    }
+
     /// Lends rows as floats, rows×D: in place where possible, else widened into `scratch`.
     public func withRows<R, E: Error>(
         _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R

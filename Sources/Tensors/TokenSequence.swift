@@ -22,6 +22,9 @@ public struct TokenSequence: Sendable {
     /// D, the width of a hidden state.
     public var width: Int { tokens.columns }
 
+    /// Whether the visible tokens lie side by side, none hidden between them.
+    public var isUnbroken: Bool { lastPosition - position(0) == count - 1 }
+
     /// Position inside the sequence, 0…L-1, of the j-th visible token.
     public func position(_ j: Int) -> Int { visible.map { $0[j] } ?? j }
 
@@ -63,11 +66,8 @@ public struct TokenSequence: Sendable {
     /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
     /// and has up to twice the size.
     ///
-    /// - Parameter size: tokens of a tile; nil for as many as fit a core's cache.
-    public func forEachTile(
-        size: Int? = nil, scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void
-    ) {
-        let size = size ?? Self.tileSize(width: width)
+    public func forEachTile(scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void) {
+        let size = Self.tileSize(width: width)
         var start = 0
         while start < count {
             let end = count - start < 2 * size ? count : start + size

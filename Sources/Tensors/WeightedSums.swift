@@ -17,7 +17,8 @@ extension TokenSequence {
         precondition(sums.count >= rows * width, "\(sums.count) sums for \(rows)×\(width)")
         guard rows > 0 else { return }
         let (count, width) = (count, width)
-        let usesGemm = usesGemm ?? !Projection.usesKernels(rows: rows)
+        // For many rows packing the tokens pays.
+        let usesGemm = usesGemm ?? !(ck_has_fast_kernels() && rows <= 64)
         forEachTile(scratch: &scratch) { range, tokens in
             var out = sums.mutableSpan
             let weights = a.span.extracting(droppingFirst: range.lowerBound)

@@ -29,7 +29,12 @@ final class ProgressLine {
     func finish() {
         guard isShown else { return }
         write()
-        if StandardError.isTerminal, last != .distantPast { StandardError.print("") }
+        abandon()
+    }
+
+    /// Ends the line as it is, before an error.
+    func abandon() {
+        if isShown, StandardError.isTerminal, last != .distantPast { StandardError.print("") }
     }
 
     private func write() {

@@ -5,60 +5,148 @@ import Tensors
 
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Score every sequence.",
-        usage: "attnprobe score PROBE DATA... [--out FILE] [--format FORMAT] [options]",
+        abstract: "Score every sequence, with one probe or several in one pass.",
+        usage: "attnprobe score PROBE... DATA... [--out FILE] [--format FORMAT] [options]",
         discussion: """
             One row a sequence, in the order of the data: its id, logits, probabilities and \
-            predicted label.
+            predicted label; with several probes, those of each under its file's name.
 
               attnprobe score probe.safetensors test.safetensors --out scores.csv
+              attnprobe score probes/ shards/ --out scores.jsonl --resume
+
+            Rows go to FILE.partial until all are written. Where a file fails on the way, they stay \
+            there, and --resume goes on behind them.
             """)
 
-    @Argument(help: "The probe file.")
-    var probe: String
-    @Argument(help: "Activation files or folders.")
-    var data: [String]
+    @Argument(help: "Probe files or folders of them, then activation files or folders.")
+    var paths: [String]
     @Option(name: [.short, .long], help: "The file to write. (default: standard output)")
     var out: String?
     @Option(help: "Format of the rows. (default: as the ending of --out says, else jsonl)")
     var format: ScoreFormat?
+    @Flag(help: "Go on behind the rows that an interrupted run left.")
+    var resume = false
     @OptionGroup var shared: SharedOptions
 
     private var ending: String { out.map { URL(fileURLWithPath: $0).pathExtension } ?? "" }
     private var chosenFormat: ScoreFormat { format ?? ScoreFormat(rawValue: ending) ?? .jsonl }
+    // Its columns are written at the end, so there is nothing to go on from.
+    private var isResumable: Bool { chosenFormat != .safetensors }
 
     func validate() throws {
+        guard paths.count >= 2 else { throw ValidationError("expected a probe and data") }
         guard format != nil || ending.isEmpty || ScoreFormat(rawValue: ending) != nil else {
             throw ValidationError("--out: no format goes with the ending .\(ending); give --format")
         }
         guard chosenFormat != .safetensors || out != nil else {
             throw ValidationError("--format safetensors: expected --out FILE")
         }
+        guard !resume || (out != nil && isResumable) else {
+            throw ValidationError("--resume: expected --out FILE in a format of rows, jsonl or csv")
+        }
     }
 
     func run() throws {
-        let probe = try Probe(path: probe)
-        let data = try shared.open(data, labelled: false)
-        try out.map { try shared.checkOutput($0, isNoneOf: [self.probe] + data.files.map(\.path)) }
-        let output = try out.map(OutputFile.init(path:)) ?? OutputFile.standardOutput()
+        let (probePaths, dataPaths) = try ProbePaths.split(paths)
+        let probes = try ProbeSet(paths: probePaths)
+        let data = try shared.open(dataPaths, labelled: false)
+        try out.map { try shared.checkOutput($0, isNoneOf: probePaths + data.files.map(\.path)) }
+        let names = ProbePaths.names(probePaths)
+        let kept = try keptRows(probes, names, data)
+        let output =
+            try out.map { try OutputFile(path: $0, resumingAt: isResumable ? kept.bytes : nil) }
+            ?? OutputFile.standardOutput()
         let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
         let interrupt = Interrupt()
-        var writer = ScoreWriter(chosenFormat, probe, data)
-        try output.write(writer.head)
-        try probe.forEachScores(data, threads: shared.threadCount) { scores in
-            if interrupt.flag.isSet { throw ExitCode(130) }
-            try output.write(writer.rows(scores))
-            line.show(progress(scores.range.upperBound, of: data.count, line.elapsed))
+        var writer = ScoreWriter(chosenFormat, probes.probes, names: names, data, threads: shared.threadCount)
+        var progress = ScoreProgress(data, from: kept.rows)
+        do {
+            if kept.rows == 0 { try output.write(writer.head) }
+            try probes.forEachScores(data, from: kept.rows, threads: shared.threadCount) { scores in
+                if interrupt.flag.isSet { throw ExitCode(130) }
+                try output.write(writer.rows(scores))
+                progress.add(scores[0].range)
+                line.show(progress.line(line.elapsed))
+            }
+            try output.write(writer.tail())
+            try output.commit()
+            line.finish()
+        } catch {
+            line.abandon()
+            if progress.done == 0 { output.keepNothing() }
+            if let kept = output.partialPath {
+                shared.note(
+                    "\(progress.done) of \(data.count) rows are in \(kept); --resume goes on behind them")
+            }
+            throw error
         }
-        try output.write(writer.tail())
-        try output.commit()
-        line.finish()
     }
 
-    private func progress(_ done: Int, of total: Int, _ elapsed: Double) -> String {
-        let left = elapsed / Double(done) * Double(total - done)
+    private func keptRows(_ probes: ProbeSet, _ names: [String], _ data: ActivationSet) throws
+        -> PartialScores
+    {
+        guard resume, let path = out.map(OutputFile.partialPath), FileManager.default.fileExists(atPath: path)
+        else { return .none }
+        let kept = try PartialScores(path: path, chosenFormat, probes, names: names, data)
+        shared.note("going on behind \(kept.rows) of \(data.count) rows in \(path)")
+        return kept
+    }
+}
+
+/// How far scoring is, in sequences and tokens.
+private struct ScoreProgress {
+    private let data: ActivationSet
+    private let tokenCount: Int
+    private var tokens = 0
+    private(set) var done: Int
+
+    init(_ data: ActivationSet, from start: Int) {
+        self.data = data
+        done = start
+        tokenCount = (start..<data.count).reduce(0) { $0 + data.length($1) }
+    }
+
+    mutating func add(_ range: Range<Int>) {
+        tokens += range.reduce(0) { $0 + data.length($1) }
+        done = range.upperBound
+    }
+
+    func line(_ elapsed: Double) -> String {
+        let left = elapsed / Double(tokens) * Double(tokenCount - tokens)
+        let rate = String(format: "%.2f", Double(tokens) / max(elapsed, 1e-9) * 1e-6)
         return
-            "\(bar(done, of: total)) \(done)/\(total) sequences  \(clock(elapsed))<\(clock(left))"
+            "\(bar(tokens, of: tokenCount)) \(done)/\(data.count) sequences  \(rate) Mtok/s  \(clock(elapsed))<\(clock(left))"
+    }
+}
+
+/// Which paths of a command line are probes: the first, and those behind it that say so.
+enum ProbePaths {
+    /// Files of probes and paths of data; folders of probes are opened.
+    static func split(_ paths: [String]) throws -> (probes: [String], data: [String]) {
+        let first = try ActivationSet.files(paths[0])
+        let others = try paths.dropFirst().prefix { try isProbe(ActivationSet.files($0)[0]) }
+        let data = Array(paths.dropFirst(1 + others.count))
+        guard !data.isEmpty else {
+            throw ValidationError("expected activation files after the probes, found only probes")
+        }
+        let probes = try first + others.flatMap(ActivationSet.files)
+        for (index, path) in probes.enumerated() where probes[..<index].contains(path) {
+            throw ValidationError("the probe \(path) is given twice")
+        }
+        return (probes, data)
+    }
+
+    // A file that cannot be read is told apart later, with a better message.
+    private static func isProbe(_ path: String) -> Bool {
+        (try? Safetensors(path: path))?.metadata["format"] == Probe.fileFormat
+    }
+
+    /// What to call probes: their files' names without the ending, with folders where those are the
+    /// same.
+    static func names(_ paths: [String]) -> [String] {
+        let stems = paths.map { URL(fileURLWithPath: $0).deletingPathExtension() }
+        let short = stems.map(\.lastPathComponent)
+        return Set(short).count == short.count ? short : paths
     }
 }
 

@@ -15,7 +15,7 @@ struct GoldenTests {
         var attention: [Float] = []
         for index in data.indices {
             let n = data[index].count
-            try evaluator.forward(data[index], &work)
+            try TokenPass([evaluator], width: data.width).forward(data[index], &work)
             outputs += work.outputs
             // Golden attention is token by token, H to a row.
             for j in 0..<n { attention += (0..<golden.heads).map { work.attention[$0 * n + j] } }

@@ -24,7 +24,7 @@ struct GradientTests {
         var work = Workspace()
         var gradient = [Float](repeating: 0, count: parameters.count)
         let evaluator = shape.evaluator(parameters)
-        try evaluator.forward(sequence, &work)
+        try TokenPass([evaluator], width: shape.width).forward(sequence, &work)
         evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
 
         var scratch: [Float] = []
@@ -58,14 +58,14 @@ struct GradientTests {
         let sequence = try randomBatch(lengths: [4], width: 5, seed: 2)[0]
         var work = Workspace()
         var gradient = [Float](repeating: 0, count: 12)
-        try shape.evaluator(parameters).forward(sequence, &work)
+        try TokenPass([shape.evaluator(parameters)], width: shape.width).forward(sequence, &work)
         shape.evaluator(parameters).backward(sequence, outputGradient: [2, -1], &work, gradient: &gradient)
         // The outputs are linear in the parameters, so any difference quotient is the derivative.
         for i in parameters.indices {
             var moved = parameters
             moved[i] += 1
             var other = Workspace()
-            try shape.evaluator(moved).forward(sequence, &other)
+            try TokenPass([shape.evaluator(moved)], width: shape.width).forward(sequence, &other)
             let difference = 2 * (other.outputs[0] - work.outputs[0]) - (other.outputs[1] - work.outputs[1])
             #expect(abs(gradient[i] - difference) < 1e-4)
         }

@@ -25,7 +25,9 @@ struct SameBitsTests {
         #expect(try probe.scores(together, threads: 2).logits == reference)
         #expect(try probe.scores(together, threads: 5).logits == reference)
         var chunked: [Float] = []
-        try probe.forEachScores(together, threads: 2, chunkTokens: 20) { chunked += $0.logits.storage }
+        try ProbeSet([probe]).forEachScores(together, threads: 2, chunkTokens: 20) {
+            chunked += $0[0].logits.storage
+        }
         #expect(chunked == reference.storage)
         var scratch: [Float] = []
         for index in lengths.indices {
@@ -34,6 +36,33 @@ struct SameBitsTests {
             }
             let alone = try ActivationSet([ActivationFile(RaggedBatch([tokens], width: 96))])
             #expect(try probe.scores(alone).logits.storage == Array(reference[row: index]))
+        }
+    }
+
+    // Beside others, a probe meets another kernel if it has few rows, and the same if it has many.
+    @Test func scoresBesideOtherProbes() throws {
+        let batch = try randomBatch(lengths: [1, 17, 300, 2, 64, 129, 5], width: 96, seed: 1)
+        let data = try ActivationSet([ActivationFile(batch)])
+        let tasks: [ProbeTask] = [.binary(classes: ["a", "b"]), .multiclass(classes: ["a", "b", "c"])]
+        let probes = Self.configurations.flatMap { configuration in
+            tasks.map { task in
+                let count = configuration.architecture(width: 96, outputs: task.outputs).tensors
+                    .parameterCount
+                return Probe(
+                    configuration, width: 96, task: task,
+                    parameters: randomFloats(count, seed: 2, scale: 0.3))
+            }
+        }
+        let reference = try ProbeSet(probes).scores(data, threads: 1)
+        let threaded = try ProbeSet(probes).scores(data, threads: 3)
+        for (i, probe) in probes.enumerated() {
+            let alone = try probe.scores(data)
+            #expect(threaded[i].logits == reference[i].logits)
+            #expect(relativeError(reference[i].logits.storage, alone.logits.storage) < 1e-5)
+            #expect((reference[i].entropies == nil) == (alone.entropies == nil))
+            if probe.configuration == .attention(heads: 8), Projection.Plan.best(rows: 16) == .panels {
+                #expect(reference[i].logits == alone.logits && reference[i].entropies == alone.entropies)
+            }
         }
     }
 

@@ -60,8 +60,8 @@ struct ScoringTests {
         let task = ProbeTask.multilabel(classes: ["a,b", "line\nbreak", "quo\"te"])
         let set = try ActivationSet([ActivationFile(RaggedBatch([[1]], width: 1))])
         let probe = probe([1, 1, 1, 0, 0, 0], task)
-        var writer = ScoreWriter(.csv, probe, set)
-        let text = String(decoding: try writer.head + writer.rows(probe.scores(set)), as: UTF8.self)
+        var writer = ScoreWriter(.csv, [probe], names: ["probe"], set)
+        let text = String(decoding: try writer.head + writer.rows([probe.scores(set)]), as: UTF8.self)
         #expect(text.contains("\"logit_a,b\",\"logit_line\nbreak\",\"logit_quo\"\"te\""))
         #expect(text.hasSuffix(",\"a,b;line\nbreak;quo\"\"te\"\r\n"))
     }
@@ -69,8 +69,8 @@ struct ScoringTests {
     @Test func regressionRows() throws {
         let set = try ActivationSet([ActivationFile(RaggedBatch([[2]], width: 1))])
         let probe = probe([3, 1], .regression(outputs: 1))
-        var writer = ScoreWriter(.jsonl, probe, set)
-        let row = String(decoding: try writer.rows(probe.scores(set)), as: UTF8.self)
+        var writer = ScoreWriter(.jsonl, [probe], names: ["probe"], set)
+        let row = String(decoding: try writer.rows([probe.scores(set)]), as: UTF8.self)
         #expect(row == "{\"id\":\"0\",\"logits\":[7.0],\"probabilities\":[],\"label\":null}\n")
     }
 

@@ -123,8 +123,9 @@ struct TrainingTests {
             }
         }
         var (work, other) = (Workspace(), Workspace())
-        try shape.evaluator(folded).forward(data[3], &work)
-        try shape.evaluator(parameters).forward(try RaggedBatch([tokens], width: data.width)[0], &other)
+        try TokenPass([shape.evaluator(folded)], width: shape.width).forward(data[3], &work)
+        try TokenPass([shape.evaluator(parameters)], width: shape.width).forward(
+            try RaggedBatch([tokens], width: data.width)[0], &other)
         #expect(relativeError(work.outputs, other.outputs) < 1e-5)
     }
 

@@ -78,9 +78,10 @@ struct BadInputTests {
     ])
     func activations(name: String, status: Int32, words: String, bytes: [UInt8]) throws {
         let data = try folder.write(bytes, to: "bad")
-        let scores = folder("scores.jsonl")
+        // A format that keeps nothing of what was scored before; `ResumeTests` has the others.
+        let scores = folder("scores.safetensors")
         if name != "labels" || bytes.isEmpty {
-            try expectFailure(status, words, in: folder, ["score", probe, data, "--out", scores])
+            try expectFailure(status, words, in: folder, ["score", probe, data, "--out", scores, "--quiet"])
         }
         try expectFailure(status, words, in: folder, ["evaluate", probe, data])
         // Another width than the probe's is no fault of training data.
@@ -184,6 +185,7 @@ struct BadInputTests {
         ["score", "p", "d", "--format", "xml"],
         ["score", "p", "d", "--out", "s.parquet"], ["train", "x", "--out", "y", "--patience", "3"],
         ["score", "p", "d", "--format", "safetensors"], ["evaluate", "p", "d", "--threads", "0"], ["fit"],
+        ["score", "p", "d", "--resume"], ["score", "p", "d", "--resume", "--out", "s.safetensors"],
     ])
     func usage(arguments: [String]) throws {
         let result = try Command.start(arguments).wait()

@@ -5,10 +5,14 @@ import Testing
 
 @Suite("Softmax, sums and LAPACK")
 struct LinearAlgebraTests {
+    private func softmax(_ logits: [Float]) -> [Float] {
+        var weights = [Float](repeating: 0, count: logits.count)
+        Tensors.softmax(logits[...], into: &weights)
+        return weights
+    }
+
     @Test func softmaxOfHugeLogits() {
-        var values: [Float] = [9, 1e4, 1e4, -1e4, 7]
-        softmax(&values, 1..<4)
-        #expect(values == [9, 0.5, 0.5, 0, 7])
+        #expect(softmax([1e4, 1e4, -1e4]) == [0.5, 0.5, 0])
     }
 
     // Against the exponential of double precision, over all that a float's can be.
@@ -16,28 +20,33 @@ struct LinearAlgebraTests {
         for step in 0..<20_000 {
             let x = -Float(step) * 87.3 / 20_000
             // Sixteen zeros and the number: the largest is 0, and the sum is known.
-            var values = [Float](repeating: 0, count: 16) + [x]
-            softmax(&values, 0..<17)
+            let values = softmax([Float](repeating: 0, count: 16) + [x])
             let expected = exp(Double(x)) / (16 + exp(Double(x)))
             #expect(abs(Double(values[16]) - expected) <= 2.5 * Double(Float(expected).ulp), "\(x)")
         }
     }
 
+    // With a slope and a start, into the middle of other numbers; entropy against its definition.
     @Test(arguments: 1...35)
     func softmaxOfAnyLength(count: Int) {
-        var values = randomFloats(count + 2, seed: 1, scale: 5)
-        let exponentials = values[1...count].map { exp(Double($0)) }
-        let sum = exponentials.reduce(0, +)
-        let (first, last) = (values[0], values[count + 1])
-        softmax(&values, 1..<count + 1)
-        #expect(relativeError(values[1...count], exponentials.map { Float($0 / sum) }) < 3e-7)
-        #expect(values[0] == first && values[count + 1] == last)
+        let logits = randomFloats(count, seed: 1, scale: 5)
+        let exponentials = logits.enumerated().map { exp(Double($1) + 0.25 * (Double($0) - 7)) }
+        let expected = exponentials.map { $0 / exponentials.reduce(0, +) }
+        var weights = [Float](repeating: 9, count: count + 2)
+        let entropy = Tensors.softmax(logits[...], slope: 0.25, start: -7, into: &weights, at: 1)
+        #expect(relativeError(weights[1...count], expected.map { Float($0) }) < 3e-7)
+        #expect(abs(entropy - expected.reduce(0) { $0 - $1 * log($1) }) < 1e-6)
+        #expect(weights[0] == 9 && weights[count + 1] == 9)
+    }
+
+    @Test func entropyOfCertaintyAndOfNoIdea() {
+        var weights = [Float](repeating: 0, count: 4)
+        #expect(Tensors.softmax([0, 0, 0, 0], into: &weights) == log(4))
+        #expect(Tensors.softmax([3e38, -3e38], into: &weights) == 0)
     }
 
     @Test func softmaxKeepsNaN() {
-        var values: [Float] = [1, .nan, 2]
-        softmax(&values, 0..<3)
-        #expect(values.allSatisfy { $0.isNaN })
+        #expect(softmax([1, .nan, 2]).allSatisfy { $0.isNaN })
     }
 
     @Test func sumsAreOfDoublePrecision() {
@@ -50,6 +59,12 @@ struct LinearAlgebraTests {
     @Test func finite() {
         #expect(allFinite([1, -2, .greatestFiniteMagnitude]))
         #expect(!allFinite([1, .nan]) && !allFinite([.infinity]) && !allFinite([-.infinity]))
+        for position in 0..<131 {
+            var values = [Float](repeating: 1, count: 131)
+            #expect(allFinite(values[...]))
+            values[position] = .infinity
+            #expect(!allFinite(values[...]))
+        }
     }
 
     @Test func choleskySolves() throws {

@@ -19,6 +19,8 @@ public struct ActivationSet: Sendable {
     public let locations: [Location]
     /// Their labels, if the files have any.
     public let targets: Targets?
+    // The number of each file's first sequence among all sequences of the files.
+    private let starts: [Int]
     /// Names of the classes, if the files have any.
     public let classes: [String]?
     /// Their groups, if the files have any.
@@ -49,6 +51,7 @@ public struct ActivationSet: Sendable {
         locations = files.enumerated().flatMap { index, file in
             (0..<file.batch.count).map { Location(file: index, sequence: $0) }
         }
+        starts = files.dropLast().reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.batch.count) }
         let labelling = labelled ? first : nil
         classes = labelling?.classes
         groups = labelling?.groups.map { _ in files.flatMap { $0.groups! } }
@@ -59,7 +62,11 @@ public struct ActivationSet: Sendable {
     ///
     /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks a rule.
     public init(paths: [String], labelled: Bool = true) throws {
-        try self.init(paths.flatMap(Self.files).map(ActivationFile.init(path:)), labelled: labelled)
+        let paths = try paths.flatMap(Self.files)
+        let files = try Parallel.map(count: paths.count, threads: Parallel.availableThreads) {
+            try ActivationFile(path: paths[$0])
+        }
+        try self.init(files, labelled: labelled)
     }
 
     /// The path itself, or if it is a folder the paths of its `.safetensors` files in the order of
@@ -78,6 +85,7 @@ public struct ActivationSet: Sendable {
     private init(_ set: ActivationSet, selecting indices: [Int]) {
         files = set.files
         locations = indices.map { set.locations[$0] }
+        starts = set.starts
         targets = set.targets?.selecting(indices)
         classes = set.classes
         groups = set.groups.map { groups in indices.map { groups[$0] } }
@@ -101,7 +109,14 @@ public struct ActivationSet: Sendable {
     public var width: Int { files[0].batch.width }
 
     /// T, the number of tokens of all sequences, hidden ones included.
-    public var tokenCount: Int { indices.reduce(0) { $0 + self[$1].rows.count } }
+    public var tokenCount: Int { indices.reduce(0) { $0 + length($1) } }
+
+    /// L, the number of tokens of one sequence, hidden ones included. O(1).
+    public func length(_ index: Int) -> Int {
+        let location = locations[index]
+        let offsets = files[location.file].batch.offsets
+        return offsets[location.sequence + 1] - offsets[location.sequence]
+    }
 
     /// The tokens of one sequence.
     public subscript(index: Int) -> TokenSequence {
@@ -109,11 +124,43 @@ public struct ActivationSet: Sendable {
         return files[location.file].batch[location.sequence]
     }
 
+    /// Starts to read the hidden states of sequences in the order of their use.
+    func readAhead(_ order: some Sequence<Int>) -> ReadAhead {
+        ReadAhead(
+            order.compactMap { index in
+                let location = locations[index]
+                let batch = files[location.file].batch
+                return batch.tokens.part(
+                    batch.offsets[location.sequence]..<batch.offsets[location.sequence + 1])
+            })
+    }
+
+    /// Checks that the files of some sequences are as long as when they were opened.
+    ///
+    /// - Throws: `DataError` that names one that is shorter.
+    func checkLengths(_ range: Range<Int>) throws(DataError) {
+        var last: Int?
+        for index in range where locations[index].file != last {
+            last = locations[index].file
+            guard let file = files[locations[index].file].batch.tokens.file else { continue }
+            let length = file.presentLength
+            guard length < file.count else { continue }
+            throw DataError(
+                .truncated, file.path, expected: "\(file.count) bytes as when it was opened",
+                found: "\(length): the file was cut while it was read")
+        }
+    }
+
+    /// Bytes of a sequence's hidden states as they are stored. O(1).
+    func byteCount(_ index: Int) -> Int {
+        length(index) * files[locations[index].file].batch.tokens.rowSize
+    }
+
     /// The id of a sequence; where its file names none, its number among all sequences of the files.
     public func id(_ index: Int) -> String {
         let location = locations[index]
         if let id = files[location.file].id(location.sequence) { return id }
-        return String(files[..<location.file].reduce(location.sequence) { $0 + $1.batch.count })
+        return String(starts[location.file] + location.sequence)
     }
 
     /// The text of the token at a position of a sequence; without text its id, "#1037", and without

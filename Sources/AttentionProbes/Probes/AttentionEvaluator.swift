@@ -6,7 +6,6 @@ import Tensors
 struct AttentionEvaluator: ProbeEvaluator {
     private let shape: AttentionArchitecture
     private let parameters: [Float]
-    private let projection: Projection
     // Where the tensors stand in the flat vector.
     private let q, v, valueBias, position, outputWeights, outputBias: Range<Int>
 
@@ -21,44 +20,53 @@ struct AttentionEvaluator: ProbeEvaluator {
         position = tensors.range(of: "position_weight")!
         outputWeights = tensors.range(of: "o.weight") ?? 0..<0
         outputBias = tensors.range(of: "o.bias") ?? 0..<0
-        let rows = shape.plan == .stackedProduct ? shape.heads * (1 + shape.values) : shape.heads
-        projection = Projection(
-            parameters[0..<rows * shape.width], rows: rows, width: shape.width)
     }
 
-    func forward(_ sequence: TokenSequence, _ work: inout Workspace) throws(NonFiniteProjection) {
-        let n = sequence.count
-        // z = [q | v]·Xᵀ, or q·Xᵀ: R×n
-        projection.apply(sequence, into: &work.projections, scratch: &work.tokens)
-        guard allFinite(work.projections[0..<projection.rows * n]) else {
-            throw NonFiniteProjection()
-        }
-        attend(sequence, &work)
+    // [q | v] or q alone: R×D
+    var tokenWeights: ArraySlice<Float> { parameters[0..<rows * shape.width] }
 
-        work.values = Array(repeating: 0, count: shape.values)
+    private var rows: Int { shape.plan == .stackedProduct ? shape.heads * (1 + shape.values) : shape.heads }
+
+    func forward(
+        _ sequence: TokenSequence, row: Int, _ work: inout Workspace
+    ) throws(NonFiniteProjection) {
+        let n = sequence.count
+        guard allFinite(work.projections[row * n..<(row + rows) * n]) else { throw NonFiniteProjection() }
+        attend(sequence, row, &work)
+        work.values.reset(count: shape.values)
         switch shape.plan {
-        case .stackedProduct: poolValues(n, &work)
+        case .stackedProduct: poolValues(n, row, &work)
         case .poolThenProject: projectPooled(sequence, &work)
         }
         applyHiddenLayer(&work)
         guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
     }
 
-    // a[h,j], H×n, from the first H rows of z.
-    private func attend(_ sequence: TokenSequence, _ work: inout Workspace) {
+    // a[h,j], H×n, from the H rows of z from `row` on.
+    private func attend(_ sequence: TokenSequence, _ row: Int, _ work: inout Workspace) {
         let n = sequence.count
         work.attention.grow(to: shape.heads * n)
+        work.entropies.reset(count: shape.attention == .softmax ? shape.heads : 0)
         for h in 0..<shape.heads {
             let p = parameters[position.lowerBound + h]
             let origin = positionOrigin(p, sequence)
-            let own = h * n..<(h + 1) * n
-            for j in 0..<n {
-                let t = Float(sequence.position(j) - origin)
-                work.attention[own.lowerBound + j] = work.projections[own.lowerBound + j] + p * t
+            let own = (row + h) * n..<(row + h + 1) * n
+            var slope = p
+            if !sequence.isUnbroken || shape.attention == .tanh {
+                for j in 0..<n {
+                    work.projections[own.lowerBound + j] += p * Float(sequence.position(j) - origin)
+                }
+                slope = 0
             }
             switch shape.attention {
-            case .softmax: softmax(&work.attention, own)
-            case .tanh: for j in own { work.attention[j] = tanh(work.attention[j]) }
+            case .softmax:
+                work.entropies[h] = Float(
+                    softmax(
+                        work.projections[own], slope: slope, start: Float(sequence.position(0) - origin),
+                        into: &work.attention,
+                        at: h * n))
+            case .tanh:
+                for j in 0..<n { work.attention[h * n + j] = tanh(work.projections[own.lowerBound + j]) }
             }
         }
     }
@@ -71,15 +79,19 @@ struct AttentionEvaluator: ProbeEvaluator {
         return p > 0 ? sequence.lastPosition : sequence.position(0)
     }
 
+    // Σ_j a[h,j], which is 1 for a softmax.
+    private func totalAttention(_ h: Int, _ n: Int, _ work: Workspace) -> Float {
+        shape.attention == .softmax ? 1 : Float(sum(work.attention[h * n..<(h + 1) * n]))
+    }
+
     // r[k] = Σ_h Σ_j a[h,j]·(z[H+h·V+k, j] + β[h,k])
-    private func poolValues(_ n: Int, _ work: inout Workspace) {
+    private func poolValues(_ n: Int, _ row: Int, _ work: inout Workspace) {
         for k in 0..<shape.values {
             var r = 0.0
             for h in 0..<shape.heads {
-                let a = work.attention[h * n..<(h + 1) * n]
-                let row = shape.heads + h * shape.values + k
-                r += dot(a, work.projections[row * n..<(row + 1) * n])
-                r += Double(bias(h, k)) * sum(a)
+                let value = row + shape.heads + h * shape.values + k
+                r += dot(work.attention[h * n..<(h + 1) * n], work.projections[value * n..<(value + 1) * n])
+                r += Double(bias(h, k)) * Double(totalAttention(h, n, work))
             }
             work.values[k] = Float(r)
         }
@@ -88,10 +100,10 @@ struct AttentionEvaluator: ProbeEvaluator {
     // u = a·X, H×D, then r[k] = Σ_h (u_h·v_hk + β_hk·Σ_j a[h,j])
     private func projectPooled(_ sequence: TokenSequence, _ work: inout Workspace) {
         let (heads, n, width, values) = (shape.heads, sequence.count, shape.width, shape.values)
-        work.pooled = Array(repeating: 0, count: heads * width)
+        work.pooled.reset(count: heads * width)
         sequence.addWeightedSums(work.attention, rows: heads, to: &work.pooled, scratch: &work.tokens)
         for h in 0..<heads {
-            let weight = Float(sum(work.attention[h * n..<(h + 1) * n]))
+            let weight = totalAttention(h, n, work)
             let pooled = work.pooled[h * width..<(h + 1) * width]
             for k in 0..<values { work.values[k] += bias(h, k) * weight }
             BLAS.gemv(
@@ -103,14 +115,15 @@ struct AttentionEvaluator: ProbeEvaluator {
     // y = r, or Wo·relu(r) + bo
     private func applyHiddenLayer(_ work: inout Workspace) {
         guard shape.hidden > 0 else {
-            work.outputs = work.values
+            work.outputs.reset(to: work.values[...])
             return
         }
-        let rectified = work.values.map { max($0, 0) }
-        work.outputs = Array(parameters[outputBias])
+        work.rectified.reset(count: shape.hidden)
+        for k in 0..<shape.hidden { work.rectified[k] = max(work.values[k], 0) }
+        work.outputs.reset(to: parameters[outputBias])
         BLAS.gemv(
             .no, rows: shape.outputs, columns: shape.hidden, a: parameters[outputWeights],
-            x: rectified[...], beta: 1, y: &work.outputs)
+            x: work.rectified[...], beta: 1, y: &work.outputs)
     }
 
     func backward(
@@ -119,7 +132,7 @@ struct AttentionEvaluator: ProbeEvaluator {
     ) {
         hiddenLayerGradient(outputGradient, &work, &gradient)
         let n = sequence.count
-        work.projectionGradient.grow(to: projection.rows * n)
+        work.projectionGradient.grow(to: rows * n)
         switch shape.plan {
         case .stackedProduct: break
         case .poolThenProject: projectCombinedValues(sequence, &work)
@@ -127,7 +140,7 @@ struct AttentionEvaluator: ProbeEvaluator {
         for h in 0..<shape.heads { headGradient(h, sequence, &work, &gradient) }
         // ∂[q | v] += dz·X, or ∂q alone: R×D
         sequence.addWeightedSums(
-            work.projectionGradient, rows: projection.rows, to: &gradient, scratch: &work.tokens)
+            work.projectionGradient, rows: rows, to: &gradient, scratch: &work.tokens)
     }
 
     // g = ∂loss/∂r from ∂loss/∂y
@@ -135,10 +148,10 @@ struct AttentionEvaluator: ProbeEvaluator {
         _ outputGradient: [Float], _ work: inout Workspace, _ gradient: inout [Float]
     ) {
         guard shape.hidden > 0 else {
-            work.valueGradient = outputGradient
+            work.valueGradient.reset(to: outputGradient[...])
             return
         }
-        work.valueGradient = Array(repeating: 0, count: shape.hidden)
+        work.valueGradient.reset(count: shape.hidden)
         for o in 0..<shape.outputs {
             let g = outputGradient[o]
             gradient[outputBias.lowerBound + o] += g
@@ -175,7 +188,7 @@ struct AttentionEvaluator: ProbeEvaluator {
         let (n, values, width) = (sequence.count, shape.values, shape.width)
         let g = work.valueGradient
         let own = h * n..<(h + 1) * n
-        let weight = Float(sum(work.attention[own]))
+        let weight = totalAttention(h, n, work)
         var constant: Float = 0
         for k in 0..<values {
             gradient[valueBias.lowerBound + h * values + k] += g[k] * weight
@@ -208,9 +221,7 @@ struct AttentionEvaluator: ProbeEvaluator {
         let mean =
             shape.attention == .tanh
             ? 0
-            : Float(
-                dot(
-                    work.attention[own], work.projectionGradient[own]))
+            : Float(dot(work.attention[own], work.projectionGradient[own]))
         var positionGradient = 0.0
         for j in 0..<n {
             let a = work.attention[own.lowerBound + j]

@@ -57,11 +57,15 @@ private struct PooledEvaluator: ProbeEvaluator {
     let shape: PooledArchitecture
     let parameters: [Float]
 
-    func forward(_ sequence: TokenSequence, _ work: inout Workspace) throws(NonFiniteProjection) {
+    var tokenWeights: ArraySlice<Float> { [] }
+
+    func forward(
+        _ sequence: TokenSequence, row: Int, _ work: inout Workspace
+    ) throws(NonFiniteProjection) {
         pool(sequence, &work)
         guard allFinite(work.pooled[...]) else { throw NonFiniteProjection() }
         let weights = shape.outputs * shape.width
-        work.outputs = Array(parameters[weights...])
+        work.outputs.reset(to: parameters[weights...])
         BLAS.gemv(
             .no, rows: shape.outputs, columns: shape.width, a: parameters[0..<weights],
             x: work.pooled[...], beta: 1, y: &work.outputs)
@@ -70,14 +74,14 @@ private struct PooledEvaluator: ProbeEvaluator {
 
     private func pool(_ sequence: TokenSequence, _ work: inout Workspace) {
         let n = sequence.count
-        work.pooled = Array(repeating: 0, count: shape.width)
+        work.pooled.reset(count: shape.width)
         switch shape.pooling {
         case .last:
             sequence.withTokens(n - 1..<n, scratch: &work.tokens) { token in
                 for d in 0..<shape.width { work.pooled[d] = token[d] }
             }
         case .mean:
-            work.attention = Array(repeating: 1 / Float(n), count: n)
+            work.attention.reset(to: 1 / Float(n), count: n)
             sequence.addWeightedSums(work.attention, rows: 1, to: &work.pooled, scratch: &work.tokens)
         }
     }

@@ -21,15 +21,23 @@ public protocol ProbeArchitecture: Sendable {
 
 /// A probe's parameters in the form its products want.
 public protocol ProbeEvaluator: Sendable {
-    /// Computes `workspace.outputs` (O values), and `workspace.attention` where there is any, from
-    /// the visible tokens of one sequence.
+    /// Weight rows, R×D, whose products with every visible token `forward` starts from: none for
+    /// probes that pool the tokens as they are. Who calls computes them, for several probes at once.
+    var tokenWeights: ArraySlice<Float> { get }
+
+    /// Computes `workspace.outputs` (O values), and `workspace.attention` and `workspace.entropies`
+    /// where there are any, from the visible tokens of one sequence.
     ///
+    /// - Parameter row: where the R products with `tokenWeights` start in `workspace.projections`.
     /// - Throws: `NonFiniteProjection` where a product of tokens and weights is no finite number.
-    func forward(_ sequence: TokenSequence, _ workspace: inout Workspace) throws(NonFiniteProjection)
+    func forward(
+        _ sequence: TokenSequence, row: Int, _ workspace: inout Workspace
+    ) throws(NonFiniteProjection)
 
     /// Adds ∂loss/∂parameters to `gradient`, given ∂loss/∂outputs.
     ///
-    /// - Precondition: `forward` was the last call with this workspace, for the same sequence.
+    /// - Precondition: `forward` was the last call with this workspace, for the same sequence and
+    ///   with `row` 0.
     func backward(
         _ sequence: TokenSequence, outputGradient: [Float], _ workspace: inout Workspace,
         gradient: inout [Float])
@@ -49,6 +57,8 @@ public struct Workspace: Sendable {
     public var outputs: [Float] = []
     /// Attention of each head over the visible tokens, H×n; meaningless for probes without heads.
     public var attention: [Float] = []
+    /// Entropy of each head's attention in nats: H values for a softmax, else none.
+    public var entropies: [Float] = []
     /// Hidden states widened from half precision or gathered around a mask.
     var tokens: [Float] = []
     /// Products of weight rows and tokens, R×n.
@@ -62,6 +72,8 @@ public struct Workspace: Sendable {
     /// Pooled values and their gradient: M with a hidden layer, else O.
     var values: [Float] = []
     var valueGradient: [Float] = []
+    /// Rectified values: the units of a hidden layer, M.
+    var rectified: [Float] = []
 
     /// An empty workspace.
     public init() {}

@@ -49,6 +49,7 @@ struct Objective {
         addsGradient: Bool
     ) throws -> Sum {
         let evaluator = architecture.evaluator(parameters)
+        let pass = TokenPass([evaluator], width: architecture.width)
         let blocks = Self.blocks(indices.map { data[$0].rows.count })
         let sums = try Parallel.map(count: blocks.count, threads: threads, workspace: Workspace.init) {
             block, work -> Sum in
@@ -58,7 +59,7 @@ struct Objective {
             for index in indices[blocks[block]] {
                 let sequence = tokens(index)
                 do {
-                    try evaluator.forward(sequence, &work)
+                    try pass.forward(sequence, &work)
                 } catch {
                     throw data.projectionError(in: index)
                 }

@@ -7,18 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Weight rows per panel of `ck_project_panel`.
+// Weight rows per panel of `ck_project_panels`.
 #define CK_PANEL_COLUMNS 16
 
 // True where the kernels below are compiled for this machine's vector unit (AVX2 with FMA or
 // AVX-512). Elsewhere they are correct, and OpenBLAS is faster.
 _Bool ck_has_fast_kernels(void);
 
-// z[c·z_stride + t] = Σ_d x[t·width + d] · panel[d·16 + c], for t < tokens and c < columns ≤ 16.
-// `panel` is the weights of up to 16 columns, interleaved; unused columns hold zeros.
-// The order of the sum over d is the same for every token, wherever it stands in the tile.
-void ck_project_panel(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panel,
-                      ptrdiff_t columns, float *z, ptrdiff_t z_stride);
+// z[c·z_stride + t] = Σ_d x[t·width + d] · panels[((c / 16)·width + d)·16 + c % 16], for t < tokens and
+// c < columns. A panel is the weights of 16 columns, interleaved; unused columns hold zeros.
+// The order of the sum over d is the same for every token and column, wherever it stands.
+void ck_project_panels(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panels,
+                       ptrdiff_t columns, float *z, ptrdiff_t z_stride);
 
 // z[c·z_stride + t] = Σ_d x[t·width + d] · w[c·width + d], for t < tokens and c < columns ≤ 4.
 // The same promise about the order of the sum.
@@ -34,9 +34,14 @@ void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, co
 void ck_add_moments(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *origin, double *sums,
                     double *squares);
 
-// values[i] ← exp(values[i] - max) / Σ_j exp(values[j] - max), the sum in double precision. A NaN or
-// +∞ makes all of them NaN. The maximum must not be -∞.
-void ck_softmax(float *values, ptrdiff_t count);
+// weights[i] ← exp(l[i] - max l) / Σ_j exp(l[j] - max l) with l[i] = logits[i] + slope·(start + i), the sum
+// in double precision; *entropy, unless null, ← -Σ_i weights[i]·ln weights[i] in nats. A NaN or +∞ makes
+// all of them NaN. The maximum must not be -∞. `weights` may be `logits`.
+void ck_softmax(const float *logits, ptrdiff_t count, float slope, float start, float *weights,
+                double *entropy);
+
+// Whether no value is NaN or infinite.
+void ck_all_finite(const float *values, ptrdiff_t count, _Bool *result);
 
 // Σ_i a[i]·b[i], multiplied and added in double precision.
 void ck_dot(const float *a, const float *b, ptrdiff_t count, double *result);

@@ -1,0 +1,36 @@
+import Tensors
+
+/// One pass of several probes over the tokens of a sequence: one product with the weight rows of
+/// all of them, then each probe's own work, while the tokens are in cache.
+struct TokenPass: Sendable {
+    private let evaluators: [any ProbeEvaluator]
+    // The first row of each evaluator's products.
+    private let rows: [Int]
+    // nil where no evaluator wants products.
+    private let projection: Projection?
+
+    /// - Precondition: all evaluators take tokens of this width.
+    init(_ evaluators: [any ProbeEvaluator], width: Int) {
+        self.evaluators = evaluators
+        var (rows, weights): ([Int], [Float]) = ([], [])
+        for evaluator in evaluators {
+            rows.append(weights.count / width)
+            weights += evaluator.tokenWeights
+        }
+        self.rows = rows
+        projection =
+            weights.isEmpty ? nil : Projection(weights[...], rows: weights.count / width, width: width)
+    }
+
+    /// Takes every evaluator forward; `body` finds the results of the i-th in the workspace.
+    func forward(
+        _ sequence: TokenSequence, _ work: inout Workspace,
+        _ body: (Int, inout Workspace) -> Void = { _, _ in }
+    ) throws(NonFiniteProjection) {
+        projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
+        for (i, evaluator) in evaluators.enumerated() {
+            try evaluator.forward(sequence, row: rows[i], &work)
+            body(i, &work)
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import AttentionProbes
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Scoring many files with many probes, and going on after a fault")
+struct ResumeTests {
+    private let folder: TemporaryFolder
+    private let probes: [String]
+    // The row that each of two sequences gives in a file of its own.
+    private let good = LiteralActivations()
+    private var bad: LiteralActivations {
+        good.with("hidden_states", "F32", [3, 2], floatBytes(1, 2, 3, 4, .nan, 6))
+    }
+
+    init() throws {
+        let folder = try TemporaryFolder()
+        self.folder = folder
+        for name in ["probes", "shards", "others"] {
+            try FileManager.default.createDirectory(
+                atPath: folder(name), withIntermediateDirectories: false)
+        }
+        probes = try (0..<3).map { number in
+            let parameters = randomFloats(6, seed: UInt64(number))
+            let probe = Probe(
+                .attention(heads: 1), width: 2, task: .binary(classes: ["no", "yes"]),
+                parameters: parameters)
+            let path = folder("probes/p\(number).safetensors")
+            try probe.write(to: path)
+            return path
+        }
+        _ = try folder.write(good.file, to: "shards/a.safetensors")
+        _ = try folder.write(bad.file, to: "shards/b.safetensors")
+        _ = try folder.write(good.file, to: "shards/c.safetensors")
+    }
+
+    private func repair() throws { _ = try folder.write(good.file, to: "shards/b.safetensors") }
+
+    private func content(_ name: String) throws -> String {
+        try String(contentsOfFile: folder(name), encoding: .utf8)
+    }
+
+    @Test(arguments: ["jsonl", "csv"])
+    func goesOnBehindWhatIsThere(format: String) throws {
+        let out = folder("scores.\(format)")
+        let failed = try Command.run("score", folder("probes"), folder("shards"), "--out", out)
+        #expect(failed.status == 65 && failed.error.contains("b.safetensors"))
+        #expect(failed.error.contains("3 of 6 rows are in \(out).partial"))
+        #expect(!FileManager.default.fileExists(atPath: out))
+        let kept = try content("scores.\(format).partial")
+
+        try repair()
+        let whole = try Command.run(
+            "score", folder("probes"), folder("shards"), "--out", folder("whole.\(format)"))
+        #expect(whole.status == 0)
+        #expect(try content("whole.\(format)").hasPrefix(kept) && !kept.isEmpty)
+        let resumed = try Command.run(
+            "score", folder("probes"), folder("shards"), "--out", out, "--resume")
+        #expect(resumed.status == 0 && resumed.error.contains("going on behind 3 of 6 rows"))
+        #expect(try content("scores.\(format)") == content("whole.\(format)"))
+        #expect(try !folder.names.contains("scores.\(format).partial"))
+    }
+
+    // A run that was killed may leave half a row.
+    @Test func halfARowIsWrittenAgain() throws {
+        let out = folder("scores.jsonl")
+        _ = try Command.run("score", probes[0], folder("shards"), "--out", out)
+        let kept = try content("scores.jsonl.partial")
+        _ = try folder.write(Array((kept + "{\"id\":\"3").utf8), to: "scores.jsonl.partial")
+        try repair()
+        #expect(
+            try Command.run("score", probes[0], folder("shards"), "--out", out, "--resume").status == 0)
+        let whole = try Command.run("score", probes[0], folder("shards")).output
+        #expect(try content("scores.jsonl") == whole)
+    }
+
+    @Test func rowsOfOtherProbesAreRefused() throws {
+        let out = folder("scores.jsonl")
+        _ = try Command.run("score", probes[0], folder("shards"), "--out", out)
+        let kept = try content("scores.jsonl.partial")
+        try repair()
+        let other = try Command.run("score", probes[1], folder("shards"), "--out", out, "--resume")
+        #expect(other.status == 65 && other.error.contains("scores.jsonl.partial"))
+        #expect(try content("scores.jsonl.partial") == kept)
+        #expect(!FileManager.default.fileExists(atPath: out))
+    }
+
+    @Test func nothingToGoOnFromStartsAnew() throws {
+        try repair()
+        let out = folder("scores.jsonl")
+        let result = try Command.run("score", probes[0], folder("shards"), "--out", out, "--resume")
+        #expect(result.status == 0)
+        #expect(try content("scores.jsonl").split(separator: "\n").count == 6)
+    }
+
+    @Test func aFaultInTheFirstSequenceLeavesNothing() throws {
+        let data = try folder.write(
+            good.with("hidden_states", "F32", [3, 2], floatBytes(.nan, 2, 3, 4, 5, 6)).file, to: "first")
+        let before = try folder.names
+        #expect(
+            try Command.run("score", probes[0], data, "--out", folder("scores.jsonl")).status == 65)
+        #expect(try folder.names == before)
+    }
+
+    @Test func severalProbesAreThoseAlone() throws {
+        try repair()
+        let together = try Command.run("score", probes[0], probes[2], folder("shards")).output
+        let rows = try together.split(separator: "\n").map { try object(String($0)) }
+        for (name, probe) in [("p0", probes[0]), ("p2", probes[2])] {
+            let alone = try Command.run("score", probe, folder("shards")).output.split(separator: "\n")
+            for (row, line) in zip(rows, alone) {
+                let expected = try object(String(line))
+                let found = try #require((row["probes"] as? [String: Any])?[name] as? [String: Any])
+                #expect(row["id"] as? String == expected["id"] as? String)
+                #expect(found["label"] as? String == expected["label"] as? String)
+                let (a, b) = try (
+                    #require(found["logits"] as? [Double]), #require(expected["logits"] as? [Double])
+                )
+                #expect(abs(a[0] - b[0]) < 1e-5 * max(1, abs(b[0])))
+            }
+        }
+        let csv = try Command.run("score", probes[0], probes[2], folder("shards"), "--format", "csv").output
+        #expect(csv.hasPrefix("id,p0.logit,p0.probability,p0.label,p2.logit,p2.probability,p2.label\r\n"))
+        let path = folder("scores.safetensors")
+        #expect(
+            try Command.run("score", probes[0], probes[2], folder("shards"), "--out", path).status == 0)
+        let file = try Safetensors(path: path)
+        #expect(file.tensors["p2.logits"]?.shape == [6, 1] && file.metadata["p0.task"] == "binary")
+    }
+
+    @Test func aProbeOfAnotherWidthIsNamed() throws {
+        let wide = Probe(.mean, width: 3, task: .binary(classes: ["no", "yes"]), parameters: [1, 1, 1, 0])
+        try wide.write(to: folder("probes/wide.safetensors"))
+        let result = try Command.run("score", folder("probes"), folder("shards"))
+        #expect(result.status == 65 && result.output.isEmpty)
+        #expect(result.error.contains("wide.safetensors") && result.error.contains("p0.safetensors, 2"))
+    }
+
+    @Test func aProbeGivenTwiceIsAMistake() throws {
+        let result = try Command.run("score", probes[0], folder("probes"), folder("shards"))
+        #expect(result.status == 64 && result.error.contains("given twice"))
+    }
+}
