@@ -15,8 +15,7 @@ typedef double d16 __attribute__((vector_size(128), aligned(8)));
 
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 
-// The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA, 0 for the target's own.
-int ck_level(void);
+#include "kernels.h"
 
 #if defined(__x86_64__)
 

@@ -1,58 +1,102 @@
 import Foundation
 import Tensors
 
-/// What is measured on, and its two limits.
+/// What is measured on, and its limits.
 struct Machine: Encodable {
     let processor: String
     let blas_core: String
     let blas: String
+    /// Instruction set of this library's kernels.
+    let kernels: String
     let threads: Int
+    /// Build of this program.
+    let flags = "swift build -c release"
     /// Bytes a second at which `threads` threads read memory (`cblas_sdot` over 800 MB).
     let bandwidth: Double
     /// Operations a second of square `cblas_sgemm`s, one a thread.
-    let peak: Double
+    let sgemm_peak: Double
+    /// Operations a second of this library's own kernel on tokens in cache, 128 weight rows.
+    let kernel_peak: Double
+
+    /// The larger of the two peaks.
+    var peak: Double { max(sgemm_peak, kernel_peak) }
 
     init(threads: Int) throws {
         let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        let model = info.split(separator: "\n").first { $0.hasPrefix("model name") }
-        processor = model.map { String($0.drop { $0 != ":" }.dropFirst(2)) } ?? "unknown"
+        func field(_ name: String) -> String? {
+            info.split(separator: "\n").first { $0.hasPrefix(name) }
+                .map { String($0.drop { $0 != ":" }.dropFirst(2)) }
+        }
+        processor = field("model name") ?? "unknown"
         blas_core = BLAS.coreName
         blas = BLAS.configuration
+        kernels = Projection.instructionSet
         self.threads = threads
-
-        let numbers = [Float](repeating: 1, count: 200_000_000)
-        let chunk = 1 << 20
-        let read = try interleaved(
-            5,
-            [
-                {
-                    _ = try Parallel.map(count: numbers.count / chunk, threads: threads) { i in
-                        let part = numbers[i * chunk..<(i + 1) * chunk]
-                        return BLAS.dot(part, part)
-                    }
-                }
-            ])[0]
-        bandwidth = Double(numbers.count / chunk * chunk * 4) / read.least
-
-        let n = 1536
-        let a = [Float](repeating: 0.5, count: n * n)
-        let products = try interleaved(
-            5,
-            [
-                {
-                    _ = try Parallel.map(count: threads, threads: threads) { _ in
-                        var c = [Float](repeating: 0, count: n * n)
-                        var out = c.mutableSpan
-                        BLAS.gemm(
-                            .no, .no, m: n, n: n, k: n, a: a.span, aStride: n, b: a.span, bStride: n, c: &out,
-                            cStride: n)
-                        return c[0]
-                    }
-                }
-            ])[0]
-        peak = 2 * Double(n * n * n * threads) / products.least
+        let timings = try interleaved(
+            5, [Self.read(threads), Self.multiply(threads), try Self.project(threads)])
+        bandwidth = Double(Self.numbers * 4) / timings[0].least
+        sgemm_peak = 2 * Double(Self.order * Self.order * Self.order * threads) / timings[1].least
+        kernel_peak = Self.projectOperations * Double(threads) / timings[2].least
     }
 
-    /// The least time a workload can take here.
-    func roofline(_ work: Workload) -> Double { max(work.bytes / bandwidth, work.operations / peak) }
+    /// The least time for so many bytes and operations here.
+    func roofline(bytes: Double, operations: Double) -> Double { max(bytes / bandwidth, operations / peak) }
+
+    private static let numbers = 200 << 20
+    private static let order = 1536
+
+    private static func read(_ threads: Int) -> Contender {
+        let values = [Float](repeating: 1, count: numbers)
+        let chunk = 1 << 20
+        return Contender("read") {
+            _ = try Parallel.map(count: numbers / chunk, threads: threads) { i in
+                let part = values[i * chunk..<(i + 1) * chunk]
+                return BLAS.dot(part, part)
+            }
+        }
+    }
+
+    private static func multiply(_ threads: Int) -> Contender {
+        let n = order
+        let a = [Float](repeating: 0.5, count: n * n)
+        return Contender("sgemm") {
+            _ = try Parallel.map(count: threads, threads: threads) { _ in
+                var c = [Float](repeating: 0, count: n * n)
+                var out = c.mutableSpan
+                BLAS.gemm(
+                    .no, .no, m: n, n: n, k: n, a: a.span, aStride: n, b: a.span, bStride: n, c: &out,
+                    cStride: n)
+                return c[0]
+            }
+        }
+    }
+
+    private static let (tokens, width, rows, repeats) = (96, 512, 128, 400)
+    private static var projectOperations: Double { 2 * Double(tokens * width * rows * repeats) }
+
+    private static func project(_ threads: Int) throws -> Contender {
+        let projection = Projection(
+            [Float](repeating: 0.5, count: rows * width)[...], rows: rows, width: width)
+        let batch = try RaggedBatch([[Float](repeating: 0.5, count: tokens * width)], width: width)
+        return Contender("kernel") {
+            _ = try Parallel.map(count: threads, threads: threads) { _ in
+                var (z, scratch): ([Float], [Float]) = ([], [])
+                for _ in 0..<repeats { projection.apply(batch[0], into: &z, scratch: &scratch) }
+                return z[0]
+            }
+        }
+    }
+}
+
+extension Machine {
+    var heading: String {
+        func giga(_ value: Double) -> String { String(format: "%.0f", value * 1e-9) }
+        return """
+            \(processor), \(threads) \(threads == 1 ? "thread" : "threads"); \(flags)
+            OpenBLAS core \(blas_core) (\(blas.split(separator: " ").prefix(2).joined(separator: " "))), \
+            our kernels \(kernels)
+            reads \(String(format: "%.1f", bandwidth * 1e-9)) GB/s; \
+            sgemm \(giga(sgemm_peak)), our kernel \(giga(kernel_peak)) GFLOP/s
+            """
+    }
 }

@@ -22,16 +22,41 @@ struct Timing: Encodable {
     }
 }
 
+/// Something to time: a run tells its own seconds, because a process or a run in another process has
+/// parts that do not count.
+struct Contender {
+    let name: String
+    let run: () throws -> Double
+
+    init(_ name: String, _ body: @escaping () throws -> Void) {
+        self.init(name: name, run: { try seconds(of: body) })
+    }
+
+    private init(name: String, run: @escaping () throws -> Double) {
+        self.name = name
+        self.run = run
+    }
+
+    /// One whose runs tell their seconds.
+    static func clocked(_ name: String, by run: @escaping () throws -> Double) -> Contender {
+        Contender(name: name, run: run)
+    }
+}
+
+func seconds(of body: () throws -> Void) rethrows -> Double {
+    let start = DispatchTime.now().uptimeNanoseconds
+    try body()
+    return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
+}
+
 /// Times things in turn, A B C A B C …, after one run of each that does not count: what the
-/// machine does meanwhile hits all of them alike.
-func interleaved(_ rounds: Int, _ bodies: [() throws -> Void]) throws -> [Timing] {
-    var seconds = [[Double]](repeating: [], count: bodies.count)
-    for round in 0...rounds {
-        for (i, body) in bodies.enumerated() {
-            let start = DispatchTime.now().uptimeNanoseconds
-            try body()
-            let elapsed = Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
-            if round > 0 { seconds[i].append(elapsed) }
+/// machine does meanwhile hits all of them alike. What takes longer than two seconds runs thrice.
+func interleaved(_ rounds: Int, _ contenders: [Contender]) throws -> [Timing] {
+    let warmUp = try contenders.map { try $0.run() }
+    var seconds = [[Double]](repeating: [], count: contenders.count)
+    for round in 0..<rounds {
+        for (i, contender) in contenders.enumerated() where warmUp[i] < 2 || round < 3 {
+            seconds[i].append(try contender.run())
         }
     }
     return seconds.map(Timing.init)

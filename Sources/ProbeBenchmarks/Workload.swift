@@ -1,56 +1,90 @@
 import AttentionProbes
+import Foundation
 import Tensors
 
-/// One shape to measure: sequences of 16 to 512 tokens, uniformly, and a probe with one output.
+/// One shape to measure: sequences of 16 to 512 tokens, uniformly, and a probe.
 struct Workload {
     let width: Int
     let heads: Int
-    let offsets: [Int]
-    /// The hidden states, T×D, in the two forms that the implementations read.
-    let tokens: [Float]
-    let vectors: [SIMD16<Float>]
-    let weightVectors: [SIMD16<Float>]
-    let batch: ActivationSet
+    let outputs: Int
+    let batch: RaggedBatch
+    let data: ActivationSet
     let probe: Probe
+    /// The hidden states, T×D.
+    let tokens: [Float]
 
-    /// - Precondition: `width` is a multiple of 16.
-    init(width: Int, heads: Int, tokens count: Int) throws {
-        precondition(width % 16 == 0, "widths are multiples of 16 here")
+    /// A workload with `tokens` tokens of normal numbers; a binary attention probe if it has one
+    /// output, else one of regression.
+    init(width: Int, heads: Int, outputs: Int = 1, tokens count: Int, kind: ProbeKind = .attention) throws {
         var generator = SeededGenerator(seed: 1)
         var offsets = [0]
         while offsets[offsets.count - 1] < count {
             let length = Int.random(in: 16...512, using: &generator)
             offsets.append(min(count, offsets[offsets.count - 1] + length))
         }
-        // Normal numbers, a prime number of them over and over: fast to make, never aligned.
+        // A prime number of numbers over and over: fast to make, never aligned.
         let pattern = (0..<8191).map { _ in generator.normal() }
-        let tokens = (0..<count * width).map { pattern[$0 % pattern.count] }
-        vectors = Self.vectors(tokens[...])
-        batch = try ActivationSet([
-            ActivationFile(RaggedBatch(tokens: TokenMatrix(tokens, columns: width), offsets: offsets))
+        tokens = (0..<count * width).map { pattern[$0 % pattern.count] }
+        batch = try RaggedBatch(tokens: TokenMatrix(tokens, columns: width), offsets: offsets)
+        let sequences = batch.count
+        let targets: Targets
+        let task: ProbeTask
+        if outputs == 1 {
+            targets = .classes((0..<sequences).map { $0 % 2 })
+            task = .binary(classes: ["0", "1"])
+        } else {
+            let values = (0..<sequences * outputs).map { _ in generator.normal() }
+            targets = .values(Matrix(rows: sequences, columns: outputs, storage: values))
+            task = .regression(outputs: outputs)
+        }
+        data = try ActivationSet([
+            ActivationFile(batch, targets: targets, classes: task.classes)
         ])
-        let architecture = AttentionArchitecture(width: width, outputs: 1, heads: heads)
-        let parameters = (0..<architecture.tensors.parameterCount).map { _ in 0.02 * generator.normal() }
-        probe = Probe(
-            .attention(heads: heads), width: width, task: .binary(classes: ["0", "1"]), parameters: parameters
-        )
-        weightVectors = Self.vectors(parameters[..<(2 * heads * width)])
+        probe = Self.probe(kind, width: width, heads: heads, task, &generator)
         self.width = width
         self.heads = heads
-        self.offsets = offsets
-        self.tokens = tokens
+        self.outputs = outputs
     }
 
-    private static func vectors(_ values: ArraySlice<Float>) -> [SIMD16<Float>] {
-        stride(from: 0, to: values.count, by: 16).map { SIMD16(values[$0..<$0 + 16]) }
+    static func probe(
+        _ kind: ProbeKind, width: Int, heads: Int, _ task: ProbeTask, _ generator: inout SeededGenerator
+    ) -> Probe {
+        let configuration: ProbeConfiguration = kind == .mean ? .mean : .attention(heads: heads)
+        let count = configuration.architecture(width: width, outputs: task.outputs).tensors.parameterCount
+        let parameters = (0..<count).map { _ in 0.02 * generator.normal() }
+        return Probe(configuration, width: width, task: task, parameters: parameters)
+    }
+
+    /// Writes hidden states and labels to a file.
+    func write(as type: ElementType, to path: String) throws {
+        try ActivationFile.write(batch, targets: data.targets, classes: data.classes, as: type, to: path)
     }
 
     /// T.
-    var tokenCount: Int { offsets[offsets.count - 1] }
+    var tokenCount: Int { tokens.count / width }
     /// What has to be read at least.
     var bytes: Double { Double(tokens.count) * 4 }
-    /// Multiplications and additions of the product with the stacked weights [q | v].
-    var operations: Double { 2 * Double(tokens.count) * Double(2 * heads) }
-    /// The stacked weights, 2H×D.
+    /// The stacked weights [q | v] of a probe with one output, 2H×D.
     var weights: ArraySlice<Float> { probe.parameters[..<(2 * heads * width)] }
+
+    /// Multiplications and additions of a product of all tokens with one row.
+    private var row: Double { 2 * Double(tokens.count) }
+    // Queries, and then values of every token or of the pooled ones, whichever is less.
+    var forwardOperations: Double { row * Double(2 * heads) }
+    // The same again for the gradient: each product has one of its own size.
+    var gradientOperations: Double { 2 * forwardOperations }
+}
+
+/// A folder for this run.
+final class ScratchFolder {
+    private let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appendingPathComponent("bench-" + UUID().uuidString)
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    func callAsFunction(_ name: String) -> String { url.appendingPathComponent(name).path }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
 }

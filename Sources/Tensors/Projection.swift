@@ -26,6 +26,10 @@ public struct Projection: Sendable {
         }
     }
 
+    /// What the kernels are compiled for and this processor has: "AVX-512", "AVX2", or "plain" for the
+    /// target's own.
+    public static var instructionSet: String { ["plain", "AVX2", "AVX-512"][Int(ck_level())] }
+
     /// R, the number of weight rows.
     public let rows: Int
     /// D, the width of a token.

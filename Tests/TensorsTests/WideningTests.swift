@@ -26,6 +26,35 @@ struct WideningTests {
         }
     }
 
+    private func narrowed(_ floats: [Float], as type: ElementType) -> [UInt16] {
+        let bytes = narrow(floats.span, as: type)
+        return floats.indices.map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
+    }
+
+    // Every value, and the floats around the middle between it and the next.
+    @Test func narrowingToHalfRoundsToEven() {
+        for pattern in all where Float16(bitPattern: pattern).isFinite {
+            let value = Float(Float16(bitPattern: pattern))
+            let middle = (value + Float(Float16(bitPattern: pattern &+ 1))) / 2
+            let floats = [value, middle, middle.nextUp, middle.nextDown].filter { $0.isFinite }
+            #expect(narrowed(floats, as: .f16) == floats.map { Float16($0).bitPattern }, "\(pattern)")
+        }
+        let special: [Float] = [65519, 65520, -1e30, .infinity, -.infinity, 1e-40, -1e-8]
+        #expect(narrowed(special, as: .f16) == special.map { Float16($0).bitPattern })
+        #expect(Float16(bitPattern: narrowed([.nan], as: .f16)[0]).isNaN)
+    }
+
+    @Test func narrowingToBrainFloatRoundsToEven() {
+        #expect(
+            narrowed(widened(all, as: .bf16).filter { !$0.isNaN }, as: .bf16)
+                == all.filter { $0 & 0x7fff <= 0x7f80 })
+        let patterns: [UInt32] = [
+            0x3f80_8000, 0x3f81_8000, 0x3f80_8001, 0x3f81_7fff, 0x7f7f_ffff, 0x7f80_0001,
+        ]
+        let floats = patterns.map { Float(bitPattern: $0) }
+        #expect(narrowed(floats, as: .bf16) == [0x3f80, 0x3f82, 0x3f81, 0x3f81, 0x7f80, 0x7fc0])
+    }
+
     @Test(arguments: 1...40)
     func anyCount(count: Int) {
         let patterns = (0..<count).map { UInt16(truncatingIfNeeded: 0x3c00 + $0 * 37) }

@@ -1,6 +1,6 @@
 // Writes the format that Safetensors.swift reads.
 private import Foundation
-private import Tensors
+internal import Tensors
 
 /// The bytes of a safetensors file: tensors in the order given, the header padded with spaces so
 /// that the data start at a multiple of 8.
@@ -37,7 +37,20 @@ struct SafetensorsWriter {
     }
 
     /// The whole file.
-    func bytes() throws -> [UInt8] {
+    func bytes() throws -> [UInt8] { try header(entries) + data }
+
+    /// The file up to where the elements of one more tensor follow, which is not held in memory.
+    func bytes(before name: String, _ type: ElementType, shape: [Int]) throws -> [UInt8] {
+        var entries = entries
+        let size = shape.reduce(type.size, *)
+        // Behind a number of bytes that keeps floats aligned.
+        precondition(data.count % 4 == 0, "the tensors before are no multiple of 4 bytes")
+        entries[name] = Entry(
+            dtype: type.rawValue, shape: shape, data_offsets: [data.count, data.count + size])
+        return try header(entries) + data
+    }
+
+    private func header(_ entries: [String: Entry]) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var fields = try entries.map { name, entry in
@@ -48,7 +61,7 @@ struct SafetensorsWriter {
         let parts = (metadata.isEmpty ? [] : [metadataField.dropFirst().dropLast()]) + fields.map(\.1)
         var header = Array("{\(parts.joined(separator: ","))}".utf8)
         header += Array(repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
-        return Int64(header.count).littleEndianBytes + header + data
+        return Int64(header.count).littleEndianBytes + header
     }
 
     /// Writes the file beside its target and renames it.

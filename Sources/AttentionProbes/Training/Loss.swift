@@ -1,4 +1,5 @@
 private import Foundation
+private import Tensors
 
 /// Loss of one sequence given its outputs y, and its gradient by y.
 ///
@@ -24,7 +25,7 @@ enum Loss {
     ///
     /// - Precondition: the target is of the loss's form and in its range.
     func callAsFunction(_ outputs: [Float], _ target: Target, gradient: inout [Float]) -> Double {
-        gradient = outputs
+        gradient.reset(to: outputs[...])
         switch (self, target) {
         case (.binary, .class(let index)):
             return logistic(outputs[0], index == 1 ? 1 : 0, &gradient[0])

@@ -1,4 +1,4 @@
-import Tensors
+public import Tensors
 
 /// The mean loss of a probe over sequences, with its gradient by the parameters.
 ///
@@ -91,5 +91,23 @@ struct Objective {
             }
         }
         return blocks
+    }
+}
+
+extension Probe {
+    /// The mean loss over labelled sequences and its gradient by `parameters`, in one pass over the
+    /// tokens: forward, loss and gradient of a sequence while its tokens are in cache.
+    ///
+    /// The loss is that of training (binary or multi-class cross-entropy, or squared error, the mean
+    /// over outputs), without a penalty. The result has the same bits on any number of threads.
+    ///
+    /// - Throws: `DataError` where labels, classes or width do not fit the probe, or a hidden state
+    ///   is NaN or infinite.
+    public func lossGradient(
+        _ data: ActivationSet, threads: Int = Parallel.availableThreads
+    ) throws -> (loss: Double, gradient: [Float]) {
+        _ = try data.targets(for: task)
+        try ProbeSet([self]).checkFits(data)
+        return try Objective(architecture, data, task, threads: threads).gradient(parameters)
     }
 }

@@ -10,6 +10,9 @@
 // Weight rows per panel of `ck_project_panels`.
 #define CK_PANEL_COLUMNS 16
 
+// The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA, 0 for the target's own.
+int ck_level(void);
+
 // True where the kernels below are compiled for this machine's vector unit (AVX2 with FMA or
 // AVX-512). Elsewhere they are correct, and OpenBLAS is faster.
 _Bool ck_has_fast_kernels(void);
@@ -49,5 +52,10 @@ void ck_dot(const float *a, const float *b, ptrdiff_t count, double *result);
 // IEEE half and bfloat16 to float: exact, subnormals, infinities and NaNs included.
 void ck_widen_f16(const uint16_t *from, float *to, ptrdiff_t count);
 void ck_widen_bf16(const uint16_t *from, float *to, ptrdiff_t count);
+
+// Float to IEEE half and bfloat16, to nearest and on a tie to even. A finite float beyond the largest
+// becomes an infinity; a NaN stays one.
+void ck_narrow_f16(const float *from, uint16_t *to, ptrdiff_t count);
+void ck_narrow_bf16(const float *from, uint16_t *to, ptrdiff_t count);
 
 #endif

@@ -1,0 +1,121 @@
+import AttentionProbes
+import Foundation
+import Tensors
+
+/// Scoring from files: half-width numbers against whole ones, and the command-line tool from its start
+/// to its end against the library on numbers in memory.
+struct Files {
+    let machine: Machine
+    let threads: Int
+    let rounds: Int
+
+    /// bfloat16 against float32, in the page cache and outside it.
+    func halfWidth() throws -> [Case] {
+        let work = try Workload(width: 4096, heads: 1, tokens: 56_000)
+        let scratch = try ScratchFolder()
+        let types: [ElementType] = [.bf16, .f32]
+        for type in types { try work.write(as: type, to: scratch(type.rawValue)) }
+        func open(_ type: ElementType) throws -> ActivationSet {
+            try ActivationSet(paths: [scratch(type.rawValue)])
+        }
+        let opened = try types.map(open)
+        let cached = zip(types, opened).map { type, data in
+            Contender(type.rawValue) { _ = try work.probe.scores(data, threads: threads) }
+        }
+        let cachedCase = try measure("file in the page cache", work, cached)
+        let cold = types.map { type in
+            Contender.clocked(
+                type.rawValue,
+                by: {
+                    try evict(scratch(type.rawValue))
+                    return try seconds { _ = try work.probe.scores(open(type), threads: threads) }
+                })
+        }
+        return [cachedCase, try measure("file outside the page cache", work, cold)]
+    }
+
+    private func measure(_ section: String, _ work: Workload, _ ways: [Contender]) throws -> Case {
+        Case(
+            section: section, shape: "D 4096, H 1, O 1", tokens: work.tokenCount, bytes: work.bytes / 2,
+            operations: work.forwardOperations, roofline_seconds: nil,
+            ways: zip(ways, try interleaved(rounds, ways)).map { Case.Way(name: $0.name, timing: $1) })
+    }
+
+    /// `attnprobe score` on a file in the page cache, the start of the process and the rows included.
+    func endToEnd(heads: Int) throws -> Case {
+        let work = try Workload(width: 2304, heads: heads, tokens: 340_000)
+        let scratch = try ScratchFolder()
+        try work.write(as: .f32, to: scratch("data.safetensors"))
+        try work.probe.write(to: scratch("probe.safetensors"))
+        var most = 0
+        let ways = [
+            Contender.clocked(
+                "attnprobe score",
+                by: {
+                    let run = try Run(
+                        "attnprobe",
+                        [
+                            "score", scratch("probe.safetensors"), scratch("data.safetensors"), "--out",
+                            scratch("scores.jsonl"), "--threads", String(threads), "--quiet",
+                        ])
+                    most = max(most, run.anonymousBytes)
+                    return run.seconds
+                }),
+            Contender("in memory") { _ = try work.probe.scores(work.data, threads: threads) },
+        ]
+        let timings = try interleaved(rounds, ways)
+        return Case(
+            section: "end to end", shape: "D 2304, H \(heads), O 1", tokens: work.tokenCount,
+            bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
+            ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
+            notes: [
+                String(
+                    format: "%.2f of the rate in memory; memory of its own at most %d MB",
+                    timings[1].median / timings[0].median, most >> 20)
+            ])
+    }
+
+    // Writes what is not on the disk yet, then drops the file's pages.
+    private func evict(_ path: String) throws {
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        fsync(file.fileDescriptor)
+        posix_fadvise(file.fileDescriptor, 0, 0, POSIX_FADV_DONTNEED)
+    }
+}
+
+/// A finished run of a program that was built beside this one.
+struct Run {
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    let seconds: Double
+    /// The most memory of its own (`RssAnon`) that was seen, every two milliseconds.
+    let anonymousBytes: Int
+
+    init(_ program: String, _ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+            .deletingLastPathComponent().appendingPathComponent(program)
+        process.arguments = arguments
+        var most = 0
+        seconds = try ProbeBenchmarks.seconds {
+            try process.run()
+            while process.isRunning {
+                most = max(most, Self.anonymousBytes(of: process.processIdentifier))
+                usleep(2000)
+            }
+            process.waitUntilExit()
+        }
+        anonymousBytes = most
+        guard process.terminationStatus == 0 else {
+            throw Failure(description: "\(program) ended with \(process.terminationStatus)")
+        }
+    }
+
+    private static func anonymousBytes(of process: Int32) -> Int {
+        let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+        return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+    }
+}
