@@ -34,10 +34,13 @@ try:
 except ImportError as error:
     MISSING = error
 
-# The floats of the largest tensor of a padded batch. At most 256 MB, so that autograd fits in memory;
-# of 8 to 256 MB, 16 was as fast as any at float32 and up to three times as fast at bfloat16: the C
-# library returns larger tensors to the system and has every page of the next one cleared.
-BATCH_FLOATS = 16 * 2**20 // 4
+# Sequences of a padded batch as training code commonly has them, which is how the reference
+# implementation computes.
+BATCH_SEQUENCES = 256
+# The floats of the largest tensor of a small padded batch, the fastest there is: of 8 to 256 MB, 16
+# was as fast as any at float32 and up to three times as fast at bfloat16, because the C library
+# returns larger tensors to the system and has every page of the next one cleared.
+SMALL_BATCH_FLOATS = 16 * 2**20 // 4
 # Of packed tokens, the floats that are worked on at a time so that they stay in cache: fastest of
 # 128 KB to 2 MB.
 STACKED_FLOATS = 2 * 2**20 // 4
@@ -59,14 +62,17 @@ class Activations:
         self.sequence = torch.arange(len(self.lengths)).repeat_interleave(self.lengths)
         self.positions = (torch.arange(len(self.x)) - self.offsets[self.sequence])[:, None]
 
-    def padded_batches(self, width):
-        """Slices of the sequences, their padded tokens (n,S,D) and their masks (n,S)."""
+    def pad(self):
+        """The whole set padded to its longest sequence (N,S,D), and its mask (N,S)."""
         sequences = self.x.split(self.lengths.tolist())
         padded = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
-        mask = torch.arange(padded.shape[1]) < self.lengths[:, None]
-        size = max(1, BATCH_FLOATS // (padded.shape[1] * width))
-        slices = [slice(start, start + size) for start in range(0, len(mask), size)]
-        return [(rows, padded[rows], mask[rows]) for rows in slices]
+        return padded, torch.arange(padded.shape[1]) < self.lengths[:, None]
+
+
+def batches_of(size, padded, mask):
+    """Slices of the sequences, their padded tokens (n,S,D) and their masks (n,S)."""
+    slices = [slice(start, start + size) for start in range(0, len(mask), size)]
+    return [(rows, padded[rows], mask[rows]) for rows in slices]
 
 
 def read_probe(path):
@@ -182,7 +188,7 @@ def padded_mean(data, probe):
         mean = (x.float() * mask[..., None]).sum(1) / data.lengths[rows, None]
         return F.linear(mean, probe["v.weight"], probe["v.bias"])
 
-    batches = data.padded_batches(data.x.shape[1])
+    batches = batches_of(BATCH_SEQUENCES, *data.pad())
     return lambda: torch.cat([output(*batch) for batch in batches])
 
 
@@ -201,17 +207,23 @@ def sklearn_mean(data, probe):
 
 def attention_implementations(data, probe):
     outputs = len(probe["v.weight"]) // len(probe["q.weight"])
-    batches = data.padded_batches(max(probe["v.weight"].shape))
     packed = stacked_attention if outputs <= 2 else pooled_attention  # pooling wins from O = 4 on
-    implementations = {
-        "PyTorch padded": lambda: torch.cat([attend(x, mask, probe) for _, x, mask in batches]),
-        "PyTorch packed": packed(data, probe),
-    }
-    # Class indices are as many as the outputs only if a sequence has one output.
-    if data.labels is not None and data.labels.numel() == len(data.lengths) * outputs:
-        gradient = padded_gradient(batches, data.labels, probe)
-        implementations["PyTorch padded, loss and gradient"] = gradient
+    implementations = {"PyTorch packed": packed(data, probe)}
+    padded, mask = data.pad()
+    largest = padded.shape[1] * max(probe["v.weight"].shape)
+    sizes = {"padded": BATCH_SEQUENCES, "small batches": max(1, SMALL_BATCH_FLOATS // largest)}
+    for name, size in sizes.items():
+        batches = batches_of(size, padded, mask)
+        implementations["PyTorch " + name] = padded_forward(batches, probe)
+        # Class indices are as many as the outputs only if a sequence has one output.
+        if data.labels is not None and data.labels.numel() == len(data.lengths) * outputs:
+            gradient = padded_gradient(batches, data.labels, probe)
+            implementations[f"PyTorch {name}, loss and gradient"] = gradient
     return implementations
+
+
+def padded_forward(batches, probe):
+    return lambda: torch.cat([attend(x, mask, probe) for _, x, mask in batches])
 
 
 def load(request):

@@ -67,10 +67,10 @@ struct Bench: ParsableCommand {
         let machine = try Machine(threads: threads)
         let peers = try peers ? Peers(python: python) : nil
         var report = Report(machine: machine, peers: peers?.versions ?? [:])
-        if !json { print(report.heading) }
+        if !json { Self.show(report.heading) }
         func add(_ cases: [Case]) {
             report.cases += cases
-            if !json { print(cases.map(\.text).joined(separator: "\n")) }
+            if !json { Self.show(cases.map(\.text).joined(separator: "\n")) }
         }
         let sections = only.isEmpty ? Section.allCases : only
         if sections.contains(.shapes) {
@@ -89,6 +89,9 @@ struct Bench: ParsableCommand {
             add(try files.halfWidth())
             for heads in [1, 8] { add([try files.endToEnd(heads: heads)]) }
         }
-        print(json ? try report.json() : report.table)
+        Self.show(json ? try report.json() : report.table)
     }
+
+    // At once, also into a file or a pipe: a run takes minutes.
+    private static func show(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
 }

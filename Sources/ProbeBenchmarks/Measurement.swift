@@ -50,14 +50,17 @@ func seconds(of body: () throws -> Void) rethrows -> Double {
 }
 
 /// Times things in turn, A B C A B C …, after one run of each that does not count: what the
-/// machine does meanwhile hits all of them alike. What takes longer than two seconds runs thrice.
+/// machine does meanwhile hits all of them alike. What takes longer than two seconds runs
+/// thrice, longer than twenty once.
 func interleaved(_ rounds: Int, _ contenders: [Contender]) throws -> [Timing] {
     let warmUp = try contenders.map { try $0.run() }
     var seconds = [[Double]](repeating: [], count: contenders.count)
     for round in 0..<rounds {
-        for (i, contender) in contenders.enumerated() where warmUp[i] < 2 || round < 3 {
+        for (i, contender) in contenders.enumerated() where round < allowed(warmUp[i]) {
             seconds[i].append(try contender.run())
         }
     }
     return seconds.map(Timing.init)
+
+    func allowed(_ seconds: Double) -> Int { seconds < 2 ? rounds : seconds < 20 ? 3 : 1 }
 }

@@ -21,7 +21,7 @@ public final class ReadAhead: Sendable {
 
     // Enough to keep a disk busy, little beside the memory of a machine.
     private static let distance = 256 << 20
-    private static let pieceSize = 4 << 20
+    private static let pieceSize = 16 << 20
 
     private final class State: Sendable {
         let used = Atomic(0)
@@ -30,8 +30,9 @@ public final class ReadAhead: Sendable {
     private let state = State()
 
     /// Starts reading; nothing happens where there is less to read than is worth a thread.
-    public init(_ parts: [Part]) {
-        guard parts.reduce(0, { $0 + $1.bytes.count }) > 4 * Self.pieceSize else { return }
+    public init(_ parts: some Sequence<Part>) {
+        let parts = Self.joined(parts)
+        guard parts.reduce(0, { $0 + $1.bytes.count }) > Self.pieceSize else { return }
         Thread.detachNewThread { [state] in Self.read(parts, state) }
     }
 
@@ -39,6 +40,21 @@ public final class ReadAhead: Sendable {
     public func advance(_ bytes: Int) { state.used.add(bytes, ordering: .relaxed) }
 
     deinit { state.isStopped.store(true, ordering: .relaxed) }
+
+    // Neighbours as one.
+    private static func joined(_ parts: some Sequence<Part>) -> [Part] {
+        var joined: [Part] = []
+        for part in parts {
+            if let last = joined.last, last.file === part.file,
+                last.bytes.upperBound == part.bytes.lowerBound
+            {
+                joined[joined.count - 1] = Part(part.file, last.bytes.lowerBound..<part.bytes.upperBound)
+            } else {
+                joined.append(part)
+            }
+        }
+        return joined
+    }
 
     private static func read(_ parts: [Part], _ state: State) {
         var done = 0

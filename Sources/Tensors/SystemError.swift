@@ -23,3 +23,9 @@ func checked(_ status: Int, _ operation: String, _ path: String) throws(SystemEr
     guard status != -1 else { throw SystemError(operation: operation, path: path, code: errno) }
     return status
 }
+
+/// Whether there is a folder at a path, or a link to one.
+public func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}

@@ -65,7 +65,6 @@ public struct TokenSequence: Sendable {
 
     /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
     /// and has up to twice the size.
-    ///
     public func forEachTile(scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void) {
         let size = Self.tileSize(width: width)
         var start = 0

@@ -74,8 +74,7 @@ public struct ActivationSet: Sendable {
     ///
     /// - Throws: `MissingInput` for a folder without any.
     public static func files(_ path: String) throws -> [String] {
-        let isFolder = try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]).isDirectory
-        guard isFolder == true, !path.isEmpty else { return [path] }
+        guard isFolder(path) else { return [path] }
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
             .filter { $0.hasSuffix(".safetensors") && !$0.hasPrefix(".") }
         guard !names.isEmpty else { throw MissingInput(path: path, what: "files named *.safetensors") }
@@ -127,7 +126,7 @@ public struct ActivationSet: Sendable {
     /// Starts to read the hidden states of sequences in the order of their use.
     func readAhead(_ order: some Sequence<Int>) -> ReadAhead {
         ReadAhead(
-            order.compactMap { index in
+            order.lazy.compactMap { index in
                 let location = locations[index]
                 let batch = files[location.file].batch
                 return batch.tokens.part(

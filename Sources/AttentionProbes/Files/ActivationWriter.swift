@@ -31,15 +31,12 @@ extension ActivationFile {
         if let groups { writer.add("groups", groups, shape: [batch.count]) }
         let tokens = offsets[batch.count]
         let output = try OutputFile(path: path)
-        try output.write(
-            writer.bytes(before: "hidden_states", type, shape: [tokens, batch.width]))
+        var pending = try writer.bytes(before: "hidden_states", type, shape: [tokens, batch.width])
         var scratch: [Float] = []
         for index in 0..<batch.count {
-            let sequence = batch[index]
-            var tiles: [[UInt8]] = []
             var overflows = false
-            sequence.forEachTile(scratch: &scratch) { _, tile in
-                tiles.append(narrow(tile, as: type))
+            batch[index].forEachTile(scratch: &scratch) { _, tile in
+                pending += narrow(tile, as: type)
                 overflows = overflows || isOverflow(tile, as: type)
             }
             guard !overflows else {
@@ -47,8 +44,13 @@ extension ActivationFile {
                     .overflow, path, "sequence \(index)", expected: "numbers that \(type.rawValue) can hold",
                     found: "larger ones")
             }
-            for tile in tiles { try output.write(tile) }
+            // The system keeps what is written at once in large pages, which are read back faster.
+            if pending.count >= 16 << 20 {
+                try output.write(pending)
+                pending.removeAll(keepingCapacity: true)
+            }
         }
+        try output.write(pending)
         try output.commit()
     }
 
@@ -60,8 +62,8 @@ extension ActivationFile {
             case .f16: 65520
             case .bf16: Float(bitPattern: 0x7f7f_8000)
             }
-        var isFound = false
-        for i in tile.indices { isFound = isFound || (tile[i].isFinite && abs(tile[i]) >= limit) }
-        return isFound
+        guard type != .f32 else { return false }
+        for i in tile.indices where tile[i].isFinite && abs(tile[i]) >= limit { return true }
+        return false
     }
 }
