@@ -9,7 +9,7 @@ struct Files {
     let threads: Int
     let rounds: Int
 
-    /// bfloat16 against float32, in the page cache and outside it.
+    /// bfloat16 against float32, in the page cache and outside it; GB/s are those of the float32 values.
     func halfWidth() throws -> [Case] {
         let work = try Workload(width: 4096, heads: 1, tokens: 56_000)
         let scratch = try ScratchFolder()
@@ -36,7 +36,7 @@ struct Files {
 
     private func measure(_ section: String, _ work: Workload, _ ways: [Contender]) throws -> Case {
         Case(
-            section: section, shape: "D 4096, H 1, O 1", tokens: work.tokenCount, bytes: work.bytes / 2,
+            section: section, shape: "D 4096, H 1, O 1", tokens: work.tokenCount, bytes: work.bytes,
             operations: work.forwardOperations, roofline_seconds: nil,
             ways: zip(ways, try interleaved(rounds, ways)).map { Case.Way(name: $0.name, timing: $1) })
     }

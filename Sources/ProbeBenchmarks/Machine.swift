@@ -13,6 +13,8 @@ struct Machine: Encodable {
     let flags = "swift build -c release"
     /// Bytes a second at which `threads` threads read memory (`cblas_sdot` over 800 MB).
     let bandwidth: Double
+    /// The same with one thread.
+    let bandwidth_one_thread: Double
     /// Operations a second of square `cblas_sgemm`s, one a thread.
     let sgemm_peak: Double
     /// Operations a second of this library's own kernel on tokens in cache, 128 weight rows.
@@ -33,8 +35,9 @@ struct Machine: Encodable {
         kernels = Projection.instructionSet
         self.threads = threads
         let timings = try interleaved(
-            5, [Self.read(threads), Self.multiply(threads), try Self.project(threads)])
+            5, [Self.read(threads), Self.multiply(threads), try Self.project(threads), Self.read(1)])
         bandwidth = Double(Self.numbers * 4) / timings[0].least
+        bandwidth_one_thread = Double(Self.numbers * 4) / timings[3].least
         sgemm_peak = 2 * Double(Self.order * Self.order * Self.order * threads) / timings[1].least
         kernel_peak = Self.projectOperations * Double(threads) / timings[2].least
     }
@@ -95,7 +98,7 @@ extension Machine {
             \(processor), \(threads) \(threads == 1 ? "thread" : "threads"); \(flags)
             OpenBLAS core \(blas_core) (\(blas.split(separator: " ").prefix(2).joined(separator: " "))), \
             our kernels \(kernels)
-            reads \(String(format: "%.1f", bandwidth * 1e-9)) GB/s; \
+            reads \(giga(bandwidth)) GB/s, \(giga(bandwidth_one_thread)) with one thread; \
             sgemm \(giga(sgemm_peak)), our kernel \(giga(kernel_peak)) GFLOP/s
             """
     }

@@ -31,7 +31,8 @@ public final class ReadAhead: Sendable {
 
     /// Starts reading; nothing happens where there is less to read than is worth a thread.
     public init(_ parts: some Sequence<Part>) {
-        let parts = Self.joined(parts)
+        // A small file comes whole when its header is looked at.
+        let parts = Self.joined(parts).filter { $0.bytes.count > 128 << 10 }
         guard parts.reduce(0, { $0 + $1.bytes.count }) > Self.pieceSize else { return }
         Thread.detachNewThread { [state] in Self.read(parts, state) }
     }

@@ -41,8 +41,7 @@ struct SharedOptions: ParsableArguments {
 
     /// Refuses to write over what is read.
     func checkOutput(_ output: String, isNoneOf inputs: [String]) throws {
-        func resolved(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-        guard !inputs.map(resolved).contains(resolved(output)) else {
+        guard !inputs.contains(where: { isSameFile($0, output) }) else {
             throw ValidationError("--out: \(output) is also an input; choose another file")
         }
     }
