@@ -25,7 +25,9 @@ struct Report: Encodable {
         ["forward", "loss and gradient"].compactMap { section in
             let cases = cases.filter { $0.section == section }
             let names = cases.flatMap { $0.ways.dropFirst().map(\.name) }
-            let others = names.enumerated().filter { !names[..<$0.offset].contains($0.element) }.map(
+            let others = names.enumerated().filter {
+                !names[..<$0.offset].contains($0.element) && $0.element != "reading alone"
+            }.map(
                 \.element)
             guard !cases.isEmpty else { return nil }
             let head =

@@ -75,7 +75,8 @@ struct Shapes {
                 _ = try work.probe.scores(work.data, threads: count)
             }
         }
-        return try measure("threads", shape, work, ways, operations: work.forwardOperations)
+        let oneReading = Contender("reading alone, 1 thread") { try work.read(threads: 1) }
+        return try measure("threads", shape, work, ways + [oneReading], operations: work.forwardOperations)
     }
 
     private func peer(_ name: String, _ expected: [Float]) throws -> Contender {
@@ -87,11 +88,13 @@ struct Shapes {
     private func measure(
         _ section: String, _ shape: String, _ work: Workload, _ ways: [Contender], operations: Double
     ) throws -> Case {
+        // The memory's speed changes with what else the machine does, so it is measured in turn, too.
+        let ways = ways + [Contender("reading alone") { try work.read(threads: threads) }]
         let timings = try interleaved(rounds, ways)
         return Case(
             section: section, shape: shape, tokens: work.tokenCount, bytes: work.bytes,
             operations: operations,
-            roofline_seconds: machine.roofline(bytes: work.bytes, operations: operations),
+            roofline_seconds: max(timings[ways.count - 1].median, operations / machine.peak),
             ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) })
     }
 }
