@@ -1,5 +1,6 @@
 import AttentionProbes
 import Foundation
+import Synchronization
 import Tensors
 
 /// Scoring from files: half-width numbers against whole ones, and the command-line tool from its start
@@ -43,7 +44,7 @@ struct Files {
 
     /// `attnprobe score` on a file in the page cache, the start of the process and the rows included.
     func endToEnd(heads: Int) throws -> Case {
-        let work = try Workload(width: 2304, heads: heads, tokens: 340_000)
+        let work = try Workload(width: 2304, heads: heads, tokens: 640_000)
         let scratch = try ScratchFolder()
         try work.write(as: .f32, to: scratch("data.safetensors"))
         try work.probe.write(to: scratch("probe.safetensors"))
@@ -94,7 +95,7 @@ struct Run {
     }
 
     let seconds: Double
-    /// The most memory of its own (`RssAnon`) that was seen, every two milliseconds.
+    /// The most memory of its own (`RssAnon`) that was seen, every ten milliseconds.
     let anonymousBytes: Int
 
     init(_ program: String, _ arguments: [String]) throws {
@@ -102,24 +103,31 @@ struct Run {
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
             .deletingLastPathComponent().appendingPathComponent(program)
         process.arguments = arguments
-        var most = 0
+        let ended = DispatchSemaphore(value: 0)
+        process.terminationHandler = { _ in ended.signal() }
+        let most = Mutex(0)
         seconds = try ProbeBenchmarks.seconds {
             try process.run()
-            while process.isRunning {
-                most = max(most, Self.anonymousBytes(of: process.processIdentifier))
-                usleep(2000)
+            let number = process.processIdentifier
+            Thread.detachNewThread {
+                while let bytes = Self.anonymousBytes(of: number) {
+                    most.withLock { $0 = max($0, bytes) }
+                    usleep(10_000)
+                }
             }
-            process.waitUntilExit()
+            // `waitUntilExit` looks only every 50 ms.
+            ended.wait()
         }
-        anonymousBytes = most
+        anonymousBytes = most.withLock { $0 }
         guard process.terminationStatus == 0 else {
             throw Failure(description: "\(program) ended with \(process.terminationStatus)")
         }
     }
 
-    private static func anonymousBytes(of process: Int32) -> Int {
-        let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
-        return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+    // nil when the process has ended.
+    private static func anonymousBytes(of process: Int32) -> Int? {
+        let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+        return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
     }
 }

@@ -7,6 +7,15 @@ private import COpenBLAS
 public enum BLAS {
     private static let configured: Void = openblas_set_num_threads(1)
 
+    /// Ends the threads that OpenBLAS starts when it is loaded: they never get work here, and look for it
+    /// for some 20 ms, which takes a processor away from whoever starts and ends quickly.
+    ///
+    /// For programs of which no other part uses OpenBLAS, at their start.
+    public static func endIdleThreads() {
+        _ = configured
+        openblas_end_threads()
+    }
+
     /// The processor kind OpenBLAS chose its kernels for ("Haswell", "SkylakeX", …).
     public static var coreName: String { unsafe String(cString: openblas_get_corename()) }
 

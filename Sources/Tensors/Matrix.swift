@@ -27,6 +27,14 @@ public struct Matrix: Sendable, Equatable {
         self.storage = storage
     }
 
+    /// Matrices of the same columns, one below the other; at least one.
+    public init(joining parts: [Matrix]) {
+        precondition(parts.allSatisfy { $0.columns == parts[0].columns }, "matrices of different columns")
+        self.init(
+            rows: parts.reduce(0) { $0 + $1.rows }, columns: parts[0].columns,
+            storage: Array(parts.map(\.storage).joined()))
+    }
+
     /// The elements for reading, row after row, without a copy. O(1).
     public var span: Span<Float> {
         @_lifetime(borrow self) get { storage.span }

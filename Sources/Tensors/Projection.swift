@@ -70,6 +70,9 @@ public struct Projection: Sendable {
         precondition(sequence.width == width, "tokens of width \(sequence.width), weights of \(width)")
         let count = sequence.count
         z.grow(to: rows * count)
+        if plan == .rows, sequence.withBrainFloats({ applyRows($0, count: count, into: &z) }) != nil {
+            return
+        }
         sequence.forEachTile(scratch: &scratch) { range, tokens in
             var out = z.mutableSpan
             applyTile(tokens, count: range.count, into: &out, at: range.lowerBound, stride: count)
@@ -94,13 +97,35 @@ public struct Projection: Sendable {
                         unsafe ck_project_panels(x, count, width, w, rows, z, stride)
                         return
                     }
-                    for first in Swift.stride(from: 0, to: rows, by: Self.rowColumns) {
-                        let columns = min(Self.rowColumns, rows - first)
+                    forEachPass { first, columns in
                         unsafe ck_project_rows(
                             x, count, width, w + first * width, columns, z + first * stride, stride)
                     }
                 }
             }
+        }
+    }
+
+    // bfloat16 tokens, widened in registers: the same bits as widened before.
+    private func applyRows(_ tokens: RawSpan, count: Int, into z: inout [Float]) {
+        precondition(tokens.byteCount == 2 * count * width && z.count >= rows * count)
+        unsafe tokens.withUnsafeBytes { x in
+            unsafe z.withUnsafeMutableBufferPointer { z in
+                unsafe weights.withUnsafeBufferPointer { w in
+                    let x = unsafe x.baseAddress!.assumingMemoryBound(to: UInt16.self)
+                    let (w, z) = (w.baseAddress!, z.baseAddress!)
+                    forEachPass { first, columns in
+                        unsafe ck_project_rows_bf16(
+                            x, count, width, w + first * width, columns, z + first * count, count)
+                    }
+                }
+            }
+        }
+    }
+
+    private func forEachPass(_ body: (Int, Int) -> Void) {
+        for first in Swift.stride(from: 0, to: rows, by: Self.rowColumns) {
+            body(first, min(Self.rowColumns, rows - first))
         }
     }
 }

@@ -75,6 +75,12 @@ public struct TokenMatrix: Sendable {
         }
     }
 
+    /// Lends rows as they are stored in a file; nil if they are in memory or at an odd address.
+    func withStoredRows<R>(_ range: Range<Int>, _ body: (RawSpan) -> R) -> R? {
+        guard case .mapped(let file, let offset) = storage, offset % elementType.size == 0 else { return nil }
+        return file.withBytes(offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize, body)
+    }
+
     /// Copies one row, widened, into `row` (D floats).
     public func copyRow(_ index: Int, into row: inout MutableSpan<Float>) {
         switch storage {

@@ -59,6 +59,14 @@ public struct TokenSequence: Sendable {
         return try body(scratch.span.extracting(first: range.count * width))
     }
 
+    /// Lends all visible tokens as bfloat16; nil if they are stored otherwise, in memory, or with hidden
+    /// ones between them.
+    func withBrainFloats<R>(_ body: (RawSpan) -> R) -> R? {
+        guard tokens.elementType == .bf16, isUnbroken else { return nil }
+        let first = rows.lowerBound + position(0)
+        return tokens.withStoredRows(first..<first + count, body)
+    }
+
     /// Tokens in one tile: a tile of float hidden states fills a few hundred KiB, well inside a
     /// core's second-level cache, and is a multiple of the kernels' blocks of 8, 6, 4 or 2 tokens.
     static func tileSize(width: Int) -> Int { min(192, max(24, 65536 / width / 24 * 24)) }

@@ -20,6 +20,7 @@ struct AttnProbe: ParsableCommand {
         subcommands: [Train.self, Score.self, Evaluate.self, Inspect.self])
 
     static func main() {
+        BLAS.endIdleThreads()
         do {
             var command = try parseAsRoot()
             try command.run()

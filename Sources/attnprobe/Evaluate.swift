@@ -30,7 +30,13 @@ struct Evaluate: ParsableCommand {
     func run() throws {
         let probe = try Probe(path: probe)
         let data = try shared.open(data)
-        let evaluation = try probe.evaluate(data, threads: shared.threadCount)
+        let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
+        var progress = ScoreProgress(data)
+        let evaluation = try probe.evaluate(data, threads: shared.threadCount) { range in
+            progress.add(range)
+            line.show(progress.line(line.elapsed))
+        }
+        line.finish()
         let shown =
             documents > 0
             ? try AttendedDocument.mostConfident(documents, probe, data, shared.threadCount) : nil

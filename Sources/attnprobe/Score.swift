@@ -93,32 +93,6 @@ struct Score: ParsableCommand {
     }
 }
 
-/// How far scoring is, in sequences and tokens.
-private struct ScoreProgress {
-    private let data: ActivationSet
-    private let tokenCount: Int
-    private var tokens = 0
-    private(set) var done: Int
-
-    init(_ data: ActivationSet, from start: Int) {
-        self.data = data
-        done = start
-        tokenCount = (start..<data.count).reduce(0) { $0 + data.length($1) }
-    }
-
-    mutating func add(_ range: Range<Int>) {
-        tokens += range.reduce(0) { $0 + data.length($1) }
-        done = range.upperBound
-    }
-
-    func line(_ elapsed: Double) -> String {
-        let left = elapsed / Double(tokens) * Double(tokenCount - tokens)
-        let rate = String(format: "%.2f", Double(tokens) / max(elapsed, 1e-9) * 1e-6)
-        return
-            "\(bar(tokens, of: tokenCount)) \(done)/\(data.count) sequences  \(rate) Mtok/s  \(clock(elapsed))<\(clock(left))"
-    }
-}
-
 /// Which paths of a command line are probes: the first, and those behind it that say so.
 enum ProbePaths {
     /// Files of probes and paths of data; folders of probes are opened.

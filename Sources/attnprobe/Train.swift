@@ -118,7 +118,7 @@ struct Train: ParsableCommand {
                 progress: { report in
                     // Not before: bad data are refused in one sentence.
                     if report.epoch <= 1 { shared.note(heading(training, task)) }
-                    line.show(progress(report, line.elapsed))
+                    line.show(progress(report, training.tokenCount, line.elapsed))
                 },
                 isInterrupted: { [flag = interrupt.flag] in flag.isSet })
         }
@@ -145,12 +145,13 @@ struct Train: ParsableCommand {
         "\(data.count) sequences, \(data.tokenCount) tokens of \(data.width); \(task.summary)"
     }
 
-    private func progress(_ report: TrainingProgress, _ elapsed: Double) -> String {
+    private func progress(_ report: TrainingProgress, _ tokens: Int, _ elapsed: Double) -> String {
         let left = elapsed / Double(max(1, report.epoch)) * Double(report.epochs - report.epoch)
         let number = String(report.epoch).padded(to: String(report.epochs).count)
         let validation = report.validationLoss.map { " val \(significant($0))" } ?? ""
         return "epoch \(number)/\(report.epochs) \(bar(report.epoch, of: report.epochs)) "
-            + "loss \(significant(report.loss))\(validation) \(clock(elapsed))<\(clock(left))"
+            + "loss \(significant(report.loss))\(validation) \(rate(tokens * report.epoch, elapsed)) "
+            + "\(clock(elapsed))<\(clock(left))"
     }
 
     private var probeConfiguration: ProbeConfiguration {

@@ -18,6 +18,13 @@ struct TrainingTests {
         return options
     }
 
+    // Two threads take blocks 0 and 1, then 2: what is read ahead comes in that order.
+    @Test func readingFollowsTheThreads() {
+        let order = Objective.order([10, 11, 12, 13, 14, 15], [0..<3, 3..<5, 5..<6], 2)
+        #expect(order == [10, 13, 11, 14, 12, 15])
+        #expect(Objective.order([3, 1, 2], [0..<3], 4) == [3, 1, 2])
+    }
+
     @Test(arguments: TrainingOptions.Optimizer.allCases)
     func attentionFindsTheNeedle(optimizer: TrainingOptions.Optimizer) throws {
         // No dropout: half of the needles would be hidden from training.

@@ -54,6 +54,32 @@ struct ProjectionTests {
         }
     }
 
+    // Widened in registers or before: the same bits, with tokens behind others and at odd addresses.
+    @Test(arguments: [1, 2, 3, 4, 9], [0, 2, 3])
+    func brainFloats(rows: Int, offset: Int) throws {
+        let (count, width) = (70, 77)
+        let bytes = narrow(randomFloats(count * width, seed: 14).span, as: .bf16)
+        let folder = try TemporaryFolder()
+        let file = try MappedFile(
+            path: folder.write(Array(repeating: 0, count: offset) + bytes, to: "states"))
+        let stored = TokenMatrix(
+            file: file, offset: offset, elementType: .bf16, rows: count, columns: width)
+        var (floats, scratch): ([Float], [Float]) = ([], [])
+        stored.withRows(0..<count, scratch: &scratch) { rows in floats = rows.indices.map { rows[$0] } }
+        let projection = Projection(
+            randomFloats(rows * width, seed: 15)[...], rows: rows, width: width)
+        var (expected, found): ([Float], [Float]) = ([], [])
+        for (first, last) in [(0, 3), (3, 70)] {
+            let offsets = [0, 3, 70]
+            let wide = try RaggedBatch(tokens: TokenMatrix(floats, columns: width), offsets: offsets)
+            let half = try RaggedBatch(tokens: stored, offsets: offsets)
+            projection.apply(wide[first == 0 ? 0 : 1], into: &expected, scratch: &scratch)
+            projection.apply(half[first == 0 ? 0 : 1], into: &found, scratch: &scratch)
+            let results = rows * (last - first)
+            #expect(found.prefix(results) == expected.prefix(results))
+        }
+    }
+
     @Test(arguments: [(301, 20, 3), (5, 1, 1), (64, 150, 7), (40, 96, 16)], [true, false])
     func weightedSums(shape: (tokens: Int, width: Int, rows: Int), usesGemm: Bool) throws {
         let (n, width, rows) = shape

@@ -134,6 +134,12 @@ public struct ActivationSet: Sendable {
             })
     }
 
+    /// Whether the hidden states are in files that together take more than half of the machine's memory.
+    var isLargerThanMemory: Bool {
+        let bytes = files.reduce(0) { $0 + ($1.batch.tokens.file?.count ?? 0) }
+        return bytes > Int(ProcessInfo.processInfo.physicalMemory / 2)
+    }
+
     /// Checks that the files of some sequences are as long as when they were opened.
     ///
     /// - Throws: `DataError` that names one that is shorter.

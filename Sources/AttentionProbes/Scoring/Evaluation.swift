@@ -68,12 +68,20 @@ public struct Evaluation: Sendable, Encodable {
 extension Probe {
     /// Scores labelled sequences and compares.
     ///
+    /// - Parameter progress: is told the sequences of each chunk when they are scored.
     /// - Throws: `DataError` where there are no labels, or labels, classes or width do not fit the
     ///   probe, or a hidden state is not finite.
-    public func evaluate(_ data: ActivationSet, threads: Int = Parallel.availableThreads) throws -> Evaluation
-    {
+    public func evaluate(
+        _ data: ActivationSet, threads: Int = Parallel.availableThreads,
+        progress: (Range<Int>) -> Void = { _ in }
+    ) throws -> Evaluation {
         let targets = try data.targets(for: task)
-        let scores = try scores(data, threads: threads)
+        var parts: [Scores] = []
+        try ProbeSet([self]).forEachScores(data, threads: threads) { scores in
+            parts += scores
+            progress(scores[0].range)
+        }
+        let scores = Scores(joining: parts)
         let logits = data.indices.map { Array(scores.logits[row: $0]) }
         let probabilities = logits.map(task.probabilities)
         let predictions = probabilities.map { task.predictedClasses($0, threshold: threshold) }

@@ -9,6 +9,19 @@ public struct Scores: Sendable {
     /// Entropy of each head's attention in nats, (range.count)×H; nil for probes without softmax
     /// attention.
     public let entropies: Matrix?
+
+    init(range: Range<Int>, logits: Matrix, entropies: Matrix?) {
+        self.range = range
+        self.logits = logits
+        self.entropies = entropies
+    }
+
+    // Chunks that follow each other, at least one.
+    init(joining parts: [Scores]) {
+        range = parts[0].range.lowerBound..<parts[parts.count - 1].range.upperBound
+        logits = Matrix(joining: parts.map(\.logits))
+        entropies = parts[0].entropies.map { _ in Matrix(joining: parts.map { $0.entropies! }) }
+    }
 }
 
 extension Probe {

@@ -10,6 +10,7 @@ struct Objective {
     let targets: Targets
     let loss: Loss
     let threads: Int
+    private let isLargerThanMemory: Bool
 
     /// Blocks an evaluation is cut into at most: enough for the threads of a server, few enough
     /// that a gradient for each costs little.
@@ -21,6 +22,7 @@ struct Objective {
         self.targets = data.targets!
         loss = Loss(task)
         self.threads = threads
+        isLargerThanMemory = data.isLargerThanMemory
     }
 
     /// The mean loss over all sequences.
@@ -51,6 +53,8 @@ struct Objective {
         let evaluator = architecture.evaluator(parameters)
         let pass = TokenPass([evaluator], width: architecture.width)
         let blocks = Self.blocks(indices.map { data[$0].rows.count })
+        // Data that fit in memory are there after the first pass.
+        let readAhead = isLargerThanMemory ? data.readAhead(Self.order(indices, blocks, threads)) : nil
         let sums = try Parallel.map(count: blocks.count, threads: threads, workspace: Workspace.init) {
             block, work -> Sum in
             var gradient = [Float](repeating: 0, count: addsGradient ? parameters.count : 0)
@@ -63,6 +67,7 @@ struct Objective {
                 } catch {
                     throw data.projectionError(in: index)
                 }
+                readAhead?.advance(data.byteCount(index))
                 total += loss(work.outputs, targets[index], gradient: &outputGradient)
                 if addsGradient {
                     evaluator.backward(
@@ -74,6 +79,18 @@ struct Objective {
         return sums.dropFirst().reduce(into: sums[0]) { sum, block in
             sum.loss += block.loss
             for i in block.gradient.indices { sum.gradient[i] += block.gradient[i] }
+        }
+    }
+
+    /// The order in which threads come to the sequences of blocks: as many blocks at once as there are
+    /// threads, sequence by sequence.
+    static func order(_ indices: [Int], _ blocks: [Range<Int>], _ threads: Int) -> [Int] {
+        stride(from: 0, to: blocks.count, by: threads).flatMap { first -> [Int] in
+            let together = blocks[first..<min(first + threads, blocks.count)]
+            let longest = together.map(\.count).max() ?? 0
+            return (0..<longest).flatMap { step in
+                together.filter { step < $0.count }.map { indices[$0.lowerBound + step] }
+            }
         }
     }
 

@@ -38,10 +38,14 @@ struct Standardization: Sendable {
         let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
         var scratch: [Float] = []
         let first = data[0].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
+        let readAhead = data.readAhead(Objective.order(Array(data.indices), blocks, threads))
         let parts = try Parallel.map(count: blocks.count, threads: threads, workspace: { [Float]() }) {
             block, scratch in
             var moments = Moments(origin: first)
-            for index in blocks[block] { moments.add(data[index], scratch: &scratch) }
+            for index in blocks[block] {
+                moments.add(data[index], scratch: &scratch)
+                readAhead.advance(data.byteCount(index))
+            }
             return moments
         }
         let moments = parts.dropFirst().reduce(into: parts[0]) { $0.add($1) }

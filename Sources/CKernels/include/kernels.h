@@ -28,6 +28,10 @@ void ck_project_panels(const float *x, ptrdiff_t tokens, ptrdiff_t width, const 
 void ck_project_rows(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
                      ptrdiff_t columns, float *z, ptrdiff_t z_stride);
 
+// The same for bfloat16 tokens.
+void ck_project_rows_bf16(const uint16_t *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
+                          ptrdiff_t columns, float *z, ptrdiff_t z_stride);
+
 // sums[r·width + d] += Σ_j a[r·a_stride + j] · x[j·width + d], for r < rows and j < tokens.
 void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens,
                           ptrdiff_t width, float *sums);

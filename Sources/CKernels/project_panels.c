@@ -1,13 +1,10 @@
-// Token tiles times a few weight rows: the product that every probe starts with.
+// Token tiles times weight rows, for more than four rows: a block of 8 tokens is held against 16 or 32
+// rows in registers, one x broadcast at a time.
 //
-// x is read once from memory, so the aim is to read it at the memory's speed. A block of tokens
-// is held against all columns in registers: `panel` broadcasts one x and multiplies 16 columns
-// (for 5 to 16 columns), `rows` multiplies 16 successive d of a token with those of each weight
-// row and adds up at the end (for 1 to 4). Output is column by column, so that the logits of
-// one head lie side by side over tokens, as the softmax wants them.
-//
-// While a block is computed, the same places of the next block are fetched into the second-level
-// cache: the rows of a block are too many and too short for the processor's own prefetching.
+// x is read once from memory, so the aim is to read it at the memory's speed. While a block is
+// computed, the same places of the next block are fetched into the second-level cache: the rows of a
+// block are too many and too short for the processor's own prefetching. Output is column by column,
+// so that the logits of one head lie side by side over tokens, as the softmax wants them.
 #include <string.h>
 
 #include "dispatch.h"
@@ -122,65 +119,7 @@ static ALWAYS_INLINE void ck_project_panels_body(const int registers, const floa
     }
 }
 
-static ALWAYS_INLINE void rows_block(const int tokens, const int columns, const float *x, ptrdiff_t width,
-                                     const float *w, float *z, ptrdiff_t z_stride) {
-    v16 sum[4][4];
-    for (int r = 0; r < tokens; r++)
-        for (int c = 0; c < columns; c++) sum[r][c] = (v16){0};
-    ptrdiff_t d = 0;
-    for (; d + 16 <= width; d += 16) {
-        fetch_next(tokens, x, width, d);
-        v16 b[4];
-#pragma clang loop unroll(full)
-        for (int c = 0; c < columns; c++) b[c] = *(const v16 *)(w + c * width + d);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < tokens; r++) {
-            v16 a = *(const v16 *)(x + r * width + d);
-#pragma clang loop unroll(full)
-            for (int c = 0; c < columns; c++) sum[r][c] += a * b[c];
-        }
-    }
-    for (int r = 0; r < tokens; r++)
-        for (int c = 0; c < columns; c++) {
-            float tail = 0;
-            for (ptrdiff_t e = d; e < width; e++) tail += x[r * width + e] * w[c * width + e];
-            v16 s = sum[r][c];
-            for (int half = 8; half > 0; half /= 2)
-                for (int i = 0; i < half; i++) s[i] += s[i + half];
-            z[c * z_stride + r] = s[0] + tail;
-        }
-}
-
-static ALWAYS_INLINE void rows_columns(const int step, const int columns, const float *x, ptrdiff_t tokens,
-                                       ptrdiff_t width, const float *w, float *z, ptrdiff_t z_stride) {
-    if (tokens < step) {
-        for (; tokens > 0; tokens--, x += width, z++) rows_block(1, columns, x, width, w, z, z_stride);
-        return;
-    }
-    for (ptrdiff_t t = 0; t < tokens; t += step) {
-        if (t > tokens - step) t = tokens - step;
-        rows_block(step, columns, x + t * width, width, w, z + t, z_stride);
-    }
-}
-
-static ALWAYS_INLINE void ck_project_rows_body(const int registers, const float *x, ptrdiff_t tokens,
-                                               ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
-                                               ptrdiff_t z_stride) {
-    const int wide = registers == 512;
-    switch (columns) {
-    case 1: rows_columns(4, 1, x, tokens, width, w, z, z_stride); break;
-    case 2: rows_columns(wide ? 4 : 2, 2, x, tokens, width, w, z, z_stride); break;
-    case 3: rows_columns(wide ? 4 : 2, 3, x, tokens, width, w, z, z_stride); break;
-    case 4: rows_columns(wide ? 4 : 1, 4, x, tokens, width, w, z, z_stride); break;
-    }
-}
-
 DISPATCH(ck_project_panels,
          (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panels, ptrdiff_t columns, float *z,
           ptrdiff_t z_stride),
          x, tokens, width, panels, columns, z, z_stride)
-
-DISPATCH(ck_project_rows,
-         (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
-          ptrdiff_t z_stride),
-         x, tokens, width, w, columns, z, z_stride)
