@@ -30,16 +30,24 @@ struct Train: ParsableCommand {
 
     @Option(help: "Kind of probe.")
     var kind: ProbeKind = .attention
-    @Option(help: "Attention heads. (default: 8)")
+    @Option(help: "Heads of attention, multimax and rolling-attention. (default: 8)")
     var heads: Int?
     @Option(help: "Units of a hidden layer behind the heads; 0 for none. (default: 0)")
     var hidden: Int?
     @Option(help: "How logits become attention. (default: softmax)")
     var attention: AttentionFunction?
+    @Option(help: "How many of the largest scores topk averages. (default: 5)")
+    var k: Int?
+    @Option(help: "Tokens of a window. (default: rolling 40, rolling-attention 10)")
+    var window: Int?
+    @Option(help: "Temperature of a softmax probe. (default: 5)")
+    var temperature: Float?
+    @Option(help: "Weight of the newest token in ema. (default: 0.5)")
+    var decay: Float?
     @Option(help: "What to predict. (default: as the labels say)")
     var task: TaskName?
 
-    @Option(help: "Optimiser. (default: adamw for attention, lbfgs for mean, last and regression)")
+    @Option(help: "Optimiser. (default: lbfgs for mean, last, absmax, ema and regression, else adamw)")
     var optimizer: TrainingOptions.Optimizer?
     @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
@@ -87,10 +95,23 @@ struct Train: ParsableCommand {
             "a number from 0 to below 1")
         try check(patience ?? 1 > 0, "patience", "at least 1")
         let isAttention = kind == .attention
-        try check(heads == nil || isAttention, "heads", "it only with --kind attention")
+        try check(
+            heads == nil || kind.hasHeads, "heads",
+            "it only with --kind attention, multimax or rolling-attention")
+        try check((1..<1 << 24).contains(k ?? 1), "k", "at least 1")
+        try check(k == nil || kind == .topk, "k", "it only with --kind topk")
+        try check((1..<1 << 24).contains(window ?? 1), "window", "at least 1")
+        try check(
+            window == nil || kind.hasWindow, "window", "it only with --kind rolling or rolling-attention")
+        try check(temperature.map { $0 > 0 && $0.isFinite } ?? true, "temperature", "a positive number")
+        try check(temperature == nil || kind == .softmax, "temperature", "it only with --kind softmax")
+        try check(decay.map { $0 > 0 && $0 <= 1 } ?? true, "decay", "a number above 0, at most 1")
+        try check(decay == nil || kind == .ema, "decay", "it only with --kind ema")
+        try check(
+            optimizer == nil || !kind.isClosedForm, "optimizer", "none for --kind \(kind.rawValue)")
         try check(hidden == nil || isAttention, "hidden", "it only with --kind attention")
         try check(attention == nil || isAttention, "attention", "it only with --kind attention")
-        let isAdamW = optimizer.map { $0 == .adamw } ?? isAttention
+        let isAdamW = optimizer.map { $0 == .adamw } ?? !(kind.isConvex || kind.isClosedForm)
         try check(batchSize == nil || isAdamW, "batch-size", "it only with --optimizer adamw")
         try check(learningRate == nil || isAdamW, "learning-rate", "it only with --optimizer adamw")
         try check(tokenDropout == nil || kind != .last, "token-dropout", "no --kind last")
@@ -155,11 +176,12 @@ struct Train: ParsableCommand {
     }
 
     private var probeConfiguration: ProbeConfiguration {
-        switch kind {
-        case .attention: .attention(heads: heads ?? 8, hidden: hidden ?? 0, attention ?? .softmax)
-        case .mean: .mean
-        case .last: .last
-        }
+        var configuration = ProbeConfiguration(
+            kind, heads: heads, hidden: hidden ?? 0, attention: attention ?? .softmax, window: window)
+        configuration.k = k ?? configuration.k
+        configuration.temperature = temperature ?? configuration.temperature
+        configuration.decay = decay ?? configuration.decay
+        return configuration
     }
 
     private func options(for task: ProbeTask) -> TrainingOptions {

@@ -66,7 +66,8 @@ struct ProbeFileTests {
     }
 
     @Test(arguments: [
-        ("version", "2"), ("kind", "max"), ("attention", "relu"), ("heads", "0"), ("heads", "two"),
+        ("version", "2"), ("kind", "median"), ("kind", "topk"), ("attention", "relu"), ("heads", "0"),
+        ("heads", "two"),
         ("heads", "99999999999999"), ("outputs", "2"), ("hidden", "-1"), ("task", "ranking"),
         ("classes", #"["one"]"#), ("classes", "no, yes"), ("threshold", "2"), ("threshold", "nan"),
     ])

@@ -178,7 +178,12 @@ struct BadInputTests {
     @Test(arguments: [
         ["train", "x"], ["train", "x", "--out", "y", "--heads", "0"],
         ["train", "x", "--out", "y", "--epochs", "-1"],
-        ["train", "x", "--out", "y", "--kind", "max"],
+        ["train", "x", "--out", "y", "--kind", "median"],
+        ["train", "x", "--out", "y", "--kind", "max", "--heads", "2"],
+        ["train", "x", "--out", "y", "--kind", "rolling", "--window", "0"],
+        ["train", "x", "--out", "y", "--kind", "mean", "--window", "3"],
+        ["train", "x", "--out", "y", "--kind", "ema", "--decay", "0"],
+        ["train", "x", "--out", "y", "--kind", "lda", "--optimizer", "lbfgs"],
         ["train", "x", "--out", "y", "--kind", "mean", "--heads", "2"],
         ["train", "x", "--out", "y", "--optimizer", "lbfgs", "--batch-size", "8"],
         ["train", "x", "--out", "y", "--learning-rate", "nan"], ["score", "p"],

@@ -3,12 +3,13 @@
 // everything scoring needs:
 //
 //     format     attention-probes/probe          version    1
-//     kind       attention, mean, last           attention  softmax or tanh
+//     kind       attention, mean, last, …        attention  softmax or tanh
 //     heads      H, 1 without attention          outputs    O
 //     hidden     M, 0 without a hidden layer     task       binary, multiclass, multilabel, regression
 //     classes    a JSON list of names            threshold  a probability
 //
-// `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be
+// and of the kinds that have it: k (topk), window (rolling, rolling-attention), temperature (softmax) and
+// decay (ema). `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be
 // absent: the formula of the paper has none. Other metadata tell how the probe was trained.
 private import Foundation
 private import Tensors
@@ -27,9 +28,7 @@ extension Probe {
         let fields = ProbeMetadata(file)
         try fields.check("format", Self.fileFormat)
         try fields.check("version", Self.fileVersion)
-        let configuration = ProbeConfiguration(
-            kind: try fields.value("kind"), heads: try fields.integer("heads", from: 1),
-            hidden: try fields.integer("hidden", from: 0), attention: try fields.value("attention"))
+        let configuration = try fields.configuration()
         let task = try fields.task()
         let width = try file.require("v.weight", types: Self.weightTypes, dimensions: 2).shape[1]
         guard width > 0 else {
@@ -74,6 +73,13 @@ extension Probe {
         metadata["heads"] = String(configuration.heads)
         metadata["outputs"] = String(task.outputs)
         metadata["hidden"] = String(configuration.hidden)
+        switch configuration.kind {
+        case .topk: metadata["k"] = String(configuration.k)
+        case .rolling, .rollingAttention: metadata["window"] = String(configuration.window)
+        case .softmax: metadata["temperature"] = String(configuration.temperature)
+        case .ema: metadata["decay"] = String(configuration.decay)
+        default: break
+        }
         metadata["task"] = task.name
         if let classes = task.classes { metadata["classes"] = try JSONList.encode(classes) }
         if task.hasThreshold { metadata["threshold"] = String(threshold) }
@@ -89,7 +95,7 @@ extension Probe {
 private struct ProbeMetadata {
     static let names: Set = [
         "format", "version", "kind", "attention", "heads", "outputs", "hidden", "task", "classes",
-        "threshold",
+        "threshold", "k", "window", "temperature", "decay",
     ]
     private let path: String
     private let fields: [String: String]
@@ -119,6 +125,30 @@ private struct ProbeMetadata {
     func integer(_ name: String, from least: Int) throws(DataError) -> Int {
         guard let value = fields[name].flatMap({ Int($0) }), value >= least, value < 1 << 24 else {
             throw fault(name, expected: "a whole number from \(least)")
+        }
+        return value
+    }
+
+    func configuration() throws(DataError) -> ProbeConfiguration {
+        let kind: ProbeKind = try value("kind")
+        var configuration = ProbeConfiguration(
+            kind, heads: try integer("heads", from: 1), hidden: try integer("hidden", from: 0),
+            attention: try value("attention"))
+        guard configuration.heads == 1 || kind.hasHeads else { throw fault("heads", expected: "1") }
+        switch kind {
+        case .topk: configuration.k = try integer("k", from: 1)
+        case .rolling, .rollingAttention: configuration.window = try integer("window", from: 1)
+        case .softmax:
+            configuration.temperature = try positive("temperature", atMost: .greatestFiniteMagnitude)
+        case .ema: configuration.decay = try positive("decay", atMost: 1)
+        default: break
+        }
+        return configuration
+    }
+
+    func positive(_ name: String, atMost largest: Float) throws(DataError) -> Float {
+        guard let value = fields[name].flatMap({ Float($0) }), value > 0, value <= largest else {
+            throw fault(name, expected: largest == 1 ? "a number above 0, at most 1" : "a positive number")
         }
         return value
     }

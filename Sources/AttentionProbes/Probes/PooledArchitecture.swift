@@ -1,7 +1,8 @@
 // Linear probes on one pooled hidden state, y = W·pool(x) + b:
 //
-//     mean   pool(x) = (1/n) Σ_j x_j     (Alain and Bengio, 2016)
-//     last   pool(x) = x_n
+//     mean     pool(x) = (1/n) Σ_j x_j            (Alain and Bengio, 2016)
+//     last     pool(x) = x_n
+//     absmax   pool(x)_k = max_j |x_jk|           (each dimension alone)
 //
 // over the visible tokens j = 1…n. They are the baselines that attention probes are compared with.
 public import Tensors
@@ -12,9 +13,11 @@ public enum Pooling: String, Sendable, CaseIterable {
     case mean
     /// The last token.
     case last
+    /// Of each dimension, the largest magnitude.
+    case absmax
 }
 
-/// A linear probe on the mean of the visible tokens or on the last one.
+/// A linear probe on the visible tokens as one vector.
 public struct PooledArchitecture: ProbeArchitecture, Equatable {
     /// D, the width of a hidden state.
     public let width: Int
@@ -62,7 +65,7 @@ private struct PooledEvaluator: ProbeEvaluator {
     func forward(
         _ sequence: TokenSequence, row: Int, _ work: inout Workspace
     ) throws(NonFiniteProjection) {
-        pool(sequence, &work)
+        shape.pooling.pool(sequence, &work)
         guard allFinite(work.pooled[...]) else { throw NonFiniteProjection() }
         let weights = shape.outputs * shape.width
         work.outputs.reset(to: parameters[weights...])
@@ -70,20 +73,6 @@ private struct PooledEvaluator: ProbeEvaluator {
             .no, rows: shape.outputs, columns: shape.width, a: parameters[0..<weights],
             x: work.pooled[...], beta: 1, y: &work.outputs)
         guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
-    }
-
-    private func pool(_ sequence: TokenSequence, _ work: inout Workspace) {
-        let n = sequence.count
-        work.pooled.reset(count: shape.width)
-        switch shape.pooling {
-        case .last:
-            sequence.withTokens(n - 1..<n, scratch: &work.tokens) { token in
-                for d in 0..<shape.width { work.pooled[d] = token[d] }
-            }
-        case .mean:
-            work.attention.reset(to: 1 / Float(n), count: n)
-            sequence.addWeightedSums(work.attention, rows: 1, to: &work.pooled, scratch: &work.tokens)
-        }
     }
 
     // ∂W = g·pool(x)ᵀ, ∂b = g
@@ -94,6 +83,34 @@ private struct PooledEvaluator: ProbeEvaluator {
         for (o, g) in outputGradient.enumerated() {
             for d in 0..<shape.width { gradient[o * shape.width + d] += g * work.pooled[d] }
             gradient[shape.outputs * shape.width + o] += g
+        }
+    }
+}
+
+extension Pooling {
+    /// Pools the visible tokens of a sequence into `work.pooled`.
+    func pool(_ sequence: TokenSequence, _ work: inout Workspace) {
+        let (n, width) = (sequence.count, sequence.width)
+        work.pooled.reset(count: width)
+        switch self {
+        case .last:
+            sequence.withTokens(n - 1..<n, scratch: &work.tokens) { token in
+                for d in 0..<width { work.pooled[d] = token[d] }
+            }
+        case .mean:
+            work.attention.reset(to: 1 / Float(n), count: n)
+            sequence.addWeightedSums(work.attention, rows: 1, to: &work.pooled, scratch: &work.tokens)
+        case .absmax:
+            sequence.forEachTile(scratch: &work.tokens) { range, tokens in
+                for j in range.indices {
+                    let row = (j - range.lowerBound) * width
+                    for d in 0..<width {
+                        // A NaN stays.
+                        let magnitude = abs(tokens[row + d])
+                        if !(magnitude <= work.pooled[d]) { work.pooled[d] = magnitude }
+                    }
+                }
+            }
         }
     }
 }

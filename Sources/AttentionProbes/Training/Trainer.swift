@@ -54,7 +54,10 @@ public struct Trainer: Sendable {
         let (training, heldOut) = try split(data, validation, options)
         _ = try training.targets(for: task)
         _ = try heldOut?.targets(for: task)
-        let architecture = configuration.architecture(width: data.width, outputs: task.outputs)
+        if configuration.kind.isClosedForm {
+            return try fitInOneStep(training, heldOut, task, options, progress)
+        }
+        let architecture = configuration.trained.architecture(width: data.width, outputs: task.outputs)
         var run = try TrainingRun(
             architecture, task, options, training: training, validation: heldOut,
             isInterrupted: isInterrupted, progress: progress)
@@ -65,6 +68,40 @@ public struct Trainer: Sendable {
         return Result(
             probe: probe, history: run.history, best: run.best, stop: stop, trainingCount: training.count,
             validationCount: heldOut?.count ?? 0)
+    }
+
+    private func fitInOneStep(
+        _ training: ActivationSet, _ heldOut: ActivationSet?, _ task: ProbeTask, _ options: TrainingOptions,
+        _ progress: (TrainingProgress) -> Void
+    ) throws -> Result {
+        guard case .binary = task, case .classes(let labels) = training.targets else {
+            throw DataError(
+                .labels, training.files[0].path, "tensor labels",
+                expected: "two classes for a \(configuration.kind.rawValue) probe", found: task.name)
+        }
+        let parameters = try ClosedForm(kind: configuration.kind).fit(
+            training, labels: labels, threads: options.threads)
+        let architecture = configuration.architecture(width: training.width, outputs: 1)
+        func loss(_ data: ActivationSet) throws -> Double {
+            try Objective(architecture, data, task, threads: options.threads).value(parameters)
+        }
+        let report = TrainingProgress(
+            epoch: 1, epochs: 1, loss: try loss(training), penalty: 0,
+            validationLoss: try heldOut.map(loss), bestEpoch: 1)
+        progress(report)
+        let probe = Probe(
+            configuration, width: training.width, task: task, parameters: parameters,
+            training: [
+                "data": Self.names(training), "training_sequences": String(training.count),
+                "training_loss": String(report.loss),
+            ])
+        return Result(
+            probe: probe, history: [report], best: report, stop: .converged,
+            trainingCount: training.count, validationCount: heldOut?.count ?? 0)
+    }
+
+    private static func names(_ data: ActivationSet) -> String {
+        data.files.map { URL(fileURLWithPath: $0.path).lastPathComponent }.joined(separator: ", ")
     }
 
     // Training and validation sequences; the training part has to have every class.
@@ -104,8 +141,7 @@ public struct Trainer: Sendable {
             "l2": String(options.l2),
             "standardize": String(options.standardizes),
             "seed": String(options.seed),
-            "data": training.files.map { URL(fileURLWithPath: $0.path).lastPathComponent }.joined(
-                separator: ", "),
+            "data": Self.names(training),
             "training_sequences": String(training.count),
             "validation_sequences": String(validation?.count ?? 0),
             "stop": stop.rawValue,

@@ -8,13 +8,12 @@ public struct TrainingOptions: Sendable, Equatable {
         /// Limited-memory BFGS on all sequences at once, with a strong-Wolfe line search.
         case lbfgs
 
-        /// The optimiser that training takes when none is chosen: AdamW for attention probes that
-        /// classify. L-BFGS for linear probes, whose loss is convex, so that it finds the one
-        /// optimum; and for regression, where targets of any scale make a learning rate hard to
+        /// The optimiser that training takes when none is chosen: AdamW for probes that classify and
+        /// whose loss has many optima. L-BFGS where it is convex, so that it finds the one optimum; and for regression, where targets of any scale make a learning rate hard to
         /// choose.
         public static func suited(to kind: ProbeKind, _ task: ProbeTask) -> Optimizer {
             if case .regression = task { return .lbfgs }
-            return kind == .attention ? .adamw : .lbfgs
+            return kind.isConvex ? .lbfgs : .adamw
         }
     }
 
