@@ -71,8 +71,12 @@ extension Evaluation {
             ("loss", decimal(loss)),
         ]
         let figures: [(String, Double?)] = [
-            ("accuracy", accuracy), ("AUROC", auroc), ("average precision", averagePrecision), ("F1", f1),
-            ("recall at 1% FPR", recallAt1FPR), ("R²", r2), ("mean squared error", meanSquaredError),
+            ("accuracy", accuracy), ("balanced accuracy", balancedAccuracy), ("AUROC", auroc),
+            ("average precision", averagePrecision), ("F1", f1),
+            ("recall at 0.1% FPR", recallAt01FPR), ("recall at 1% FPR", recallAt1FPR),
+            ("recall at 5% FPR", recallAt5FPR), ("Brier score", brierScore),
+            ("calibration error", expectedCalibrationError), ("R²", r2),
+            ("mean squared error", meanSquaredError),
             ("threshold", threshold),
         ]
         rows += figures.compactMap { name, value in value.map { (name, decimal($0)) } }

@@ -55,7 +55,8 @@ struct Train: ParsableCommand {
     var batchSize: Int?
     @Option(
         name: [.customLong("learning-rate"), .customLong("lr")],
-        help: "Highest learning rate (adamw). (default: 0.003)")
+        help:
+            "Highest learning rate (adamw). (default: 0.003; 0.01 for max, topk, softmax, rolling, multimax)")
     var learningRate: Float?
     @Option(
         name: [.customLong("l2"), .customLong("weight-decay")],
@@ -186,8 +187,8 @@ struct Train: ParsableCommand {
 
     private func options(for task: ProbeTask) -> TrainingOptions {
         let hasAdamWOptions = batchSize != nil || learningRate != nil || tokenDropout != nil
-        var options = TrainingOptions(
-            optimizer ?? (hasAdamWOptions ? .adamw : .suited(to: kind, task)))
+        var options = TrainingOptions.suited(
+            to: kind, task, optimizer: optimizer ?? (hasAdamWOptions ? .adamw : nil))
         options.epochs = epochs ?? options.epochs
         options.batchSize = batchSize ?? options.batchSize
         options.learningRate = learningRate ?? options.learningRate

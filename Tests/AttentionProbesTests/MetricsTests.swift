@@ -34,7 +34,7 @@ struct MetricsTests {
         let matrix = ConfusionMatrix(
             labels: [0, 1, 2, 2, 1, 0, 2, 1, 1, 3], predictions: [0, 2, 2, 2, 1, 1, 2, 1, 0, 1], classes: 4)
         #expect(matrix.counts == [[1, 1, 0, 0], [1, 2, 1, 0], [0, 0, 3, 0], [0, 1, 0, 0]])
-        #expect(matrix.accuracy == 0.6)
+        #expect(matrix.accuracy == 0.6 && matrix.balancedAccuracy == 0.5)
         #expect(abs(matrix.macroF1 - 0.4642857142857143) < 1e-12)
         #expect(abs(matrix.f1(2) - 0.8571428571428571) < 1e-12 && matrix.f1(3) == 0)
     }
@@ -44,6 +44,19 @@ struct MetricsTests {
         #expect(abs(try #require(r2Score(predictions, targets)) - 0.8475609756097561) < 1e-12)
         #expect(meanSquaredError(predictions, targets) == 0.390625)
         #expect(r2Score([1, 2], [3, 3]) == nil)
+    }
+
+    @Test func calibration() {
+        let probabilities: [Float] = [0.125, 0.25, 0.75, 0.5, 0.875, 0.625]
+        let labels = [0, 1, 1, 0, 1, 1]
+        #expect(abs(brierScore(probabilities.map { [$0] }, labels) - 0.17447916666666666) < 1e-12)
+        let error = expectedCalibrationError(probabilities, labels.map { $0 == 1 })
+        #expect(abs(error - 0.3541666666666667) < 1e-12)
+        let several: [[Float]] = [
+            [0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.25, 0.25, 0.5], [0.625, 0.25, 0.125],
+        ]
+        #expect(abs(brierScore(several, [0, 1, 1, 2]) - 0.640625) < 1e-12)
+        #expect(expectedCalibrationError([1, 0], [true, false]) == 0)
     }
 
     @Test func entropies() throws {

@@ -23,6 +23,13 @@ public struct ConfusionMatrix: Sendable, Equatable, Encodable {
         return Double(right) / Double(max(1, counts.joined().reduce(0, +)))
     }
 
+    /// The mean over the labelled classes of the share predicted right (`balanced_accuracy_score`).
+    public var balancedAccuracy: Double {
+        let labelled = counts.indices.filter { counts[$0].contains { $0 > 0 } }
+        let shares = labelled.map { Double(counts[$0][$0]) / Double(counts[$0].reduce(0, +)) }
+        return shares.reduce(0, +) / Double(max(1, shares.count))
+    }
+
     /// 2·TP / (2·TP + FP + FN) of one class (`f1_score`); 0 where nothing is labelled or predicted so.
     public func f1(_ c: Int) -> Double {
         let labelled = counts[c].reduce(0, +)

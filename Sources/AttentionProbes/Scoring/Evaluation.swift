@@ -13,14 +13,20 @@ public struct Evaluation: Sendable, Encodable {
     public let loss: Double
     /// The share of sequences predicted right; for multilabel, in every class.
     public let accuracy: Double?
+    /// Mean over classes of the share predicted right (binary, multiclass).
+    public let balancedAccuracy: Double?
     /// Area under the ROC curve: binary; multilabel, the mean over classes that have both labels.
     public let auroc: Double?
     /// Average precision; likewise.
     public let averagePrecision: Double?
     /// F1 of the second class (binary), mean over classes (multiclass, multilabel).
     public let f1: Double?
-    /// Highest recall with at most 1 % false positives (binary).
-    public let recallAt1FPR: Double?
+    /// Highest recall with at most 0.1 %, 1 % and 5 % false positives (binary).
+    public let recallAt01FPR, recallAt1FPR, recallAt5FPR: Double?
+    /// Mean squared difference of probabilities and outcomes (binary, multiclass).
+    public let brierScore: Double?
+    /// Mean difference of confidence and accuracy over ten bins (binary, multiclass).
+    public let expectedCalibrationError: Double?
     /// Coefficient of determination, mean over outputs that vary (regression).
     public let r2: Double?
     /// Mean squared error over all outputs (regression).
@@ -35,7 +41,12 @@ public struct Evaluation: Sendable, Encodable {
     private enum CodingKeys: String, CodingKey {
         case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold
         case averagePrecision = "average_precision"
+        case balancedAccuracy = "balanced_accuracy"
+        case recallAt01FPR = "recall_at_0_1_fpr"
         case recallAt1FPR = "recall_at_1_fpr"
+        case recallAt5FPR = "recall_at_5_fpr"
+        case brierScore = "brier_score"
+        case expectedCalibrationError = "expected_calibration_error"
         case meanSquaredError = "mean_squared_error"
         case confusionMatrix = "confusion_matrix"
         case entropyRatio = "entropy_ratio"
@@ -50,13 +61,17 @@ public struct Evaluation: Sendable, Encodable {
         try container.encode(tokens, forKey: .tokens)
         try container.encode(loss, forKey: .loss)
         let ranking: [(CodingKeys, Double?)] = [
-            (.auroc, auroc), (.averagePrecision, averagePrecision), (.recallAt1FPR, recallAt1FPR),
+            (.auroc, auroc), (.averagePrecision, averagePrecision), (.recallAt01FPR, recallAt01FPR),
+            (.recallAt1FPR, recallAt1FPR), (.recallAt5FPR, recallAt5FPR),
         ]
         for (key, value) in ranking where value != nil || task == "binary" {
             try container.encode(value, forKey: key)
         }
         try container.encodeIfPresent(accuracy, forKey: .accuracy)
+        try container.encodeIfPresent(balancedAccuracy, forKey: .balancedAccuracy)
         try container.encodeIfPresent(f1, forKey: .f1)
+        try container.encodeIfPresent(brierScore, forKey: .brierScore)
+        try container.encodeIfPresent(expectedCalibrationError, forKey: .expectedCalibrationError)
         try container.encodeIfPresent(r2, forKey: .r2)
         try container.encodeIfPresent(meanSquaredError, forKey: .meanSquaredError)
         try container.encodeIfPresent(confusionMatrix, forKey: .confusionMatrix)
@@ -91,15 +106,22 @@ extension Probe {
         var confusion: ConfusionMatrix?
         var curves: [RankingCurve] = []
         var (accuracy, f1, r2, error): (Double?, Double?, Double?, Double?)
+        var (brier, calibration): (Double?, Double?)
         switch (task, targets) {
         case (.binary, .classes(let labels)):
             let matrix = ConfusionMatrix(labels: labels, predictions: predictions.map { $0[0] }, classes: 2)
             (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.f1(1))
-            curves = [RankingCurve(scores: logits.map { $0[0] }, isPositive: labels.map { $0 == 1 })]
+            let isPositive = labels.map { $0 == 1 }
+            curves = [RankingCurve(scores: logits.map { $0[0] }, isPositive: isPositive)]
+            brier = AttentionProbes.brierScore(probabilities, labels)
+            calibration = AttentionProbes.expectedCalibrationError(probabilities.map { $0[0] }, isPositive)
         case (.multiclass(let classes), .classes(let labels)):
             let matrix = ConfusionMatrix(
                 labels: labels, predictions: predictions.map { $0[0] }, classes: classes.count)
             (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.macroF1)
+            brier = AttentionProbes.brierScore(probabilities, labels)
+            calibration = AttentionProbes.expectedCalibrationError(
+                probabilities.map { $0.max() ?? 0 }, zip(predictions, labels).map { $0[0] == $1 })
         case (.multilabel(let classes), .values(let values)):
             let columns = classes.indices.map { c in
                 (
@@ -130,9 +152,13 @@ extension Probe {
         let isBinary = task.outputs == 1 && task.hasThreshold
         return Evaluation(
             task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),
-            accuracy: accuracy, auroc: mean(curves.compactMap(\.auroc)),
+            accuracy: accuracy, balancedAccuracy: confusion?.balancedAccuracy,
+            auroc: mean(curves.compactMap(\.auroc)),
             averagePrecision: mean(curves.compactMap(\.averagePrecision)), f1: f1,
-            recallAt1FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.01) : nil, r2: r2,
+            recallAt01FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.001) : nil,
+            recallAt1FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.01) : nil,
+            recallAt5FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.05) : nil,
+            brierScore: brier, expectedCalibrationError: calibration, r2: r2,
             meanSquaredError: error, confusionMatrix: confusion, entropyRatio: entropyRatios(scores, data),
             threshold: task.hasThreshold ? threshold : nil)
     }

@@ -49,7 +49,7 @@ public struct Trainer: Sendable {
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
         let task = try task ?? data.task()
-        var options = options ?? TrainingOptions(.suited(to: configuration.kind, task))
+        var options = options ?? .suited(to: configuration.kind, task)
         if configuration.kind == .last { options.tokenDropout = 0 }
         let (training, heldOut) = try split(data, validation, options)
         _ = try training.targets(for: task)

@@ -59,6 +59,18 @@ public struct TrainingOptions: Sendable, Equatable {
         seed = 0
         threads = .max
     }
+
+    /// The defaults for a kind of probe and a task. Probes on pooled scores of tokens learn at 0.01:
+    /// a maximum moves few tokens a step, and at the rate of attention probes 30 epochs are too few.
+    ///
+    /// - Parameter optimizer: nil for the one that suits.
+    public static func suited(
+        to kind: ProbeKind, _ task: ProbeTask, optimizer: Optimizer? = nil
+    ) -> TrainingOptions {
+        var options = TrainingOptions(optimizer ?? .suited(to: kind, task))
+        if [.max, .topk, .softmax, .rolling, .multimax].contains(kind) { options.learningRate = 1e-2 }
+        return options
+    }
 }
 
 /// How far training has come.

@@ -1,0 +1,42 @@
+// How well probabilities agree with what happens.
+
+/// The mean squared difference of probability and outcome (`brier_score_loss`): for two classes of the
+/// second's probability, for more Σ_c (p_c - y_c)² over the classes.
+///
+/// - Parameters:
+///   - probabilities: one value a sequence for two classes, else one a class.
+///   - labels: class indices.
+public func brierScore(_ probabilities: [[Float]], _ labels: [Int]) -> Double {
+    precondition(probabilities.count == labels.count, "one label a sequence")
+    let sum = zip(probabilities, labels).reduce(0.0) { sum, pair in
+        let (p, label) = pair
+        let squares = p.indices.map { c in
+            let outcome = p.count == 1 ? label == 1 : label == c
+            let difference = Double(p[c]) - (outcome ? 1 : 0)
+            return difference * difference
+        }
+        return sum + squares.reduce(0, +)
+    }
+    return sum / Double(max(1, labels.count))
+}
+
+/// The expected calibration error: predictions are put into ten bins of equal width by their
+/// confidence, and of each bin the difference between mean confidence and accuracy counts by its size
+/// (Naeini et al., 2015; Guo et al., 2017).
+///
+/// For two classes the confidence is the second's probability, and accuracy the share of that class,
+/// so that both ends of the scale are checked.
+///
+/// - Parameters:
+///   - confidences: from 0 to 1.
+///   - isRight: whether what the confidence is about came true.
+public func expectedCalibrationError(_ confidences: [Float], _ isRight: [Bool]) -> Double {
+    precondition(confidences.count == isRight.count, "one outcome a confidence")
+    var bins = Array(repeating: (confidence: 0.0, right: 0), count: 10)
+    for (confidence, isRight) in zip(confidences, isRight) {
+        let bin = min(9, Int(confidence * 10))
+        bins[bin].confidence += Double(confidence)
+        bins[bin].right += isRight ? 1 : 0
+    }
+    return bins.reduce(0) { $0 + abs($1.confidence - Double($1.right)) } / Double(max(1, isRight.count))
+}
