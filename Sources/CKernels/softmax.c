@@ -12,6 +12,8 @@ typedef int32_t i16 __attribute__((vector_size(64), aligned(4)));
 // next term is below 2^-26. ln 2 is subtracted in two parts, of which k times the first is exact.
 static ALWAYS_INLINE v16 exponential(v16 x) {
     const float round_to_integer = 0x1.8p23f;
+    // All bits set where x is too small; NaN compares false and stays.
+    i16 vanishes = x < -87.3f;
     v16 k = (x * 0x1.715476p0f + round_to_integer) - round_to_integer;
     v16 r = (x - k * 0x1.62e4p-1f) - k * 0x1.7f7d1cp-20f;
     v16 p = r * (1.0f / 5040) + (1.0f / 720);
@@ -20,11 +22,10 @@ static ALWAYS_INLINE v16 exponential(v16 x) {
     p = p * r + (1.0f / 6);
     p = p * r + 0.5f;
     p = p * r * r + r + 1.0f;
-    i16 exponent = (__builtin_convertvector(k, i16) + 127) << 23;
+    // What vanishes, or is NaN, must not be converted to an integer that it does not fit.
+    i16 exponent = (__builtin_convertvector(__builtin_elementwise_max(k, (v16){0} - 127), i16) + 127) << 23;
     v16 scale;
     memcpy(&scale, &exponent, sizeof scale);
-    // All bits set where x is too small; NaN compares false and stays.
-    i16 vanishes = x < -87.3f;
     return (v16)((i16)(p * scale) & ~vanishes);
 }
 
@@ -42,6 +43,13 @@ static ALWAYS_INLINE double total(d16 sums) {
     return sums[0];
 }
 
+// Sixteen logits from `i` on with their positions added; -∞ beyond `count`.
+static ALWAYS_INLINE v16 shifted(const float *logits, ptrdiff_t count, ptrdiff_t i, float slope, v16 position) {
+    v16 values = load(logits + i, count - i, 0) + slope * (position + (float)i);
+    for (ptrdiff_t lane = count - i; lane < 16; lane++) values[lane] = -INFINITY;
+    return values;
+}
+
 // weights ← softmax(logits + slope·(start + index)), sixteen at a time; the logits are read twice
 // instead of being kept.
 static ALWAYS_INLINE void ck_softmax_body(const int registers, const float *logits, ptrdiff_t count, float slope,
@@ -51,14 +59,13 @@ static ALWAYS_INLINE void ck_softmax_body(const int registers, const float *logi
     for (int i = 0; i < 16; i++) position[i] = start + (float)i;
     largest -= INFINITY;
     for (ptrdiff_t i = 0; i < count; i += 16) {
-        v16 shifted = load(logits + i, count - i, -INFINITY) + slope * (position + (float)i);
-        largest = __builtin_elementwise_max(largest, shifted);
+        largest = __builtin_elementwise_max(largest, shifted(logits, count, i, slope, position));
     }
     float maximum = largest[0];
     for (int i = 1; i < 16; i++) maximum = largest[i] > maximum ? largest[i] : maximum;
     d16 sums = {0}, products = {0};
     for (ptrdiff_t i = 0; i < count; i += 16) {
-        v16 below = load(logits + i, count - i, -INFINITY) + slope * (position + (float)i) - maximum;
+        v16 below = shifted(logits, count, i, slope, position) - maximum;
         v16 e = exponential(below);
         sums += __builtin_convertvector(e, d16);
         // Where e is 0, so is its share of the entropy.

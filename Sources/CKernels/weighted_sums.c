@@ -4,7 +4,7 @@
 //
 // Columns are the outer loop: the tile's part of them, a few KB, stays in the first-level cache for
 // all groups of rows. What the processor's own prefetching does not see, a few numbers of each of
-// many tokens, the first group fetches three steps ahead.
+// many tokens, the first full group fetches three steps ahead.
 #include "dispatch.h"
 #include "kernels.h"
 

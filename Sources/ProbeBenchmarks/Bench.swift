@@ -21,6 +21,8 @@ struct Bench: ParsableCommand {
               scripts/bench --peers --python venv/bin/python
               scripts/bench --only shapes --shape 2304,8,1
 
+            The section on files writes 8 GB into the folder for temporary files.
+
             With ATTENTION_PROBES_KERNELS=avx2 and OPENBLAS_CORETYPE=Haswell in the environment it \
             shows what a processor without AVX-512 gets.
             """)
@@ -35,7 +37,8 @@ struct Bench: ParsableCommand {
     var shape: [Shape] = []
     @Flag(help: "Also PyTorch and scikit-learn.")
     var peers = false
-    @Option(help: "The Python that has torch, numpy, scikit-learn and safetensors.")
+    @Option(
+        help: "The Python that has torch, numpy, scikit-learn and safetensors; a path from the top folder.")
     var python = "python3"
     @Flag(help: "Leave out plain Swift, Swift SIMD and the tall product.")
     var noBaselines = false

@@ -4,7 +4,10 @@ import Foundation
 struct Timing: Encodable {
     let seconds: [Double]
 
-    var median: Double { seconds.sorted()[seconds.count / 2] }
+    var median: Double {
+        let sorted = seconds.sorted()
+        return (sorted[seconds.count / 2] + sorted[(seconds.count - 1) / 2]) / 2
+    }
     var least: Double { seconds.min() ?? 0 }
     var most: Double { seconds.max() ?? 0 }
 

@@ -1,5 +1,8 @@
 private import Foundation
 
+// Written before the handler that reads it is there.
+private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
+
 /// A file mapped read-only into memory: its pages are read when they are first looked at, and the
 /// system may drop them again, so a file larger than memory costs address space only.
 ///
@@ -42,6 +45,21 @@ private import Foundation
 
     deinit {
         if let base = unsafe base { unsafe munmap(UnsafeMutableRawPointer(mutating: base), count) }
+    }
+
+    /// Makes the loss of mapped bytes an input error of the whole process: where a file is cut or its disk
+    /// fails while it is read, the process says so and exits with status 74 instead of crashing.
+    ///
+    /// For programs, once, at their start; a library leaves signals alone.
+    ///
+    /// - Parameter message: the line to write to standard error.
+    public static func exitWhenBytesAreLost(_ message: StaticString) {
+        unsafe lostBytesMessage = message
+        signal(SIGBUS) { _ in
+            // Only what may be called in a signal handler.
+            _ = unsafe write(2, lostBytesMessage.utf8Start, lostBytesMessage.utf8CodeUnitCount)
+            _exit(74)
+        }
     }
 
     /// Lends the bytes of a range, without a copy.

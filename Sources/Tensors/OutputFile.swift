@@ -14,7 +14,14 @@ public final class OutputFile {
     private var isCommitted = false
 
     /// Where a resumable write to a target keeps what it has so far.
-    public static func partialPath(_ path: String) -> String { path + ".partial" }
+    public static func partialPath(_ path: String) -> String { resolved(path) + ".partial" }
+
+    // Through links, so that a link to a file stays a link, and what is renamed is on the same disk.
+    private static func resolved(_ path: String) -> String {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return path }
+        return URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
 
     /// Opens a target for writing; an existing file keeps its content until `commit`.
     ///
@@ -35,8 +42,7 @@ public final class OutputFile {
             replacement = nil
             return
         }
-        // Through links, so that a link to a file stays a link.
-        let target = exists ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
+        let target = Self.resolved(path)
         let temporary: String
         if resumingAt == nil {
             let folder = URL(fileURLWithPath: target).deletingLastPathComponent()
@@ -47,6 +53,12 @@ public final class OutputFile {
         let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (resumingAt == nil ? O_EXCL : 0)
         descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
         if let resumingAt {
+            // Two runs must not write one file.
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                let code = errno
+                close(descriptor)
+                throw SystemError(operation: "lock", path: temporary, code: code)
+            }
             _ = try checked(Int(ftruncate(descriptor, resumingAt)), "write", path)
             _ = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
         }

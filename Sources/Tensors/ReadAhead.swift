@@ -22,6 +22,8 @@ public final class ReadAhead: Sendable {
     // Enough to keep a disk busy, little beside the memory of a machine.
     private static let distance = 256 << 20
     private static let pieceSize = 16 << 20
+    // A file up to this size comes whole when its header is looked at.
+    private static let smallFile = 128 << 10
 
     private final class State: Sendable {
         let used = Atomic(0)
@@ -31,8 +33,7 @@ public final class ReadAhead: Sendable {
 
     /// Starts reading; nothing happens where there is less to read than is worth a thread.
     public init(_ parts: some Sequence<Part>) {
-        // A small file comes whole when its header is looked at.
-        let parts = Self.joined(parts).filter { $0.bytes.count > 128 << 10 }
+        let parts = Self.joined(parts)
         guard parts.reduce(0, { $0 + $1.bytes.count }) > Self.pieceSize else { return }
         Thread.detachNewThread { [state] in Self.read(parts, state) }
     }
@@ -69,7 +70,10 @@ public final class ReadAhead: Sendable {
                 if state.isStopped.load(ordering: .relaxed) { return }
                 // What is used already needs no reading.
                 done += end - start
-                if done > state.used.load(ordering: .relaxed) { part.file.populate(start..<end) }
+                guard done > state.used.load(ordering: .relaxed), part.file.count > smallFile else {
+                    continue
+                }
+                part.file.populate(start..<end)
             }
         }
     }

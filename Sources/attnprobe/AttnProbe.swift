@@ -21,6 +21,8 @@ struct AttnProbe: ParsableCommand {
 
     static func main() {
         BLAS.endIdleThreads()
+        MappedFile.exitWhenBytesAreLost(
+            "attnprobe: an input file was cut, or its disk failed, while it was read\n")
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -50,7 +50,11 @@ struct Score: ParsableCommand {
         let (probePaths, dataPaths) = try ProbePaths.split(paths)
         let probes = try ProbeSet(paths: probePaths)
         let data = try shared.open(dataPaths, labelled: false)
-        try out.map { try shared.checkOutput($0, isNoneOf: probePaths + data.files.map(\.path)) }
+        if let out {
+            let inputs = probePaths + data.files.map(\.path)
+            try shared.checkOutput(out, isNoneOf: inputs)
+            if isResumable { try shared.checkOutput(OutputFile.partialPath(out), isNoneOf: inputs) }
+        }
         let names = ProbePaths.names(probePaths)
         let kept = try keptRows(probes, names, data)
         let output =
@@ -85,8 +89,13 @@ struct Score: ParsableCommand {
     private func keptRows(_ probes: ProbeSet, _ names: [String], _ data: ActivationSet) throws
         -> PartialScores
     {
-        guard resume, let path = out.map(OutputFile.partialPath), FileManager.default.fileExists(atPath: path)
+        guard isResumable, let path = out.map(OutputFile.partialPath),
+            FileManager.default.fileExists(atPath: path)
         else { return .none }
+        guard resume else {
+            throw ValidationError(
+                "\(path) holds rows of a run that did not end: give --resume to go on, or delete it")
+        }
         let kept = try PartialScores(path: path, chosenFormat, probes, names: names, data)
         shared.note("going on behind \(kept.rows) of \(data.count) rows in \(path)")
         return kept
@@ -101,10 +110,14 @@ enum ProbePaths {
         let others = try paths.dropFirst().prefix { try isProbe(ActivationSet.files($0)[0]) }
         let data = Array(paths.dropFirst(1 + others.count))
         guard !data.isEmpty else {
-            throw ValidationError("expected activation files after the probes, found only probes")
+            throw ValidationError("expected probes and then activation files, found no activation files last")
+        }
+        if let late = try data.first(where: { try isProbe(ActivationSet.files($0)[0]) }) {
+            throw ValidationError("expected all probes before the data, found \(late) behind them")
         }
         let probes = try first + others.flatMap(ActivationSet.files)
-        for (index, path) in probes.enumerated() where probes[..<index].contains(path) {
+        for (index, path) in probes.enumerated()
+        where probes[..<index].contains(where: { isSameFile($0, path) }) {
             throw ValidationError("the probe \(path) is given twice")
         }
         return (probes, data)
@@ -115,12 +128,13 @@ enum ProbePaths {
         (try? Safetensors(path: path))?.metadata["format"] == Probe.fileFormat
     }
 
-    /// What to call probes: their files' names without the ending, with folders where those are the
-    /// same.
+    /// What to call probes: their files' names without the ending; where two are the same, their paths.
     static func names(_ paths: [String]) -> [String] {
-        let stems = paths.map { URL(fileURLWithPath: $0).deletingPathExtension() }
-        let short = stems.map(\.lastPathComponent)
-        return Set(short).count == short.count ? short : paths
+        let short = paths.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
+        return zip(paths, short).map { path, name in
+            short.count { $0 == name } == 1
+                ? name : path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path
+        }
     }
 }
 

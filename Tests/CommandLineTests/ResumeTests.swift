@@ -141,4 +141,63 @@ struct ResumeTests {
         let result = try Command.run("score", probes[0], folder("probes"), folder("shards"))
         #expect(result.status == 64 && result.error.contains("given twice"))
     }
+
+    @Test func rowsOfEarlierRunsAreNotThrownAway() throws {
+        let out = folder("scores.jsonl")
+        _ = try Command.run("score", probes[0], folder("shards"), "--out", out)
+        let kept = try content("scores.jsonl.partial")
+        let again = try Command.run("score", probes[0], folder("shards"), "--out", out)
+        #expect(again.status == 64 && again.error.contains("--resume"))
+        #expect(try content("scores.jsonl.partial") == kept)
+    }
+
+    @Test func anInputIsNeverThePartialOutput() throws {
+        let data = try folder.write(good.file, to: "scores.jsonl.partial")
+        let result = try Command.run("score", probes[0], data, "--out", folder("scores.jsonl"))
+        #expect(result.status == 64 && result.error.contains("is also an input"))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: data)) == Data(good.file))
+    }
+
+    // Every id of the kept rows is compared, also with quotation marks in it.
+    @Test(arguments: ["jsonl", "csv"])
+    func idsAreCompared(format: String) throws {
+        let ids = ["s1\"0", "s,2\"", "line\nbreak"]
+        let offsets = ids.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.utf8.count) }
+        let named = good.with("hidden_states", "F32", [3, 2], floatBytes(1, 2, 3, 4, 5, 6))
+            .with("offsets", "I64", [4], integerBytes(0, 1, 2, 3)).without("labels")
+            .with("sequence_ids", "U8", [offsets[3]], ids.flatMap { Array($0.utf8) })
+            .with("sequence_ids_offsets", "I64", [4], offsets.flatMap { integerBytes($0) })
+        let data = try folder.write(named.file, to: "named.safetensors")
+        let (out, whole) = (folder("scores.\(format)"), folder("whole.\(format)"))
+        #expect(try Command.run("score", probes[0], data, "--out", whole).status == 0)
+        let rows = try content("whole.\(format)")
+        let partial = folder("scores.\(format).partial")
+        try rows.dropLast(4).description.write(toFile: partial, atomically: true, encoding: .utf8)
+        #expect(try Command.run("score", probes[0], data, "--out", out, "--resume").status == 0)
+        #expect(try content("scores.\(format)") == rows)
+
+        let other = rows.replacing("s,2", with: "s,3")
+        try other.write(toFile: partial, atomically: true, encoding: .utf8)
+        let refused = try Command.run("score", probes[0], data, "--out", out, "--resume")
+        #expect(refused.status == 65 && refused.error.contains("found others"))
+    }
+
+    @Test func probesBehindTheDataAreAMistake() throws {
+        let result = try Command.run("score", probes[0], folder("shards"), probes[1])
+        #expect(result.status == 64 && result.error.contains("before the data"))
+    }
+
+    // A link keeps pointing where it did; the partial file is beside what it points to.
+    @Test func linksAreFollowed() throws {
+        try repair()
+        try FileManager.default.createDirectory(
+            atPath: folder("elsewhere"), withIntermediateDirectories: false)
+        _ = try folder.write([], to: "elsewhere/scores.jsonl")
+        try FileManager.default.createSymbolicLink(
+            atPath: folder("link.jsonl"), withDestinationPath: folder("elsewhere/scores.jsonl"))
+        #expect(
+            try Command.run("score", probes[0], folder("shards"), "--out", folder("link.jsonl")).status == 0)
+        #expect(try content("elsewhere/scores.jsonl").split(separator: "\n").count == 6)
+        #expect(OutputFile.partialPath(folder("link.jsonl")).hasSuffix("elsewhere/scores.jsonl.partial"))
+    }
 }

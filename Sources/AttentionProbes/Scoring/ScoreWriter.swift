@@ -86,6 +86,12 @@ public struct ScoreWriter: Sendable {
         return Array(parts.joined())
     }
 
+    /// How the row of a sequence starts: with its id.
+    func rowStart(_ index: Int) -> [UInt8] {
+        let id = data.id(index)
+        return Array((format == .csv ? csvField(id) + "," : "{\"id\":\(json(id)),").utf8)
+    }
+
     /// What comes after the rows.
     public func tail() throws -> [UInt8] {
         guard format == .safetensors else { return [] }
