@@ -39,7 +39,7 @@ struct WideningTests {
             let floats = [value, middle, middle.nextUp, middle.nextDown].filter { $0.isFinite }
             #expect(narrowed(floats, as: .f16) == floats.map { Float16($0).bitPattern }, "\(pattern)")
         }
-        let special: [Float] = [65519, 65520, -1e30, .infinity, -.infinity, 1e-40, -1e-8]
+        let special: [Float] = [65519, 65520, -1e30, .infinity, -.infinity, .leastNonzeroMagnitude, -1e-8]
         #expect(narrowed(special, as: .f16) == special.map { Float16($0).bitPattern })
         #expect(Float16(bitPattern: narrowed([.nan], as: .f16)[0]).isNaN)
     }
