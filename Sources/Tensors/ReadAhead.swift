@@ -32,7 +32,7 @@ public final class ReadAhead: Sendable {
     private let state = State()
 
     /// Starts reading; nothing happens where there is less to read than is worth a thread.
-    public init(_ parts: some Sequence<Part>) {
+    public init(_ parts: [Part]) {
         let parts = Self.joined(parts)
         guard parts.reduce(0, { $0 + $1.bytes.count }) > Self.pieceSize else { return }
         Thread.detachNewThread { [state] in Self.read(parts, state) }
@@ -44,7 +44,7 @@ public final class ReadAhead: Sendable {
     deinit { state.isStopped.store(true, ordering: .relaxed) }
 
     // Neighbours as one.
-    private static func joined(_ parts: some Sequence<Part>) -> [Part] {
+    private static func joined(_ parts: [Part]) -> [Part] {
         var joined: [Part] = []
         for part in parts {
             if let last = joined.last, last.file === part.file,

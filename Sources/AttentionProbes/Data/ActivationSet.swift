@@ -125,13 +125,16 @@ public struct ActivationSet: Sendable {
 
     /// Starts to read the hidden states of sequences in the order of their use.
     func readAhead(_ order: some Sequence<Int>) -> ReadAhead {
-        ReadAhead(
-            order.lazy.compactMap { index in
+        var parts: [ReadAhead.Part] = []
+        if files.contains(where: { $0.batch.tokens.file != nil }) {
+            for index in order {
                 let location = locations[index]
                 let batch = files[location.file].batch
-                return batch.tokens.part(
-                    batch.offsets[location.sequence]..<batch.offsets[location.sequence + 1])
-            })
+                let rows = batch.offsets[location.sequence]..<batch.offsets[location.sequence + 1]
+                if let part = batch.tokens.part(rows) { parts.append(part) }
+            }
+        }
+        return ReadAhead(parts)
     }
 
     /// Whether the hidden states are in files that together take more than half of the machine's memory.
