@@ -17,6 +17,8 @@ struct Evaluate: ParsableCommand {
     var data: [String]
     @Option(help: "Also show the most attended tokens of so many documents, the most confident first.")
     var documents = 0
+    @Option(help: "Draws of the bootstrap for 95 % confidence intervals; 0 for none.")
+    var bootstrap = 1000
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
     @OptionGroup var shared: SharedOptions
@@ -25,6 +27,9 @@ struct Evaluate: ParsableCommand {
         guard documents >= 0 else {
             throw ValidationError("--documents: expected 0 or more, found \(documents)")
         }
+        guard bootstrap >= 0 else {
+            throw ValidationError("--bootstrap: expected 0 or more, found \(bootstrap)")
+        }
     }
 
     func run() throws {
@@ -32,7 +37,8 @@ struct Evaluate: ParsableCommand {
         let data = try shared.open(data)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         var progress = ScoreProgress(data)
-        let evaluation = try probe.evaluate(data, threads: shared.threadCount) { range in
+        let draws = bootstrap > 0 ? Bootstrap(replicates: bootstrap, seed: shared.seed) : nil
+        let evaluation = try probe.evaluate(data, threads: shared.threadCount, bootstrap: draws) { range in
             progress.add(range)
             line.show(progress.line(line.elapsed))
         }
@@ -79,7 +85,16 @@ extension Evaluation {
             ("mean squared error", meanSquaredError),
             ("threshold", threshold),
         ]
-        rows += figures.compactMap { name, value in value.map { (name, decimal($0)) } }
+        let intervalNames = [
+            "accuracy": "accuracy", "balanced accuracy": "balanced_accuracy", "AUROC": "auroc",
+            "average precision": "average_precision", "F1": "f1", "recall at 1% FPR": "recall_at_1_fpr",
+        ]
+        rows += figures.compactMap { name, value in
+            guard let value else { return nil }
+            let interval = intervalNames[name].flatMap { intervals[$0] }
+            let range = interval.map { "  (\(decimal($0.lowerBound)) to \(decimal($0.upperBound)))" } ?? ""
+            return (name, decimal(value) + range)
+        }
         if let entropyRatio {
             rows.append(
                 ("entropy ratio", entropyRatio.map { String(format: "%.2f", $0) }.joined(separator: " ")))

@@ -5,4 +5,5 @@ enum RandomStream {
     static let initialParameters: UInt64 = 2
     static let order: UInt64 = 3
     static let tokenDropout: UInt64 = 4
+    static let bootstrap: UInt64 = 5
 }

@@ -37,9 +37,12 @@ public struct Evaluation: Sendable, Encodable {
     public let entropyRatio: [Double]?
     /// The probability from which on a class counts as present (binary, multilabel).
     public let threshold: Double?
+    /// 95 % confidence intervals of figures by their names in JSON (binary, multiclass); empty without a
+    /// bootstrap.
+    public let intervals: [String: ClosedRange<Double>]
 
     private enum CodingKeys: String, CodingKey {
-        case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold
+        case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold, intervals
         case averagePrecision = "average_precision"
         case balancedAccuracy = "balanced_accuracy"
         case recallAt01FPR = "recall_at_0_1_fpr"
@@ -77,17 +80,23 @@ public struct Evaluation: Sendable, Encodable {
         try container.encodeIfPresent(confusionMatrix, forKey: .confusionMatrix)
         try container.encodeIfPresent(entropyRatio, forKey: .entropyRatio)
         try container.encodeIfPresent(threshold, forKey: .threshold)
+        if !intervals.isEmpty {
+            try container.encode(
+                intervals.mapValues { [$0.lowerBound, $0.upperBound] }, forKey: .intervals)
+        }
     }
 }
 
 extension Probe {
     /// Scores labelled sequences and compares.
     ///
-    /// - Parameter progress: is told the sequences of each chunk when they are scored.
+    /// - Parameters:
+    ///   - bootstrap: how to find confidence intervals; nil for none.
+    ///   - progress: is told the sequences of each chunk when they are scored.
     /// - Throws: `DataError` where there are no labels, or labels, classes or width do not fit the
     ///   probe, or a hidden state is not finite.
     public func evaluate(
-        _ data: ActivationSet, threads: Int = Parallel.availableThreads,
+        _ data: ActivationSet, threads: Int = Parallel.availableThreads, bootstrap: Bootstrap? = nil,
         progress: (Range<Int>) -> Void = { _ in }
     ) throws -> Evaluation {
         let targets = try data.targets(for: task)
@@ -149,6 +158,13 @@ extension Probe {
             error = AttentionProbes.meanSquaredError(scores.logits.storage, values.storage)
         default: preconditionFailure("targets were checked against the task")
         }
+        var intervals: [String: ClosedRange<Double>] = [:]
+        if let bootstrap, let confusion, case .classes(let labels) = targets {
+            let classes = confusion.counts.count
+            intervals = try bootstrap.intervals(
+                labels: labels, predictions: predictions.map { $0[0] }, classes: classes,
+                scores: classes == 2 && task.outputs == 1 ? logits.map { $0[0] } : nil, threads: threads)
+        }
         let isBinary = task.outputs == 1 && task.hasThreshold
         return Evaluation(
             task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),
@@ -160,7 +176,7 @@ extension Probe {
             recallAt5FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.05) : nil,
             brierScore: brier, expectedCalibrationError: calibration, r2: r2,
             meanSquaredError: error, confusionMatrix: confusion, entropyRatio: entropyRatios(scores, data),
-            threshold: task.hasThreshold ? threshold : nil)
+            threshold: task.hasThreshold ? threshold : nil, intervals: intervals)
     }
 
     private func entropyRatios(_ scores: Scores, _ data: ActivationSet) -> [Double]? {

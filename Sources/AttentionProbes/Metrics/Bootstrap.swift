@@ -1,0 +1,55 @@
+// Confidence intervals by the stratified percentile bootstrap (Efron, 1979): sequences are drawn anew,
+// with replacement and as many of each class as there are, and the middle 95 % of a figure over all
+// draws are its interval. Draw r takes its random numbers from stream r of the seed, so the result
+// does not depend on threads.
+public import Tensors
+
+/// How often to draw, and from which seed.
+public struct Bootstrap: Sendable, Equatable {
+    /// Draws.
+    public let replicates: Int
+    /// Seed of the draws.
+    public let seed: UInt64
+
+    /// - Precondition: at least one draw.
+    public init(replicates: Int = 1000, seed: UInt64 = 0) {
+        precondition(replicates > 0, "at least one draw")
+        self.replicates = replicates
+        self.seed = seed
+    }
+
+    /// The 95 % intervals of figures of a sample; nil for a figure that some draw does not have.
+    ///
+    /// - Parameters:
+    ///   - strata: the indices of each class; classes without any are left out.
+    ///   - figures: the figures of a draw, always as many.
+    public func intervals(
+        strata: [[Int]], threads: Int = Parallel.availableThreads,
+        _ figures: @Sendable ([Int]) -> [Double?]
+    ) throws -> [ClosedRange<Double>?] {
+        let strata = strata.filter { !$0.isEmpty }
+        let draws = try Parallel.map(count: replicates, threads: threads) { replicate in
+            var generator = SeededGenerator(
+                seed: seed, stream: RandomStream.bootstrap &+ UInt64(replicate))
+            return figures(
+                strata.flatMap { stratum in
+                    stratum.map { _ in stratum[Int.random(in: 0..<stratum.count, using: &generator)] }
+                })
+        }
+        return draws[0].indices.map { figure in
+            let values = draws.compactMap { $0[figure] }.sorted()
+            guard values.count == replicates else { return nil }
+            return quantile(values, 0.025)...quantile(values, 0.975)
+        }
+    }
+}
+
+/// A quantile of sorted values, linear between neighbours (NumPy's default).
+///
+/// - Precondition: there is a value, and `share` is from 0 to 1.
+func quantile(_ sorted: [Double], _ share: Double) -> Double {
+    let place = share * Double(sorted.count - 1)
+    let below = Int(place)
+    let above = min(below + 1, sorted.count - 1)
+    return sorted[below] + (place - Double(below)) * (sorted[above] - sorted[below])
+}
