@@ -99,6 +99,14 @@ extension Evaluation {
             rows.append(
                 ("entropy ratio", entropyRatio.map { String(format: "%.2f", $0) }.joined(separator: " ")))
         }
+        rows += byLength.map { third in
+            let area = third.auroc.map { ", AUROC \(decimal($0))" } ?? ""
+            return (
+                "\(third.name) ones",
+                "accuracy \(decimal(third.accuracy))\(area)  (\(third.sequences) of "
+                    + "\(third.tokens.lowerBound) to \(third.tokens.upperBound) tokens)"
+            )
+        }
         let width = rows.map(\.0.count).max() ?? 0
         var lines = rows.map { $0.0.filled(to: width + 2) + $0.1 }
         if let confusionMatrix, let classes {

@@ -40,10 +40,13 @@ public struct Evaluation: Sendable, Encodable {
     /// 95 % confidence intervals of figures by their names in JSON (binary, multiclass); empty without a
     /// bootstrap.
     public let intervals: [String: ClosedRange<Double>]
+    /// Figures of the short, middle and long sequences (binary, multiclass); else empty.
+    public let byLength: [LengthFigures]
 
     private enum CodingKeys: String, CodingKey {
         case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold, intervals
         case averagePrecision = "average_precision"
+        case byLength = "by_length"
         case balancedAccuracy = "balanced_accuracy"
         case recallAt01FPR = "recall_at_0_1_fpr"
         case recallAt1FPR = "recall_at_1_fpr"
@@ -80,6 +83,7 @@ public struct Evaluation: Sendable, Encodable {
         try container.encodeIfPresent(confusionMatrix, forKey: .confusionMatrix)
         try container.encodeIfPresent(entropyRatio, forKey: .entropyRatio)
         try container.encodeIfPresent(threshold, forKey: .threshold)
+        if !byLength.isEmpty { try container.encode(byLength, forKey: .byLength) }
         if !intervals.isEmpty {
             try container.encode(
                 intervals.mapValues { [$0.lowerBound, $0.upperBound] }, forKey: .intervals)
@@ -158,14 +162,20 @@ extension Probe {
             error = AttentionProbes.meanSquaredError(scores.logits.storage, values.storage)
         default: preconditionFailure("targets were checked against the task")
         }
-        var intervals: [String: ClosedRange<Double>] = [:]
-        if let bootstrap, let confusion, case .classes(let labels) = targets {
-            let classes = confusion.counts.count
-            intervals = try bootstrap.intervals(
-                labels: labels, predictions: predictions.map { $0[0] }, classes: classes,
-                scores: classes == 2 && task.outputs == 1 ? logits.map { $0[0] } : nil, threads: threads)
-        }
         let isBinary = task.outputs == 1 && task.hasThreshold
+        var intervals: [String: ClosedRange<Double>] = [:]
+        var byLength: [LengthFigures] = []
+        if let confusion, case .classes(let labels) = targets {
+            let classes = predictions.map { $0[0] }
+            let positiveScores = isBinary ? logits.map { $0[0] } : nil
+            byLength = LengthFigures.thirds(
+                lengths: data.indices.map { data[$0].count }, labels: labels, predictions: classes,
+                scores: positiveScores)
+            intervals =
+                try bootstrap?.intervals(
+                    labels: labels, predictions: classes, classes: confusion.counts.count,
+                    scores: positiveScores, threads: threads) ?? [:]
+        }
         return Evaluation(
             task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),
             accuracy: accuracy, balancedAccuracy: confusion?.balancedAccuracy,
@@ -176,7 +186,8 @@ extension Probe {
             recallAt5FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.05) : nil,
             brierScore: brier, expectedCalibrationError: calibration, r2: r2,
             meanSquaredError: error, confusionMatrix: confusion, entropyRatio: entropyRatios(scores, data),
-            threshold: task.hasThreshold ? threshold : nil, intervals: intervals)
+            threshold: task.hasThreshold ? threshold : nil, intervals: intervals,
+            byLength: byLength)
     }
 
     private func entropyRatios(_ scores: Scores, _ data: ActivationSet) -> [Double]? {
