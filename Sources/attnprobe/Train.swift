@@ -49,6 +49,12 @@ struct Train: ParsableCommand {
 
     @Option(help: "Optimiser. (default: lbfgs for mean, last, absmax, ema and regression, else adamw)")
     var optimizer: TrainingOptions.Optimizer?
+    @Option(
+        help: """
+            Probes to train, with successive seeds, and to average into one of so many times the heads \
+            (attention without a hidden layer, multimax, rolling-attention). (default: 1)
+            """)
+    var average: Int?
     @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
     @Option(help: "Sequences of a minibatch (adamw). (default: 32)")
@@ -95,6 +101,12 @@ struct Train: ParsableCommand {
             validationFraction.map { (0..<1).contains($0) } ?? true, "validation-fraction",
             "a number from 0 to below 1")
         try check(patience ?? 1 > 0, "patience", "at least 1")
+        try check((1...1000).contains(average ?? 1), "average", "a number from 1 to 1000")
+        try check(
+            average ?? 1 == 1 || probeConfiguration.canBeAveraged, "average",
+            "it only with attention without a hidden layer, multimax or rolling-attention")
+        try check(
+            (average ?? 1) * probeConfiguration.heads <= 4096, "average", "at most 4096 heads altogether")
         let isAttention = kind == .attention
         try check(
             heads == nil || kind.hasHeads, "heads",
@@ -134,22 +146,33 @@ struct Train: ParsableCommand {
         let task = try training.task(named: task?.rawValue)
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
-        let result = try withExtendedLifetime(interrupt) {
-            try Trainer(probeConfiguration, options: options(for: task)).fit(
-                training, validation: heldOut, task: task,
-                progress: { report in
-                    // Not before: bad data are refused in one sentence.
-                    if report.epoch <= 1 { shared.note(heading(training, task)) }
-                    line.show(progress(report, training.tokenCount, line.elapsed))
-                },
-                isInterrupted: { [flag = interrupt.flag] in flag.isSet })
+        var results: [Trainer.Result] = []
+        var isInterrupted = false
+        try withExtendedLifetime(interrupt) {
+            for number in 0..<(average ?? 1) where !isInterrupted {
+                var options = options(for: task)
+                options.seed &+= UInt64(number)
+                let start = line.elapsed
+                let result = try Trainer(probeConfiguration, options: options).fit(
+                    training, validation: heldOut, task: task,
+                    progress: { report in
+                        // Not before: bad data are refused in one sentence.
+                        if report.epoch <= 1, number == 0 { shared.note(heading(training, task)) }
+                        let name = average.map { "\(number + 1)/\($0) " } ?? ""
+                        line.show(name + progress(report, training.tokenCount, line.elapsed - start))
+                    },
+                    isInterrupted: { [flag = interrupt.flag] in flag.isSet })
+                isInterrupted = result.stop == .interrupted
+                if result.best != nil { results.append(result) }
+            }
         }
         line.finish()
-        guard let best = result.best else {
+        guard let result = results.last, let best = result.best else {
             shared.note("interrupted before there was anything to save")
             throw ExitCode(130)
         }
-        try result.probe.write(to: out)
+        let probes = results.map(\.probe)
+        try (probes.count > 1 ? Probe.average(probes) : probes[0]).write(to: out)
         if let first = result.history.first, !(best.loss <= first.loss) {
             shared.note(
                 "warning: the loss rose from \(significant(first.loss)) to \(significant(best.loss)); "
@@ -157,10 +180,10 @@ struct Train: ParsableCommand {
         }
         let validationLoss = best.validationLoss.map { ", validation \(significant($0))" } ?? ""
         shared.note(
-            "\(result.stop.rawValue): saved \(out) as of round \(best.epoch), "
+            "\((isInterrupted ? .interrupted : result.stop).rawValue): saved \(out) as of round \(best.epoch), "
                 + "loss \(significant(best.loss))\(validationLoss)")
         if json { try StandardOutput.print(Summary(result, best, out).json()) }
-        if result.stop == .interrupted { throw ExitCode(130) }
+        if isInterrupted { throw ExitCode(130) }
     }
 
     private func heading(_ data: ActivationSet, _ task: ProbeTask) -> String {

@@ -179,6 +179,8 @@ struct BadInputTests {
         ["train", "x"], ["train", "x", "--out", "y", "--heads", "0"],
         ["train", "x", "--out", "y", "--epochs", "-1"],
         ["train", "x", "--out", "y", "--kind", "median"],
+        ["train", "x", "--out", "y", "--kind", "mean", "--average", "2"],
+        ["train", "x", "--out", "y", "--hidden", "4", "--average", "2"],
         ["train", "x", "--out", "y", "--kind", "max", "--heads", "2"],
         ["train", "x", "--out", "y", "--kind", "rolling", "--window", "0"],
         ["train", "x", "--out", "y", "--kind", "mean", "--window", "3"],
