@@ -1,0 +1,40 @@
+import ArgumentParser
+import AttentionProbes
+import Foundation
+import Tensors
+
+/// Which paths of a command line are probes: the first, and those behind it that say so.
+enum ProbePaths {
+    /// Files of probes and paths of data; folders of probes are opened.
+    static func split(_ paths: [String]) throws -> (probes: [String], data: [String]) {
+        let first = try ActivationSet.files(paths[0])
+        let others = try paths.dropFirst().prefix { try isProbe(ActivationSet.files($0)[0]) }
+        let data = Array(paths.dropFirst(1 + others.count))
+        guard !data.isEmpty else {
+            throw ValidationError("expected probes and then activation files, found no activation files last")
+        }
+        if let late = try data.first(where: { try isProbe(ActivationSet.files($0)[0]) }) {
+            throw ValidationError("expected all probes before the data, found \(late) behind them")
+        }
+        let probes = try first + others.flatMap(ActivationSet.files)
+        for (index, path) in probes.enumerated()
+        where probes[..<index].contains(where: { isSameFile($0, path) }) {
+            throw ValidationError("the probe \(path) is given twice")
+        }
+        return (probes, data)
+    }
+
+    // A file that cannot be read is told apart later, with a better message.
+    private static func isProbe(_ path: String) -> Bool {
+        (try? Safetensors(path: path))?.metadata["format"] == Probe.fileFormat
+    }
+
+    /// What to call probes: their files' names without the ending; where two are the same, their paths.
+    static func names(_ paths: [String]) -> [String] {
+        let short = paths.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
+        return zip(paths, short).map { path, name in
+            short.count { $0 == name } == 1
+                ? name : path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path
+        }
+    }
+}
