@@ -22,7 +22,7 @@ struct AttendedDocument: Encodable {
         _ count: Int, _ probe: Probe, _ data: ActivationSet, _ threads: Int
     ) throws -> [AttendedDocument] {
         let scores = try probe.scores(data, threads: threads)
-        let probabilities = data.indices.map { probe.task.probabilities(scores.logits[row: $0]) }
+        let probabilities = data.indices.map { probe.probabilities(scores.logits[row: $0]) }
         let ranked = data.indices.sorted {
             let (a, b) = (probabilities[$0].max() ?? 0, probabilities[$1].max() ?? 0)
             return a == b ? $0 < $1 : a > b

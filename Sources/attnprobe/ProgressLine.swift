@@ -1,12 +1,16 @@
 import Foundation
+import Synchronization
 
 /// A line about progress on standard error: redrawn in place on a terminal; elsewhere written now
-/// and then as a plain line, the first and the last in any case.
-final class ProgressLine {
+/// and then as a plain line, the first and the last in any case. Any thread may write to it.
+final class ProgressLine: Sendable {
+    private struct State {
+        var last = Date.distantPast
+        var pending: String?
+    }
     private let isShown: Bool
     private let start = Date()
-    private var last = Date.distantPast
-    private var pending: String?
+    private let state = Mutex(State())
 
     init(isShown: Bool) { self.isShown = isShown }
 
@@ -16,30 +20,34 @@ final class ProgressLine {
     /// Shows a line, or keeps it for `finish` if the one before is recent.
     func show(_ line: @autoclosure () -> String) {
         guard isShown else { return }
-        let now = Date()
-        let isDue = now.timeIntervalSince(last) > (StandardError.isTerminal ? 0.05 : 5)
-        pending = line()
-        if isDue {
-            last = now
-            write()
+        let line = line()
+        state.withLock { state in
+            let now = Date()
+            let isDue = now.timeIntervalSince(state.last) > (StandardError.isTerminal ? 0.05 : 5)
+            state.pending = line
+            if isDue {
+                state.last = now
+                Self.write(&state)
+            }
         }
     }
 
     /// Shows what is still to be shown, and ends the line.
     func finish() {
         guard isShown else { return }
-        write()
+        state.withLock { Self.write(&$0) }
         abandon()
     }
 
     /// Ends the line as it is, before an error.
     func abandon() {
-        if isShown, StandardError.isTerminal, last != .distantPast { StandardError.print("") }
+        let hasShown = state.withLock { $0.last != .distantPast }
+        if isShown, StandardError.isTerminal, hasShown { StandardError.print("") }
     }
 
-    private func write() {
-        guard let line = pending else { return }
-        pending = nil
+    private static func write(_ state: inout State) {
+        guard let line = state.pending else { return }
+        state.pending = nil
         StandardError.print(
             StandardError.isTerminal ? "\r\u{1B}[K" + line : line,
             terminator: StandardError.isTerminal ? "" : "\n")

@@ -38,9 +38,10 @@ struct TrainingTests {
 
     @Test func lbfgsReachesTheOptimumOfALinearProbe() throws {
         // A convex loss with a penalty has one optimum: the gradient there is 0, from any scale.
-        let data = try needleSet(count: 80)
-        let result = try Trainer(.mean, options: options(.lbfgs) { $0.epochs = 300 }).fit(data)
+        let sequences = try needleSet(count: 80)
+        let result = try Trainer(.mean, options: options(.lbfgs) { $0.epochs = 300 }).fit(sequences)
         #expect(result.stop == .converged)
+        let data = try sequences.pooled(.mean, threads: 1)
         let standardization = try Standardization(data, threads: 1)
         let architecture = ProbeConfiguration.mean.architecture(width: data.width, outputs: 1)
         let objective = StandardizedObjective(

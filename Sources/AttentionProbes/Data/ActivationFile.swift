@@ -1,6 +1,6 @@
 // An activation file is safetensors: `hidden_states` (T×D, F32, F16 or BF16) and `offsets` (N+1,
 // I64) are required; `labels`, `groups` (N), `token_mask`, `token_ids` (T), `token_text` and
-// `sequence_ids` (bytes, each with its offsets) may be there. Metadata: `format`
+// `sequence_ids` (bytes, each with its offsets) may be there, and `weights` (N, F32 or F64). Metadata: `format`
 // attention-probes/activations, `version` 1, and optionally `classes`, a JSON list.
 public import Tensors
 
@@ -17,6 +17,8 @@ public struct ActivationFile: Sendable {
     public let classes: [String]?
     /// One number a sequence; sequences with the same are never split between folds.
     public let groups: [Int]?
+    /// How much each sequence counts in training; nil for all alike.
+    public let weights: [Float]?
     /// The file's metadata.
     public let metadata: [String: String]
     private let ids: TextTable?
@@ -29,18 +31,20 @@ public struct ActivationFile: Sendable {
 
     /// A batch in memory.
     ///
-    /// - Precondition: one target and one group a sequence, where there are any.
+    /// - Precondition: one target, group and weight a sequence, where there are any; weights positive.
     public init(
         _ batch: RaggedBatch, targets: Targets? = nil, classes: [String]? = nil, groups: [Int]? = nil,
-        name: String = "activations in memory"
+        weights: [Float]? = nil, name: String = "activations in memory"
     ) {
         precondition(targets.map { $0.count == batch.count } ?? true, "one target a sequence")
         precondition(groups.map { $0.count == batch.count } ?? true, "one group a sequence")
+        precondition(weights.map { $0.count == batch.count } ?? true, "one weight a sequence")
         path = name
         self.batch = batch
         self.targets = targets
         self.classes = classes
         self.groups = groups
+        self.weights = weights
         metadata = [:]
         ids = nil
         tokenTexts = nil
@@ -82,6 +86,7 @@ public struct ActivationFile: Sendable {
         metadata = file.metadata
         let count = batch.count
         groups = try file.optional("groups", types: ["I64"], shape: [count]).map(file.integers)
+        weights = try file.weights(count: count)
         tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: [tokens])
             .map { IntegerColumn(file, $0) }
         ids = try TextTable(file, "sequence_ids", count: count)
@@ -135,6 +140,17 @@ private let mostClasses = 65536
 extension Safetensors {
     fileprivate func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
         tensors[name] == nil ? nil : try require(name, types: types, shape: shape)
+    }
+
+    fileprivate func weights(count: Int) throws(DataError) -> [Float]? {
+        guard let tensor = try optional("weights", types: ["F32", "F64"], shape: [count]) else { return nil }
+        let weights = floats(tensor)
+        if let bad = weights.firstIndex(where: { !($0 > 0 && $0.isFinite) }) {
+            throw DataError(
+                .labels, file.path, "tensor weights, element \(bad)", expected: "a positive number",
+                found: "\(weights[bad])")
+        }
+        return weights
     }
 
     fileprivate func classes() throws(DataError) -> [String]? {

@@ -25,6 +25,8 @@ public struct ActivationSet: Sendable {
     public let classes: [String]?
     /// Their groups, if the files have any.
     public let groups: [Int]?
+    /// How much each counts in training, if the files say so.
+    public let weights: [Float]?
 
     /// Joins files.
     ///
@@ -41,11 +43,8 @@ public struct ActivationSet: Sendable {
             try first.checkWidth(file)
             guard labelled else { continue }
             try first.checkLabels(file)
-            guard (file.groups == nil) == (first.groups == nil) else {
-                throw DataError(
-                    .mismatch, file.path, expected: "groups in all files or in none",
-                    found: "a file that differs from \(first.path)")
-            }
+            try first.checkPresence(file, "groups") { $0.groups != nil }
+            try first.checkPresence(file, "weights") { $0.weights != nil }
         }
         self.files = files
         locations = files.enumerated().flatMap { index, file in
@@ -55,6 +54,7 @@ public struct ActivationSet: Sendable {
         let labelling = labelled ? first : nil
         classes = labelling?.classes
         groups = labelling?.groups.map { _ in files.flatMap { $0.groups! } }
+        weights = labelling?.weights.map { _ in files.flatMap { $0.weights! } }
         targets = labelling?.targets.map { Targets(joining: files.map { $0.targets! }, like: $0) }
     }
 
@@ -81,6 +81,24 @@ public struct ActivationSet: Sendable {
         return names.sorted().map { path.hasSuffix("/") ? path + $0 : path + "/" + $0 }
     }
 
+    private init(_ set: ActivationSet, groups: [Int]) {
+        files = set.files
+        locations = set.locations
+        starts = set.starts
+        targets = set.targets
+        classes = set.classes
+        weights = set.weights
+        self.groups = groups
+    }
+
+    /// The same sequences in other groups.
+    ///
+    /// - Precondition: one group a sequence.
+    public func grouped(_ groups: [Int]) -> ActivationSet {
+        precondition(groups.count == count, "one group a sequence")
+        return ActivationSet(self, groups: groups)
+    }
+
     private init(_ set: ActivationSet, selecting indices: [Int]) {
         files = set.files
         locations = indices.map { set.locations[$0] }
@@ -88,6 +106,7 @@ public struct ActivationSet: Sendable {
         targets = set.targets?.selecting(indices)
         classes = set.classes
         groups = set.groups.map { groups in indices.map { groups[$0] } }
+        weights = set.weights.map { weights in indices.map { weights[$0] } }
     }
 
     /// The set of some of the sequences, in the order given; hidden states are shared.
@@ -188,6 +207,15 @@ extension ActivationFile {
     fileprivate func checkLabels(_ other: ActivationFile) throws(DataError) {
         try check(other, "classes") { $0.classes?.joined(separator: ", ") ?? "none" }
         try check(other, "labels:") { $0.targets?.form ?? "none" }
+    }
+
+    fileprivate func checkPresence(
+        _ other: ActivationFile, _ what: String, _ has: (ActivationFile) -> Bool
+    ) throws(DataError) {
+        guard has(other) != has(self) else { return }
+        throw DataError(
+            .mismatch, other.path, expected: "\(what) in all files or in none",
+            found: "a file that differs from \(path)")
     }
 
     private func check(

@@ -34,8 +34,8 @@ extension ActivationSet {
         return ((0..<count).filter { !chosen.contains($0) }, second.sorted())
     }
 
-    // The class of each sequence; one stratum for all where targets are no classes.
-    private var strata: [Int] {
+    /// The class of each sequence; one stratum for all where targets are no classes.
+    var strata: [Int] {
         if case .classes(let classes) = targets { return classes }
         return Array(repeating: 0, count: count)
     }

@@ -5,5 +5,7 @@ enum RandomStream {
     static let initialParameters: UInt64 = 2
     static let order: UInt64 = 3
     static let tokenDropout: UInt64 = 4
+    /// And the numbers after it, one a draw.
     static let bootstrap: UInt64 = 5
+    static let folds = UInt64.max
 }

@@ -8,6 +8,7 @@
 //     hidden     M, 0 without a hidden layer     task       binary, multiclass, multilabel, regression
 //     classes    a JSON list of names            threshold  a probability
 //
+// optionally calibration (binary; see Calibration.swift),
 // and of the kinds that have it: k (topk), window (rolling, rolling-attention), temperature (softmax) and
 // decay (ema). `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be
 // absent: the formula of the paper has none. Other metadata tell how the probe was trained.
@@ -58,6 +59,7 @@ extension Probe {
         self.init(
             configuration, width: width, task: task, parameters: parameters,
             threshold: task.hasThreshold ? try fields.probability("threshold") : 0.5,
+            calibration: try fields.calibration(task),
             training: file.metadata.filter { !ProbeMetadata.names.contains($0.key) })
     }
 
@@ -83,6 +85,9 @@ extension Probe {
         metadata["task"] = task.name
         if let classes = task.classes { metadata["classes"] = try JSONList.encode(classes) }
         if task.hasThreshold { metadata["threshold"] = String(threshold) }
+        if let calibration {
+            metadata["calibration"] = try String(decoding: JSONEncoder().encode(calibration), as: UTF8.self)
+        }
         var writer = SafetensorsWriter(metadata: metadata)
         for (tensor, range) in architecture.tensors.placed {
             writer.add(tensor.name, Array(parameters[range]), shape: tensor.shape)
@@ -95,7 +100,7 @@ extension Probe {
 private struct ProbeMetadata {
     static let names: Set = [
         "format", "version", "kind", "attention", "heads", "outputs", "hidden", "task", "classes",
-        "threshold", "k", "window", "temperature", "decay",
+        "threshold", "calibration", "k", "window", "temperature", "decay",
     ]
     private let path: String
     private let fields: [String: String]
@@ -158,6 +163,16 @@ private struct ProbeMetadata {
             throw fault(name, expected: "a probability")
         }
         return value
+    }
+
+    func calibration(_ task: ProbeTask) throws(DataError) -> Calibration? {
+        guard let text = fields["calibration"] else { return nil }
+        guard task.isBinary,
+            let calibration = try? JSONDecoder().decode(Calibration.self, from: Data(text.utf8))
+        else {
+            throw fault("calibration", expected: "a calibration (platt or isotonic) of a binary task")
+        }
+        return calibration
     }
 
     func task() throws(DataError) -> ProbeTask {

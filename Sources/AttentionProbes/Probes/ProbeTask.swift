@@ -46,7 +46,13 @@ public enum ProbeTask: Sendable, Equatable {
         }
     }
 
-    /// Probabilities from the logits of one sequence, O values; empty for regression.
+    /// Whether it is one of two classes.
+    public var isBinary: Bool {
+        if case .binary = self { return true }
+        return false
+    }
+
+    /// Probabilities from the logits of one sequence, without calibration, O values; empty for regression.
     public func probabilities(_ logits: some Collection<Float>) -> [Float] {
         switch self {
         case .binary, .multilabel: return logits.map(sigmoid)

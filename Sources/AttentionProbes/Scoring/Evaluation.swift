@@ -111,7 +111,7 @@ extension Probe {
         }
         let scores = Scores(joining: parts)
         let logits = data.indices.map { Array(scores.logits[row: $0]) }
-        let probabilities = logits.map(task.probabilities)
+        let probabilities = logits.map { self.probabilities($0) }
         let predictions = probabilities.map { task.predictedClasses($0, threshold: threshold) }
         var unused: [Float] = []
         let loss = data.indices.reduce(0.0) { $0 + Loss(task)(logits[$1], targets[$1], gradient: &unused) }
@@ -162,7 +162,7 @@ extension Probe {
             error = AttentionProbes.meanSquaredError(scores.logits.storage, values.storage)
         default: preconditionFailure("targets were checked against the task")
         }
-        let isBinary = task.outputs == 1 && task.hasThreshold
+        let isBinary = task.isBinary
         var intervals: [String: ClosedRange<Double>] = [:]
         var byLength: [LengthFigures] = []
         if let confusion, case .classes(let labels) = targets {
@@ -198,8 +198,4 @@ extension Probe {
         }
         return ratios.contains(nil) ? nil : ratios.compactMap(\.self)
     }
-}
-
-private func mean(_ values: [Double]) -> Double? {
-    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
 }

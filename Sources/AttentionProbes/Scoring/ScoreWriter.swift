@@ -142,7 +142,7 @@ private struct ScoreColumns: Sendable {
     }
 
     func jsonFields(_ logits: ArraySlice<Float>) -> String {
-        let probabilities = probe.task.probabilities(Array(logits))
+        let probabilities = probe.probabilities(logits)
         let names = classes(probabilities).map { jsonClasses[$0] }
         let label =
             probe.task.classes == nil
@@ -161,7 +161,7 @@ private struct ScoreColumns: Sendable {
     }
 
     func csvFields(_ logits: ArraySlice<Float>) -> [String] {
-        let probabilities = probe.task.probabilities(Array(logits))
+        let probabilities = probe.probabilities(logits)
         let fields = (logits + probabilities).map { "\($0)" }
         guard let names = probe.task.classes else { return fields }
         return fields + [csvField(classes(probabilities).map { names[$0] }.joined(separator: ";"))]
@@ -172,7 +172,7 @@ private struct ScoreColumns: Sendable {
         writer.add(prefix + "logits", logits, shape: [count, outputs])
         guard probe.task.classes != nil else { return }
         let rows = (0..<count).map { Array(logits[$0 * outputs..<($0 + 1) * outputs]) }
-            .map(probe.task.probabilities)
+            .map { probe.probabilities($0) }
         writer.add(prefix + "probabilities", Array(rows.joined()), shape: [count, outputs])
         let predictions = rows.map(classes)
         let labels =

@@ -23,7 +23,7 @@ struct ClosedForm {
     /// - Throws: `DataError` where a hidden state is not finite.
     func fit(_ data: ActivationSet, labels: [Int], threads: Int) throws -> [Float] {
         let width = data.width
-        let pooled = try pooledMeans(data, threads: threads)
+        let pooled = try data.pooledStates(.mean, threads: threads)
         let means = (0...1).map { label in
             mean(pooled, data.indices.filter { labels[$0] == label })
         }
@@ -40,17 +40,6 @@ struct ClosedForm {
         }
         for d in 0..<width { b -= w[d] * (means[1][d] + means[0][d]) / 2 }
         return w.map { Float($0) } + [Float(b)]
-    }
-
-    // The mean of each sequence's visible tokens, N×D.
-    private func pooledMeans(_ data: ActivationSet, threads: Int) throws -> Matrix {
-        try Parallel.matrix(
-            rows: data.count, columns: data.width, threads: threads, workspace: Workspace.init
-        ) { index, row, work in
-            Pooling.mean.pool(data[index], &work)
-            guard allFinite(work.pooled[...]) else { throw data.projectionError(in: index) }
-            for d in row.indices { row[d] = work.pooled[d] }
-        }
     }
 
     private func mean(_ rows: Matrix, _ indices: [Int]) -> [Double] {

@@ -19,7 +19,7 @@ struct LBFGS {
     /// Iterations at most.
     var iterations: Int
     /// Converged when no element of the gradient exceeds this, or an iteration lowers the value by
-    /// less than a tenth of a millionth of it.
+    /// less than a hundredth of a millionth of it.
     var tolerance: Float = 1e-5
 
     /// Runs from `start`; `afterStep` sees every new point and says whether to go on.
@@ -57,7 +57,7 @@ struct LBFGS {
             let decrease = point.value - next.value
             point = next
             guard try afterStep(iteration, point) else { return .stopped }
-            if decrease <= 1e-7 * abs(point.value) { return .converged }
+            if decrease <= 1e-8 * abs(point.value) { return .converged }
         }
         return .iterationLimit
     }

@@ -10,18 +10,30 @@ struct Objective {
     let targets: Targets
     let loss: Loss
     let threads: Int
+    private let weights: [Float]?
+    // For linear probes on one token a sequence.
+    private let linear: LinearObjective?
     private let isLargerThanMemory: Bool
 
     /// Blocks an evaluation is cut into at most: enough for the threads of a server, few enough
     /// that a gradient for each costs little.
     private static let mostBlocks = 32
 
-    init(_ architecture: any ProbeArchitecture, _ data: ActivationSet, _ task: ProbeTask, threads: Int) {
+    /// - Parameter weights: how much each sequence counts, 1 in the mean; nil for all alike.
+    init(
+        _ architecture: any ProbeArchitecture, _ data: ActivationSet, _ task: ProbeTask,
+        weights: [Float]? = nil, threads: Int
+    ) {
         self.architecture = architecture
         self.data = data
         self.targets = data.targets!
         loss = Loss(task)
         self.threads = threads
+        self.weights = weights
+        let states = architecture is PooledArchitecture ? data.oneTokenStates : nil
+        linear = states.map {
+            LinearObjective($0, data.targets!, task, weights: weights, threads: threads)
+        }
         isLargerThanMemory = data.isLargerThanMemory
     }
 
@@ -37,6 +49,13 @@ struct Objective {
     func gradient(
         _ parameters: [Float], over indices: [Int]? = nil, tokens: (@Sendable (Int) -> TokenSequence)? = nil
     ) throws -> (loss: Double, gradient: [Float]) {
+        if let linear, indices == nil, tokens == nil {
+            do {
+                return try linear.gradient(parameters)
+            } catch is NonFiniteProjection {
+                // The general way says where.
+            }
+        }
         let indices = indices ?? Array(0..<data.count)
         var sum = try sum(parameters, over: indices, tokens ?? { data[$0] }, addsGradient: true)
         let scale = 1 / Float(indices.count)
@@ -68,7 +87,9 @@ struct Objective {
                     throw data.projectionError(in: index)
                 }
                 readAhead?.advance(data.byteCount(index))
-                total += loss(work.outputs, targets[index], gradient: &outputGradient)
+                let weight = weights?[index] ?? 1
+                total += Double(weight) * loss(work.outputs, targets[index], gradient: &outputGradient)
+                if weight != 1 { for o in outputGradient.indices { outputGradient[o] *= weight } }
                 if addsGradient {
                     evaluator.backward(
                         sequence, outputGradient: outputGradient, &work, gradient: &gradient)

@@ -29,6 +29,8 @@ public struct Trainer: Sendable {
         public let trainingCount: Int
         /// Sequences held out.
         public let validationCount: Int
+        /// The probe's parameters on standardised tokens; nil for kinds fitted in one step.
+        let standardized: [Float]?
     }
 
     /// Fits a probe.
@@ -48,26 +50,43 @@ public struct Trainer: Sendable {
         progress: @escaping (TrainingProgress) -> Void = { _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
+        try fit(
+            data, validation: validation, task: task, start: nil, progress: progress,
+            isInterrupted: isInterrupted)
+    }
+
+    /// - Parameter start: parameters on standardised tokens to start from; nil for the probe's own start.
+    func fit(
+        _ data: ActivationSet, validation: ActivationSet? = nil, task: ProbeTask? = nil, start: [Float]?,
+        progress: @escaping (TrainingProgress) -> Void = { _ in },
+        isInterrupted: @escaping @Sendable () -> Bool = { false }
+    ) throws -> Result {
         let task = try task ?? data.task()
         var options = options ?? .suited(to: configuration.kind, task)
         if configuration.kind == .last { options.tokenDropout = 0 }
-        let (training, heldOut) = try split(data, validation, options)
+        var (training, heldOut) = try split(data, validation, options)
         _ = try training.targets(for: task)
         _ = try heldOut?.targets(for: task)
         if configuration.kind.isClosedForm {
             return try fitInOneStep(training, heldOut, task, options, progress)
         }
         let architecture = configuration.trained.architecture(width: data.width, outputs: task.outputs)
+        let isPooledOnce = options.optimizer == .lbfgs || options.tokenDropout == 0
+        if let linear = architecture as? PooledArchitecture, isPooledOnce {
+            // Dimensions are then those of the pooled states, and so is their standard deviation.
+            training = try training.pooled(linear.pooling, threads: options.threads)
+            heldOut = try heldOut?.pooled(linear.pooling, threads: options.threads)
+        }
         var run = try TrainingRun(
-            architecture, task, options, training: training, validation: heldOut,
+            architecture, task, options, training: training, validation: heldOut, start: start,
             isInterrupted: isInterrupted, progress: progress)
         let stop = try run.run()
         let probe = Probe(
             configuration, width: data.width, task: task, parameters: run.bestParameters,
-            training: record(run, stop, options, training, heldOut))
+            training: record(run, stop, options, data, training, heldOut))
         return Result(
             probe: probe, history: run.history, best: run.best, stop: stop, trainingCount: training.count,
-            validationCount: heldOut?.count ?? 0)
+            validationCount: heldOut?.count ?? 0, standardized: run.bestStandardized)
     }
 
     private func fitInOneStep(
@@ -97,7 +116,7 @@ public struct Trainer: Sendable {
             ])
         return Result(
             probe: probe, history: [report], best: report, stop: .converged,
-            trainingCount: training.count, validationCount: heldOut?.count ?? 0)
+            trainingCount: training.count, validationCount: heldOut?.count ?? 0, standardized: nil)
     }
 
     private static func names(_ data: ActivationSet) -> String {
@@ -130,10 +149,21 @@ public struct Trainer: Sendable {
         return (training, data.selecting(second))
     }
 
+    // [[epoch, loss, validation loss or null], …], at most some 500 of them.
+    private static func lossCurve(_ history: [TrainingProgress]) -> String {
+        let step = history.count / 500 + 1
+        let points = history.filter { $0.epoch % step == 0 || $0.epoch == history.last?.epoch }
+        let texts = points.map { point in
+            let loss = point.loss.isFinite ? String(point.loss) : "null"
+            return "[\(point.epoch),\(loss),\(point.validationLoss.map { String($0) } ?? "null")]"
+        }
+        return "[" + texts.joined(separator: ",") + "]"
+    }
+
     // What the probe file says about its training.
     private func record(
-        _ run: TrainingRun, _ stop: TrainingStop, _ options: TrainingOptions, _ training: ActivationSet,
-        _ validation: ActivationSet?
+        _ run: TrainingRun, _ stop: TrainingStop, _ options: TrainingOptions, _ data: ActivationSet,
+        _ training: ActivationSet, _ validation: ActivationSet?
     ) -> [String: String] {
         var record = [
             "optimizer": options.optimizer.rawValue,
@@ -141,7 +171,8 @@ public struct Trainer: Sendable {
             "l2": String(options.l2),
             "standardize": String(options.standardizes),
             "seed": String(options.seed),
-            "data": Self.names(training),
+            "data": Self.names(data),
+            "class_weight": options.classWeight.rawValue,
             "training_sequences": String(training.count),
             "validation_sequences": String(validation?.count ?? 0),
             "stop": stop.rawValue,
@@ -151,6 +182,7 @@ public struct Trainer: Sendable {
             record["batch_size"] = String(options.batchSize)
             record["token_dropout"] = String(options.tokenDropout)
         }
+        record["loss_curve"] = Self.lossCurve(run.history)
         if let best = run.best {
             record["epoch"] = String(best.epoch)
             record["training_loss"] = String(best.loss)

@@ -40,6 +40,8 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Whether dimensions are brought to mean 0 and standard deviation 1 for training (positions
     /// always are scaled). The probe that results takes hidden states as they are either way.
     public var standardizes: Bool
+    /// How classes of different sizes count.
+    public var classWeight: ClassWeight
     /// The seed of every random choice.
     public var seed: UInt64
     /// Threads at most; the result does not depend on it.
@@ -56,6 +58,7 @@ public struct TrainingOptions: Sendable, Equatable {
         validationFraction = 0
         patience = 10
         standardizes = true
+        classWeight = .none
         seed = 0
         threads = .max
     }

@@ -7,8 +7,8 @@ struct TrainingRun {
     private(set) var history: [TrainingProgress] = []
     /// The report of the epoch that `bestParameters` come from; nil before the first.
     private(set) var best: TrainingProgress?
-    /// Parameters with the lowest validation loss so far, or the latest, on tokens as they are.
-    private(set) var bestParameters: [Float]
+    /// Parameters with the lowest validation loss so far, or the latest, on standardised tokens.
+    private(set) var bestStandardized: [Float]
 
     private let options: TrainingOptions
     private let tensors: [ParameterTensor]
@@ -20,7 +20,7 @@ struct TrainingRun {
 
     init(
         _ architecture: any ProbeArchitecture, _ task: ProbeTask, _ options: TrainingOptions,
-        training: ActivationSet, validation: ActivationSet?,
+        training: ActivationSet, validation: ActivationSet?, start: [Float]? = nil,
         isInterrupted: @escaping @Sendable () -> Bool, progress: @escaping (TrainingProgress) -> Void
     ) throws {
         let threads = min(options.threads, Parallel.availableThreads)
@@ -29,15 +29,21 @@ struct TrainingRun {
         self.progress = progress
         tensors = architecture.tensors
         objective = StandardizedObjective(
-            training: Objective(architecture, training, task, threads: threads),
+            training: Objective(
+                architecture, training, task, weights: training.trainingWeights(options.classWeight),
+                threads: threads),
             standardization: options.standardizes
                 ? try Standardization(training, threads: threads) : Standardization(positionsOf: training),
             tensors: tensors, l2: options.l2)
         self.validation = validation.map { Objective(architecture, $0, task, threads: threads) }
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.initialParameters)
-        start = Self.centred(architecture.initialParameters(&generator), task, training, tensors)
-        bestParameters = objective.folded(start)
+        self.start =
+            start ?? Self.centred(architecture.initialParameters(&generator), task, training, tensors)
+        bestStandardized = self.start
     }
+
+    /// The same parameters on tokens as they are.
+    var bestParameters: [Float] { objective.folded(bestStandardized) }
 
     // Regression starts from the mean of the targets, in the last biases there are: those of the
     // hidden layer, or the heads' together.
@@ -122,8 +128,7 @@ struct TrainingRun {
 
     // Notes an epoch; true if patience is at its end.
     private mutating func report(_ epoch: Int, _ parameters: [Float], loss: Double) throws -> Bool {
-        let folded = objective.folded(parameters)
-        let validationLoss = try validation?.value(folded)
+        let validationLoss = try validation?.value(objective.folded(parameters))
         let isBest = validationLoss.map { $0 < best?.validationLoss ?? .infinity } ?? true
         let report = TrainingProgress(
             epoch: epoch, epochs: options.epochs, loss: loss, penalty: objective.penalty(parameters),
@@ -131,7 +136,7 @@ struct TrainingRun {
         history.append(report)
         if isBest {
             best = report
-            bestParameters = folded
+            bestStandardized = parameters
         }
         progress(report)
         return validation != nil && epoch - report.bestEpoch >= options.patience

@@ -1,0 +1,41 @@
+// Groups that the user declares: by a tensor of the files, or by a pattern of sequence ids.
+
+extension ActivationSet {
+    /// Whether every file is in safetensors and has a tensor of this name.
+    public func hasTensor(_ name: String) -> Bool {
+        files.allSatisfy { (try? Safetensors(path: $0.path))?.tensors[name] != nil }
+    }
+
+    /// The same sequences in groups read from a tensor of every file, I64 of shape N.
+    ///
+    /// - Throws: `SystemError` or `DataError` where a file has no such tensor.
+    public func grouped(byTensor name: String) throws -> ActivationSet {
+        let columns = try files.map { file -> [Int] in
+            let source = try Safetensors(path: file.path)
+            return source.integers(
+                try source.require(name, types: ["I64"], shape: [file.batch.count]))
+        }
+        return grouped(locations.map { columns[$0.file][$0.sequence] })
+    }
+
+    /// The same sequences in groups of equal ids: of what the pattern's first pair of parentheses
+    /// matches in an id, or without any, of the whole match.
+    ///
+    /// - Throws: `DataError` where an id does not match.
+    public func grouped(byID pattern: Regex<AnyRegexOutput>) throws(DataError) -> ActivationSet {
+        var numbers: [Substring: Int] = [:]
+        var groups: [Int] = []
+        for index in indices {
+            let id = id(index)
+            guard let match = try? pattern.firstMatch(in: id)?.output else {
+                throw DataError(
+                    .mismatch, files[locations[index].file].path, "sequence \(locations[index].sequence)",
+                    expected: "an id that the pattern of groups matches", found: id)
+            }
+            let name = (match.count > 1 ? match[1].substring : nil) ?? match[0].substring ?? ""
+            groups.append(numbers[name] ?? numbers.count)
+            numbers[name] = groups[groups.count - 1]
+        }
+        return grouped(groups)
+    }
+}

@@ -1,0 +1,36 @@
+import Tensors
+
+extension ActivationSet {
+    /// The visible tokens of every sequence as one vector, N×D. O(T·D).
+    ///
+    /// - Throws: `DataError` where a hidden state is not finite.
+    func pooledStates(_ pooling: Pooling, threads: Int) throws -> Matrix {
+        try Parallel.matrix(rows: count, columns: width, threads: threads, workspace: Workspace.init) {
+            index, row, work in
+            pooling.pool(self[index], &work)
+            guard allFinite(work.pooled[...]) else { throw projectionError(in: index) }
+            for d in row.indices { row[d] = work.pooled[d] }
+        }
+    }
+
+    /// The same sequences, each of one token in memory, the pooled one: pooling it again changes nothing.
+    func pooled(_ pooling: Pooling, threads: Int) throws -> ActivationSet {
+        let states = try pooledStates(pooling, threads: threads)
+        let batch = try RaggedBatch(
+            tokens: TokenMatrix(states.storage, columns: width), offsets: Array(0...count))
+        let file = ActivationFile(
+            batch, targets: targets, classes: classes, groups: groups, weights: weights, name: files[0].path)
+        return try ActivationSet([file])
+    }
+
+    /// The tokens as a matrix, a row a sequence, if each has just one and all are in memory; else nil.
+    var oneTokenStates: Matrix? {
+        guard files.allSatisfy({ $0.batch.tokens.file == nil }), indices.allSatisfy({ self[$0].count == 1 })
+        else { return nil }
+        var scratch: [Float] = []
+        let values = indices.flatMap { index in
+            self[index].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
+        }
+        return Matrix(rows: count, columns: width, storage: values)
+    }
+}

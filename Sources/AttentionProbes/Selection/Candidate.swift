@@ -1,0 +1,72 @@
+/// A kind of probe and a way to train it, that selection may choose.
+public struct Candidate: Sendable, Equatable {
+    /// The probe.
+    public var configuration: ProbeConfiguration
+    /// How it is trained; seed and threads are selection's.
+    public var options: TrainingOptions
+
+    /// A candidate.
+    public init(_ configuration: ProbeConfiguration, _ options: TrainingOptions) {
+        self.configuration = configuration
+        self.options = options
+    }
+
+    /// "attention, 8 heads, dropout 0": its kind, and what differs from how that is usually trained.
+    public var name: String {
+        let kind = configuration.kind
+        var parts = [kind.rawValue]
+        if kind.hasHeads { parts.append("\(configuration.heads) head\(configuration.heads == 1 ? "" : "s")") }
+        if configuration.hidden > 0 { parts.append("hidden \(configuration.hidden)") }
+        if configuration.attention != .softmax { parts.append(configuration.attention.rawValue) }
+        if kind == .topk { parts.append("k \(configuration.k)") }
+        if kind.hasWindow { parts.append("window \(configuration.window)") }
+        if kind.isClosedForm { return parts.joined(separator: ", ") }
+        let usual = TrainingOptions(options.optimizer)
+        if (options.optimizer == .lbfgs) != kind.isConvex { parts.append(options.optimizer.rawValue) }
+        if options.l2 != usual.l2 { parts.append("l2 \(options.l2.shortest)") }
+        if options.optimizer == .adamw, kind != .last, options.tokenDropout != usual.tokenDropout {
+            parts.append("dropout \(options.tokenDropout.shortest)")
+        }
+        return parts.joined(separator: ", ")
+    }
+
+    /// Everything that its results depend on, as text.
+    var key: String {
+        var options = options
+        (options.seed, options.threads) = (0, 0)
+        return "\(configuration) \(options)"
+    }
+
+    /// Whether another differs in nothing but the penalty of a convex loss, so that the optimum of one is
+    /// a good start for the other, and the result is the same from any start.
+    func isOnPath(with other: Candidate) -> Bool {
+        guard configuration.kind.isConvex, options.optimizer == .lbfgs else { return false }
+        var same = other
+        same.options.l2 = options.l2
+        return same == self
+    }
+
+    /// What training sees of the data, where that can be computed once for all folds: the kinds of one
+    /// pooled state a sequence.
+    var pooling: Pooling? {
+        switch configuration.kind {
+        case .mean, .massMean, .lda, .ema: options.tokenDropoutInUse(configuration.kind) == 0 ? .mean : nil
+        case .last: .last
+        case .absmax: options.tokenDropoutInUse(configuration.kind) == 0 ? .absmax : nil
+        default: nil
+        }
+    }
+}
+
+extension TrainingOptions {
+    fileprivate func tokenDropoutInUse(_ kind: ProbeKind) -> Float {
+        optimizer == .adamw && !kind.isClosedForm ? tokenDropout : 0
+    }
+}
+
+extension Float {
+    /// "0.01", "1", without a fraction of zero.
+    fileprivate var shortest: String {
+        self == rounded() && abs(self) < 1e6 ? String(Int(self)) : String(self)
+    }
+}

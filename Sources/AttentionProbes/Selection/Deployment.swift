@@ -1,0 +1,71 @@
+// What a selection's out-of-fold scores are good for: probabilities and a threshold for the chosen probe.
+private import Foundation
+import Tensors
+
+extension Probe {
+    /// How its threshold was chosen; nil where nothing is known of it.
+    public var thresholdRule: ThresholdRule? {
+        training["threshold_rule"].flatMap {
+            try? JSONDecoder().decode(ThresholdRule.self, from: Data($0.utf8))
+        }
+    }
+}
+
+extension SelectionResult {
+    /// The chosen probe with a calibration and a threshold from out-of-fold scores, and with the table of
+    /// candidates in what it says of its training.
+    ///
+    /// - Parameters:
+    ///   - data: the sequences of the selection.
+    ///   - calibration: for binary tasks; others have none.
+    ///   - falsePositiveRate: the share of negatives at or above the threshold, at most (binary); nil
+    ///     leaves it at 0.5.
+    ///   - confidence: how sure that is.
+    /// - Throws: `ThresholdRule.Fault` where negatives are too few.
+    public func deployed(
+        _ data: ActivationSet, calibration method: Calibration.Method = .platt,
+        falsePositiveRate: Double? = nil, confidence: Double = 0.95
+    ) throws -> Probe {
+        var notes = ["selection": try json(), "folds": String(folds.count)]
+        notes["selection_metric"] = metric.rawValue
+        notes["selection_score"] = chosen.score.map { String($0) }
+        guard probe.task.isBinary, case .classes(let labels) = data.targets, let scores = chosen.outOfFold
+        else {
+            return probe.deployed(threshold: probe.threshold, calibration: nil, noting: notes)
+        }
+        let calibration = Calibration(method, logits: scores.storage, isPositive: labels.map { $0 == 1 })
+        let calibrated = probe.deployed(threshold: probe.threshold, calibration: calibration, noting: notes)
+        guard let falsePositiveRate else { return calibrated }
+        let negatives = labels.indices.filter { labels[$0] == 0 }
+            .map { calibrated.probabilities(scores[row: $0])[0] }
+        let (threshold, rule) = try ThresholdRule.threshold(
+            falsePositiveRate: falsePositiveRate, confidence: confidence, negatives: negatives)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        notes["threshold_rule"] = try String(decoding: encoder.encode(rule), as: UTF8.self)
+        return probe.deployed(threshold: threshold, calibration: calibration, noting: notes)
+    }
+
+    /// Out-of-fold scores as JSON lines, one a sequence in the order of the data: its id, fold, logits,
+    /// probabilities by `probe`, and label.
+    public func outOfFoldLines(_ data: ActivationSet, by probe: Probe) throws -> [UInt8] {
+        struct Row: Encodable {
+            let id: String
+            let fold: Int
+            let logits, probabilities: [Float]
+            let label: String?
+        }
+        guard let scores = chosen.outOfFold else { return [] }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try data.indices.flatMap { index in
+            let logits = Array(scores[row: index])
+            var label: String?
+            if case .classes(let labels) = data.targets { label = probe.task.classes?[labels[index]] }
+            let row = Row(
+                id: data.id(index), fold: folds.assignment[index], logits: logits,
+                probabilities: probe.probabilities(logits), label: label)
+            return try Array(encoder.encode(row)) + [UInt8(ascii: "\n")]
+        }
+    }
+}

@@ -1,0 +1,149 @@
+// Which probe to train, chosen by cross-validation:
+//
+// 1. Every candidate is trained once on each set of k-1 folds and scored on the fold left out. Folds are
+//    the same for all candidates, stratified, with groups whole. A candidate's figure is the mean over
+//    folds.
+// 2. The best few whose average is a probe of the same kind (`Probe.average`) are trained with more
+//    seeds, and their averages scored on the same folds: the spread between seeds is as large as that
+//    between kinds.
+// 3. The best is trained on all sequences, with as many seeds.
+//
+// The figure of the chosen one is the largest of several, and so a little too good; figures of sequences
+// that took no part are what `evaluate` is for.
+import Foundation
+import Tensors
+
+/// A choice among candidates by cross-validation.
+public struct Selection: Sendable {
+    /// What to choose from, at least one.
+    public var candidates: [Candidate]
+    /// k, the number of folds, at least 2; nil for 10 below a thousand sequences, where every one that
+    /// training misses counts, and else 5.
+    public var folds: Int?
+    /// What candidates are compared by; nil for the usual figure of the task.
+    public var metric: SelectionMetric?
+    /// How many seeds are averaged in the end, where an average is a probe; 1 for none.
+    public var average = 4
+    /// How many candidates are tried as averages.
+    public var finalists = 2
+    /// Whether the first candidate is taken that is within one standard error of the best, for candidates
+    /// in an order of preference (Breiman et al., 1984); else the best. The error is that of the mean
+    /// difference over folds.
+    public var prefersEarlier = false
+    /// The seed of folds and trainings.
+    public var seed: UInt64 = 0
+    /// Threads at most; the result does not depend on it.
+    public var threads = Parallel.availableThreads
+
+    /// A selection.
+    ///
+    /// - Precondition: there is a candidate.
+    public init(_ candidates: [Candidate]) {
+        precondition(!candidates.isEmpty, "no candidates")
+        self.candidates = candidates
+    }
+
+    /// How far a selection has come.
+    public struct Progress: Sendable {
+        /// Trainings that have ended.
+        public let done: Int
+        /// Trainings in all, as far as is known: averages are added when their candidates are.
+        public let total: Int
+        /// Trainings that an earlier run had left.
+        public let kept: Int
+        /// The candidate of the last training.
+        public let name: String
+    }
+
+    /// Selects and trains.
+    ///
+    /// - Parameters:
+    ///   - task: what to predict; nil reads it off the labels.
+    ///   - journal: a file that keeps trainings as they end, so that the same selection goes on where an
+    ///     interrupted one was (at its path with `.partial`, removed at the end); nil for none.
+    ///   - progress: told after every training, one call at a time.
+    ///   - isInterrupted: asked between steps.
+    /// - Throws: `DataError` where labels are missing or do not fit, or classes or groups are too small
+    ///   for the folds; `CancellationError` when interrupted.
+    public func run(
+        _ data: ActivationSet, task: ProbeTask? = nil, journal: String? = nil,
+        progress: @escaping @Sendable (Progress) -> Void = { _ in },
+        isInterrupted: @escaping @Sendable () -> Bool = { false }
+    ) throws -> SelectionResult {
+        let task = try task ?? data.task()
+        let targets = try data.targets(for: task)
+        let folds = try data.folds(folds(for: data), seed: seed)
+        let journal = try SelectionJournal(
+            path: journal, fingerprint: data.fingerprint(folds, seed: seed))
+        let validation = try CrossValidation(
+            data, task, folds, candidates, seed: seed, threads: threads)
+        let counter = TrialCounter(kept: journal.kept, progress)
+        func run(_ trials: [Trial]) throws {
+            let open = trials.filter { journal[key($0)] == nil }
+            counter.expect(open.count)
+            try validation.run(open, isInterrupted: isInterrupted) { trial, result in
+                try journal.add(key(trial), result)
+                counter.count(candidates[trial.candidate].name)
+            }
+        }
+        func entry(_ candidate: Int, _ replicates: Int) -> SelectionEntry {
+            SelectionEntry(
+                candidates[candidate], folds, replicates, metric ?? .suited(to: task), targets, task
+            ) { fold, replicate in
+                journal[key(Trial(candidate: candidate, fold: fold, replicate: replicate))]!
+            }
+        }
+
+        try run(candidates.indices.flatMap { trials($0, 0..<1, folds.count) })
+        var entries = candidates.indices.map { entry($0, 1) }
+        let ranked = entries.indices.filter { entries[$0].score != nil }.sorted {
+            entries[$0].score! > entries[$1].score!
+        }
+        guard let first = ranked.first else {
+            throw DataError(
+                .overflow, data.files[0].path, expected: "a candidate that can be trained",
+                found: entries[0].failure ?? "no figure on any fold")
+        }
+        var best = first
+        if average > 1 {
+            let final = ranked.filter { candidates[$0].configuration.canBeAveraged }.prefix(finalists)
+            try run(final.flatMap { trials($0, 1..<average, folds.count) })
+            for candidate in final { entries[candidate] = entry(candidate, average) }
+            best = ranked.max { entries[$0].score! < entries[$1].score! }!
+        }
+        let chosen =
+            prefersEarlier
+            ? ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }! : best
+        entries[chosen].isChosen = true
+
+        let replicates = entries[chosen].replicates
+        counter.expect(replicates)
+        let own = candidates[chosen]
+        let probes = try Parallel.map(count: replicates, threads: threads) { replicate in
+            let fit = try Trainer(
+                own.configuration, options: own.options(seed: seed, replicate, threads: 1)
+            ).fit(data, task: task, isInterrupted: isInterrupted)
+            guard fit.stop != .interrupted else { throw CancellationError() }
+            counter.count(own.name)
+            return fit.probe
+        }
+        let result = SelectionResult(
+            probe: probes.count > 1 ? .average(probes) : probes[0], entries: entries,
+            metric: metric ?? .suited(to: task), folds: folds)
+        journal.finish()
+        return result
+    }
+
+    /// How many folds a set is cut into.
+    public func folds(for data: ActivationSet) -> Int { folds ?? (data.count < 1000 ? 10 : 5) }
+
+    private func trials(_ candidate: Int, _ replicates: Range<Int>, _ folds: Int) -> [Trial] {
+        replicates.flatMap { replicate in
+            (0..<folds).map { Trial(candidate: candidate, fold: $0, replicate: replicate) }
+        }
+    }
+
+    private func key(_ trial: Trial) -> String {
+        "\(candidates[trial.candidate].key), fold \(trial.fold), replicate \(trial.replicate)"
+    }
+}

@@ -1,0 +1,148 @@
+public import ArgumentParser
+public import AttentionProbes
+
+extension ProbeKind: ExpressibleByArgument {}
+extension AttentionFunction: ExpressibleByArgument {}
+extension TrainingOptions.Optimizer: ExpressibleByArgument {}
+extension ClassWeight: ExpressibleByArgument {}
+
+/// Options about a probe and how it is trained. Where several values may be listed they are candidates of
+/// a selection; a single training takes one of each.
+struct CandidateOptions: ParsableArguments {
+    @Option(help: "Kind of probe. (default: attention; with --select a grid of kinds)")
+    var kind: CommaList<ProbeKind>?
+    @Option(help: "Heads of attention, multimax and rolling-attention. (default: 8)")
+    var heads: CommaList<Int>?
+    @Option(help: "Units of a hidden layer behind the heads; 0 for none. (default: 0)")
+    var hidden: Int?
+    @Option(help: "How logits become attention. (default: softmax)")
+    var attention: AttentionFunction?
+    @Option(help: "How many of the largest scores topk averages. (default: 5)")
+    var k: Int?
+    @Option(help: "Tokens of a window. (default: rolling 40, rolling-attention 10)")
+    var window: Int?
+    @Option(help: "Temperature of a softmax probe. (default: 5)")
+    var temperature: Float?
+    @Option(help: "Weight of the newest token in ema. (default: 0.5)")
+    var decay: Float?
+
+    @Option(help: "Optimiser. (default: lbfgs for mean, last, absmax, ema and regression, else adamw)")
+    var optimizer: CommaList<TrainingOptions.Optimizer>?
+    @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
+    var epochs: Int?
+    @Option(help: "Sequences of a minibatch (adamw). (default: 32)")
+    var batchSize: Int?
+    @Option(
+        name: [.customLong("learning-rate"), .customLong("lr")],
+        help:
+            "Highest learning rate (adamw). (default: 0.003; 0.01 for max, topk, softmax, rolling, multimax)")
+    var learningRate: Float?
+    @Option(
+        name: [.customLong("l2"), .customLong("weight-decay")],
+        help: """
+            L2 penalty on weights (lbfgs), decoupled weight decay (adamw); biases and position \
+            weights have none. (default: 0.01)
+            """)
+    var l2: CommaList<Float>?
+    @Option(help: "Probability of hiding a token during training (adamw). (default: 0.5)")
+    var tokenDropout: CommaList<Float>?
+    @Option(help: "How classes of different sizes count: balanced gives every class the same weight.")
+    var classWeight: ClassWeight = .none
+    @Flag(help: "Do not standardise the dimensions of the hidden states for training.")
+    var noStandardize = false
+
+    /// The options that take lists, and how many values those given have.
+    var listed: [(name: String, count: Int)] {
+        [
+            ("kind", kind?.values.count), ("heads", heads?.values.count), ("l2", l2?.values.count),
+            ("optimizer", optimizer?.values.count), ("token-dropout", tokenDropout?.values.count),
+        ].compactMap { name, count in count.map { (name, $0) } }
+    }
+
+    /// The candidates for a task, kinds as listed; without a kind the default grid.
+    func candidates(for task: ProbeTask, kinds: [ProbeKind]) -> [Candidate] {
+        var grid = CandidateGrid()
+        grid.kinds = kinds
+        grid.heads = heads?.values ?? []
+        grid.l2 = l2?.values ?? []
+        grid.tokenDropouts = tokenDropout?.values ?? []
+        let isAdamW = batchSize != nil || learningRate != nil || tokenDropout != nil
+        grid.optimizers = optimizer?.values ?? (isAdamW ? [.adamw] : [])
+        return grid.candidates(for: task) { candidate in
+            adjust(&candidate.configuration)
+            adjust(&candidate.options)
+        }
+    }
+
+    private func adjust(_ configuration: inout ProbeConfiguration) {
+        if configuration.kind == .attention {
+            configuration.hidden = hidden ?? configuration.hidden
+            configuration.attention = attention ?? configuration.attention
+        }
+        if configuration.kind.hasWindow { configuration.window = window ?? configuration.window }
+        configuration.k = k ?? configuration.k
+        configuration.temperature = temperature ?? configuration.temperature
+        configuration.decay = decay ?? configuration.decay
+    }
+
+    private func adjust(_ options: inout TrainingOptions) {
+        options.epochs = epochs ?? options.epochs
+        options.batchSize = batchSize ?? options.batchSize
+        options.learningRate = learningRate ?? options.learningRate
+        options.standardizes = !noStandardize
+        options.classWeight = classWeight
+    }
+
+    func validate() throws {
+        func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
+            guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
+        }
+        func each<T>(_ list: CommaList<T>?, _ isValid: (T) -> Bool) -> Bool {
+            list?.values.allSatisfy(isValid) ?? true
+        }
+        try check(each(heads) { (1...4096).contains($0) }, "heads", "a number from 1 to 4096")
+        try check((0...65536).contains(hidden ?? 0), "hidden", "a number from 0 to 65536")
+        try check((1...1_000_000_000).contains(epochs ?? 1), "epochs", "a number from 1 to 1000000000")
+        try check(batchSize ?? 1 > 0, "batch-size", "at least 1")
+        try check(learningRate.map { $0 > 0 && $0.isFinite } ?? true, "learning-rate", "a positive number")
+        try check(each(l2) { $0 >= 0 && $0.isFinite }, "l2", "0 or a positive number")
+        try check(
+            each(tokenDropout) { (0..<1).contains($0) }, "token-dropout", "a number from 0 to below 1")
+        try check((1..<1 << 24).contains(k ?? 1), "k", "at least 1")
+        try check((1..<1 << 24).contains(window ?? 1), "window", "at least 1")
+        try check(temperature.map { $0 > 0 && $0.isFinite } ?? true, "temperature", "a positive number")
+        try check(decay.map { $0 > 0 && $0 <= 1 } ?? true, "decay", "a number above 0, at most 1")
+    }
+
+    /// Refuses options that none of the kinds has.
+    func checkUse(by kinds: [ProbeKind]) throws {
+        func check(_ option: Any?, _ name: String, _ where_: (ProbeKind) -> Bool, _ names: String) throws {
+            guard option == nil || kinds.contains(where: where_) else {
+                throw ValidationError("--\(name): expected it only with \(names)")
+            }
+        }
+        try check(heads, "heads", \.hasHeads, "--kind attention, multimax or rolling-attention")
+        try check(k, "k", { $0 == .topk }, "--kind topk")
+        try check(window, "window", \.hasWindow, "--kind rolling or rolling-attention")
+        try check(temperature, "temperature", { $0 == .softmax }, "--kind softmax")
+        try check(decay, "decay", { $0 == .ema }, "--kind ema")
+        try check(hidden, "hidden", { $0 == .attention }, "--kind attention")
+        try check(attention, "attention", { $0 == .attention }, "--kind attention")
+        if let optimizer, kinds.allSatisfy(\.isClosedForm) {
+            throw ValidationError(
+                "--optimizer: expected none for --kind \(kinds[0].rawValue), found \(optimizer.values[0])")
+        }
+        let trained = kinds.filter { !$0.isClosedForm }
+        let isAdamW =
+            optimizer.map { $0.values.contains(.adamw) } ?? !trained.filter { !$0.isConvex }.isEmpty
+        for (option, name) in [
+            (batchSize as Any?, "batch-size"), (learningRate, "learning-rate"),
+            (tokenDropout, "token-dropout"),
+        ] where option != nil && !isAdamW {
+            throw ValidationError("--\(name): expected it only with --optimizer adamw")
+        }
+        if tokenDropout != nil, kinds == [.last] {
+            throw ValidationError("--token-dropout: expected no --kind last")
+        }
+    }
+}

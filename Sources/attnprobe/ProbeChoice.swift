@@ -1,0 +1,142 @@
+import ArgumentParser
+import AttentionProbes
+import Foundation
+import Tensors
+
+/// A selection as `train --select` runs it: progress, table, probe and out-of-fold scores.
+struct ProbeChoice {
+    let options: SelectionOptions
+    let shared: SharedOptions
+    let out: String
+    let average: Int
+    let isDefaultGrid: Bool
+    let json: Bool
+
+    func run(_ candidates: [Candidate], _ data: ActivationSet, _ task: ProbeTask) throws {
+        if let metric = options.metric, !metric.fits(task) {
+            throw ValidationError(
+                "--metric: expected a figure of a \(task.name) task, found \(metric.rawValue)")
+        }
+        if !task.isBinary, options.falsePositiveRate != nil || options.calibration ?? .none != .none {
+            throw ValidationError(
+                "--\(options.falsePositiveRate == nil ? "calibration" : "fpr"): expected it only with a binary task, "
+                    + "found \(task.name)")
+        }
+        var selection = Selection(candidates)
+        selection.folds = options.folds
+        selection.prefersEarlier = isDefaultGrid
+        selection.metric = options.metric
+        selection.average = average
+        selection.seed = shared.seed
+        selection.threads = shared.threadCount
+
+        // Bad data are refused in one sentence, before anything is said about them.
+        let folds = try data.folds(selection.folds(for: data), seed: selection.seed).count
+        try introduce(data, task, "\(candidates.count) candidates, \(folds) folds")
+
+        let interrupt = Interrupt()
+        let line = ProgressLine(isShown: !shared.quiet)
+        let result: SelectionResult
+        do {
+            result = try withExtendedLifetime(interrupt) {
+                try selection.run(
+                    data, task: task, journal: out + ".selection",
+                    progress: { report in line.show(progress(report, line.elapsed)) },
+                    isInterrupted: { [flag = interrupt.flag] in flag.isSet })
+            }
+        } catch is CancellationError {
+            line.finish()
+            shared.note("interrupted; the same command goes on from here")
+            throw ExitCode(130)
+        }
+        line.finish()
+        let probe: Probe
+        do {
+            probe = try result.deployed(
+                data, calibration: options.calibration ?? .platt,
+                falsePositiveRate: options.falsePositiveRate, confidence: options.confidence ?? 0.95)
+        } catch let fault as ThresholdRule.Fault {
+            throw DataError(
+                .labels, data.files[0].path, "threshold", expected: fault.expected, found: fault.found)
+        }
+        let scores = try OutputFile(path: outOfFoldPath)
+        try scores.write(result.outOfFoldLines(data, by: probe))
+        try scores.commit()
+        try probe.write(to: out)
+        try StandardOutput.print(
+            json ? Summary(result, probe, out, outOfFoldPath).json() : result.table)
+        shared.note("saved \(out): \(result.chosen.name), trained on all sequences")
+        shared.note("saved \(outOfFoldPath): scores of every sequence by probes that did not see its fold")
+        if let rule = probe.thresholdRule {
+            shared.note(
+                "threshold \(significant(probe.threshold)): \(rule.falsePositives) of \(rule.negatives) negatives "
+                    + "at or above it; at most \(significant(rule.bound)) of new ones, with confidence "
+                    + "\(rule.confidence)")
+        }
+    }
+
+    private var outOfFoldPath: String {
+        if let path = options.outOfFold { return path }
+        let suffix = ".safetensors"
+        return (out.hasSuffix(suffix) ? String(out.dropLast(suffix.count)) : out) + ".out-of-fold.jsonl"
+    }
+
+    private func introduce(_ data: ActivationSet, _ task: ProbeTask, _ plan: String) throws {
+        shared.note(data.heading(task))
+        shared.note(plan + (data.groups == nil ? "" : ", groups whole"))
+        guard data.groups == nil, let found = try data.nearDuplicates(threads: shared.threadCount) else {
+            return
+        }
+        shared.note(
+            "warning: \(found.sequences) sequences are almost identical to another, as "
+                + "\(data.id(found.example.first).printable) and \(data.id(found.example.second).printable); in "
+                + "different folds they make figures too good: --group keeps them together")
+    }
+
+    private func progress(_ report: Selection.Progress, _ elapsed: Double) -> String {
+        let left = elapsed / Double(report.done) * Double(report.total - report.done)
+        let kept = report.kept > 0 ? " (\(report.kept) from before)" : ""
+        let total = String(report.total)
+        return "training \(String(report.done).padded(to: total.count))/\(total)\(kept) "
+            + "\(bar(report.done, of: report.total)) \(clock(elapsed))<\(clock(left)) \(report.name)"
+    }
+
+    private struct Summary: Encodable {
+        let probe, out_of_fold, chosen, metric: String
+        let score: Double?
+        let threshold: Double?
+        let threshold_rule: ThresholdRule?
+        let folds: Int
+        let candidates: [SelectionResult.Row]
+
+        init(_ result: SelectionResult, _ deployed: Probe, _ path: String, _ scores: String) {
+            (probe, out_of_fold, chosen) = (path, scores, result.chosen.name)
+            (metric, score) = (result.metric.rawValue, result.chosen.score)
+            threshold = deployed.task.hasThreshold ? deployed.threshold : nil
+            threshold_rule = deployed.thresholdRule
+            folds = result.folds.count
+            candidates = result.rows
+        }
+    }
+}
+
+extension SelectionResult {
+    /// The candidates, the best first: figure, least and greatest fold, seconds of training.
+    var table: String {
+        let ranked = entries.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
+        let width = ranked.map(\.name.count).max() ?? 0
+        let head =
+            "  " + "candidate".filled(to: width) + "  "
+            + metric.rawValue.filled(to: metric.rawValue.count + 2) + "of folds          " + "seconds"
+        let rows = ranked.map { entry in
+            let figures = entry.folds.compactMap(\.self)
+            let name = (entry.isChosen ? "* " : "  ") + entry.name.filled(to: width) + "  "
+            guard let score = entry.score else { return name + "failed: \(entry.failure ?? "no figure")" }
+            return name + decimal(score).filled(to: metric.rawValue.count + 2)
+                + "\(decimal(figures.min()!)) to \(decimal(figures.max()!))"
+                + String(format: "%.1f", entry.seconds).padded(to: 9)
+                + (entry.converged ? "" : "  not converged")
+        }
+        return ([head] + rows).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,65 @@
+public import ArgumentParser
+public import AttentionProbes
+import Foundation
+
+extension SelectionMetric: ExpressibleByArgument {}
+extension Calibration.Method: ExpressibleByArgument {}
+
+/// Options of a selection by cross-validation.
+struct SelectionOptions: ParsableArguments {
+    @Flag(
+        help: """
+            Choose by cross-validation among all combinations of the kinds, heads, optimisers, penalties \
+            and token dropouts listed with commas, or of a default grid; then train the best on all \
+            sequences. Run again after an interruption, it goes on where it was.
+            """)
+    var select = false
+    @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
+    var folds: Int?
+    @Option(help: "Figure to choose by. (default: auroc; accuracy for several classes, r2 for regression)")
+    var metric: SelectionMetric?
+    @Option(
+        help: ArgumentHelp(
+            "What to keep together in folds and held-out parts: a tensor of the files (one number a "
+                + "sequence) or a regular expression of ids, of which the first (…) is the group.",
+            valueName: "name-or-pattern"))
+    var group: String?
+    @Option(help: "How outputs become probabilities, fitted on out-of-fold scores (binary). (default: platt)")
+    var calibration: Calibration.Method?
+    @Option(
+        name: [.customLong("fpr"), .customLong("false-positive-rate")],
+        help: "Set the threshold so that at most this share of negatives is above it (binary).")
+    var falsePositiveRate: Double?
+    @Option(help: "How sure the rate is to hold for new data. (default: 0.95)")
+    var confidence: Double?
+    @Option(help: "Where to write out-of-fold scores. (default: beside the probe, .out-of-fold.jsonl)")
+    var outOfFold: String?
+
+    func validate() throws {
+        func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
+            guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
+        }
+        try check((2...1000).contains(folds ?? 2), "folds", "a number from 2 to 1000")
+        for (name, value) in [("fpr", falsePositiveRate), ("confidence", confidence)] {
+            try check(value.map { $0 > 0 && $0 < 1 } ?? true, name, "a number between 0 and 1")
+        }
+        try check(confidence == nil || falsePositiveRate != nil, "confidence", "it only with --fpr")
+        for (name, isGiven) in [
+            ("folds", folds != nil), ("metric", metric != nil), ("calibration", calibration != nil),
+            ("fpr", falsePositiveRate != nil), ("out-of-fold", outOfFold != nil),
+        ] {
+            try check(select || !isGiven, name, "it only with --select")
+        }
+    }
+
+    /// The data with the groups asked for; as they are without --group.
+    func grouped(_ data: ActivationSet) throws -> ActivationSet {
+        guard let group else { return data }
+        if data.hasTensor(group) { return try data.grouped(byTensor: group) }
+        guard let pattern = try? Regex(group) else {
+            throw ValidationError(
+                "--group: expected a tensor of the data or a regular expression, found \(group)")
+        }
+        return try data.grouped(byID: pattern)
+    }
+}

@@ -1,0 +1,95 @@
+import AttentionProbes
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Calibration and thresholds")
+struct CalibrationTests {
+    private let logits: [Float] = [-3, -1.5, -1.5, -0.5, 0, 0.25, 0.25, 1, 2, 2.5, 4, 6]
+    private let isPositive = [0, 0, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1].map { $0 == 1 }
+
+    @Test func plattIsThatOfScikitLearn() throws {
+        let calibration = try #require(Calibration(.platt, logits: logits, isPositive: isPositive))
+        guard case .platt(let slope, let intercept) = calibration else {
+            Issue.record("\(calibration)")
+            return
+        }
+        // -a_ and -b_ of _SigmoidCalibration, whose search stops at about seven digits.
+        #expect(abs(slope - 0.42686301648388103) < 1e-6)
+        #expect(abs(intercept - 0.08304901903671712) < 1e-6)
+        #expect(abs(calibration(2) - Float(1 / (1 + exp(-2 * slope - intercept)))) < 1e-7)
+    }
+
+    @Test func plattOfSeparableScoresIsFinite() throws {
+        let calibration = try #require(
+            Calibration(.platt, logits: [-900, -800, 800, 900], isPositive: [false, false, true, true]))
+        #expect(calibration(900) > 0.7 && calibration(900) < 1 && calibration(-900) < 0.3)
+        // Scores that rank the wrong way have no rising curve.
+        #expect(Calibration(.platt, logits: [1, 2, -1, -2], isPositive: [false, false, true, true]) == nil)
+        #expect(Calibration(.none, logits: logits, isPositive: isPositive) == nil)
+    }
+
+    @Test func isotonicIsThatOfScikitLearn() throws {
+        let calibration = try #require(Calibration(.isotonic, logits: logits, isPositive: isPositive))
+        #expect(
+            calibration
+                == .isotonic(
+                    logits: [-3, -1.5, -0.5, 0, 1, 2, 6],
+                    probabilities: [0, 1 / 3.0, 1 / 3.0, 0.5, 0.5, 1, 1]))
+        let expected: [(Float, Float)] = [
+            (-5, 0), (-1, 0.33333334), (0.1, 0.5), (0.6, 0.5), (1.5, 0.75), (3, 1), (9, 1),
+        ]
+        for (logit, probability) in expected { #expect(calibration(logit) == probability) }
+    }
+
+    @Test func clopperPearsonIsThatOfSciPy() {
+        // scipy.stats.beta.ppf(0.95, k + 1, n - k)
+        let cases = [
+            (0, 299, 0.009969146792899269), (1, 500, 0.00945228220807518), (3, 500, 0.015433734876752685),
+            (40, 1000, 0.051753401352160444),
+        ]
+        for (k, n, bound) in cases {
+            #expect(abs(clopperPearsonUpperBound(k, of: n, confidence: 0.95) - bound) < 1e-12)
+        }
+        #expect(clopperPearsonUpperBound(5, of: 5, confidence: 0.9) == 1)
+    }
+
+    @Test func thresholdKeepsTheRate() throws {
+        // One of 500 is allowed at 1 %: the threshold lies just above the second largest.
+        let negatives = (0..<500).map { Float($0) / 1000 }.shuffled()
+        let (threshold, rule) = try ThresholdRule.threshold(
+            falsePositiveRate: 0.01, confidence: 0.95, negatives: negatives)
+        #expect(threshold == Double(Float(0.498).nextUp) && rule.falsePositives == 1 && rule.negatives == 500)
+        #expect(abs(rule.bound - 0.00945228220807518) < 1e-12)
+        // Ties at the border stay below it.
+        let tied = try ThresholdRule.threshold(
+            falsePositiveRate: 0.01, confidence: 0.95, negatives: Array(repeating: 0.5, count: 500))
+        #expect(tied.rule.falsePositives == 0 && tied.threshold > 0.5)
+    }
+
+    @Test func tooFewNegativesSayHowManyAreNeeded() {
+        let few = [Float](repeating: 0.1, count: 298)
+        #expect(throws: ThresholdRule.Fault.tooFewNegatives(found: 298, needed: 299)) {
+            try ThresholdRule.threshold(falsePositiveRate: 0.01, confidence: 0.95, negatives: few)
+        }
+        #expect(throws: ThresholdRule.Fault.saturated) {
+            try ThresholdRule.threshold(
+                falsePositiveRate: 0.01, confidence: 0.95, negatives: Array(repeating: 1, count: 400))
+        }
+    }
+
+    @Test func aProbeFileKeepsItsCalibration() throws {
+        let folder = try TemporaryFolder()
+        let data = try needleSet(count: 20)
+        let probe = try Trainer(.mean).fit(data).probe
+        for method in [Calibration.Method.platt, .isotonic] {
+            let calibration = Calibration(method, logits: logits, isPositive: isPositive)
+            let deployed = probe.deployed(threshold: 0.25, calibration: calibration, noting: ["a": "b"])
+            try deployed.write(to: folder("probe"))
+            let read = try Probe(path: folder("probe"))
+            #expect(read.calibration == calibration && read.threshold == 0.25 && read.training["a"] == "b")
+            #expect(read.probabilities([2] as [Float]) == [calibration!(2)])
+            #expect(read.probabilities([2] as [Float]) != read.task.probabilities([2]))
+        }
+    }
+}

@@ -1,0 +1,207 @@
+@testable import AttentionProbes
+import Foundation
+import Synchronization
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Selection")
+struct SelectionTests {
+    private func grouped(_ data: ActivationSet, of size: Int) -> ActivationSet {
+        // Neighbours of both classes.
+        data.grouped(data.indices.map { $0 / size })
+    }
+
+    private func candidates() -> [Candidate] {
+        var grid = CandidateGrid()
+        grid.kinds = [.mean, .attention]
+        grid.heads = [1, 2]
+        grid.l2 = [0.01, 0.1]
+        return grid.candidates(for: .binary(classes: ["a", "b"])) { candidate in
+            candidate.options.epochs = 25
+            candidate.options.learningRate = 0.02
+            candidate.options.tokenDropout = 0
+        }
+    }
+
+    private func selection() -> Selection {
+        var selection = Selection(candidates())
+        selection.folds = 4
+        selection.average = 2
+        return selection
+    }
+
+    @Test func foldsAreStratifiedAndKeepGroups() throws {
+        let data = grouped(try needleSet(count: 96), of: 4)
+        let folds = try data.folds(4, seed: 3)
+        let (same, other) = (try data.folds(4, seed: 3), try data.folds(4, seed: 4))
+        #expect(folds == same && folds != other)
+        for fold in 0..<4 {
+            let held = folds.heldOut(fold)
+            #expect(held.count == 24 && held.count { $0 % 2 == 1 } == 12)
+            #expect(Set(held.map { $0 / 4 }).isDisjoint(with: folds.training(fold).map { $0 / 4 }))
+            #expect((held + folds.training(fold)).sorted() == Array(0..<96))
+        }
+    }
+
+    @Test func classesTooSmallForFoldsAreRefused() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 3, count: 8), width: 4, seed: 1)
+        func set(_ labels: [Int], _ groups: [Int]? = nil) throws -> ActivationSet {
+            try ActivationSet([
+                ActivationFile(batch, targets: .classes(labels), classes: ["no", "yes"], groups: groups)
+            ])
+        }
+        func fault(_ labels: [Int], _ groups: [Int]? = nil) -> String {
+            do {
+                _ = try set(labels, groups).folds(3, seed: 0)
+                return "none"
+            } catch { return "\(error)" }
+        }
+        #expect(
+            fault([0, 0, 0, 0, 0, 0, 1, 1]).contains("at least 3 sequences of class yes, one a fold, found 2")
+        )
+        #expect(
+            fault([0, 0, 0, 0, 1, 1, 1, 1], [0, 1, 2, 3, 9, 9, 9, 9])
+                .contains("of class yes, one a fold, found one group that holds all 4"))
+        #expect(fault([0, 0, 0, 0, 1, 1, 1, 1], [0, 1, 2, 3, 4, 4, 5, 5]).contains("found 2"))
+        #expect(fault([0, 0, 0, 0, 1, 1, 1, 1]) == "none")
+    }
+
+    @Test func attentionIsChosenWhereOneTokenTells() throws {
+        let data = grouped(try needleSet(count: 120), of: 2)
+        let result = try selection().run(data)
+        #expect(result.chosen.candidate.configuration.kind == .attention && result.chosen.score! > 0.9)
+        #expect(result.entries.count == 6 && result.entries.count(where: \.isChosen) == 1)
+        #expect(result.entries.allSatisfy { $0.folds.count == 4 })
+        // The winner is an average of two seeds, on all sequences.
+        #expect(result.chosen.replicates == 2)
+        #expect(result.probe.configuration.heads == 2 * result.chosen.candidate.configuration.heads)
+        #expect(result.probe.training["training_sequences"] == "120")
+    }
+
+    @Test func outOfFoldScoresAreOfProbesThatDidNotSeeTheFold() throws {
+        let data = grouped(try needleSet(count: 60), of: 2)
+        var selection = Selection([candidates()[0]])
+        selection.folds = 3
+        let result = try selection.run(data)
+        let folds = try data.folds(3, seed: 0)
+        #expect(result.folds == folds)
+        for fold in 0..<3 {
+            let probe = try Trainer(.mean, options: candidates()[0].options).fit(
+                data.selecting(folds.training(fold)), task: data.task()
+            ).probe
+            for index in folds.heldOut(fold) {
+                let score = try probe.scores(data, index..<index + 1).logits[0, 0]
+                #expect(abs(result.chosen.outOfFold![index, 0] - score) < 1e-4)
+            }
+        }
+    }
+
+    @Test func theResultDoesNotDependOnThreads() throws {
+        let data = try needleSet(count: 60)
+        var (one, three) = (selection(), selection())
+        (one.threads, three.threads) = (1, 3)
+        let (a, b) = (try one.run(data), try three.run(data))
+        #expect(a.probe.parameters == b.probe.parameters)
+        #expect(a.entries.map(\.outOfFold) == b.entries.map(\.outOfFold))
+    }
+
+    @Test func anInterruptedSelectionGoesOn() throws {
+        let folder = try TemporaryFolder()
+        let data = try needleSet(count: 60)
+        let whole = try selection().run(data)
+        let stop = Atomic(false)
+        let first = Atomic(0)
+        #expect(throws: CancellationError.self) {
+            try selection().run(
+                data, journal: folder("probe"),
+                progress: { report in
+                    first.store(report.done, ordering: .relaxed)
+                    if report.done == 9 { stop.store(true, ordering: .relaxed) }
+                }, isInterrupted: { stop.load(ordering: .relaxed) })
+        }
+        #expect(try folder.names == ["probe.partial"])
+        let kept = Atomic(0)
+        let rest = try selection().run(
+            data, journal: folder("probe"), progress: { kept.store($0.kept, ordering: .relaxed) })
+        #expect(kept.load(ordering: .relaxed) == first.load(ordering: .relaxed))
+        #expect(rest.probe.parameters == whole.probe.parameters)
+        #expect(rest.entries.map(\.outOfFold) == whole.entries.map(\.outOfFold))
+        #expect(try folder.names == [])
+    }
+
+    @Test func theJournalOfOtherDataIsNotUsed() throws {
+        let folder = try TemporaryFolder()
+        let path = OutputFile.partialPath(folder("probe"))
+        try Data("{\"selection\":\"other\"}\nnonsense\n".utf8).write(to: URL(fileURLWithPath: path))
+        let kept = Atomic(-1)
+        _ = try selection().run(
+            needleSet(count: 40), journal: folder("probe"),
+            progress: { kept.store($0.kept, ordering: .relaxed) })
+        #expect(kept.load(ordering: .relaxed) == 0)
+    }
+
+    @Test func thePathOfPenaltiesEndsWhereEachWouldAlone() throws {
+        let data = try needleSet(count: 80)
+        var grid = CandidateGrid()
+        grid.kinds = [.mean]
+        grid.l2 = [0.001, 0.01, 0.1]
+        let task = try data.task()
+        var together = Selection(grid.candidates(for: task))
+        together.folds = 4
+        let path = try together.run(data)
+        for entry in path.entries {
+            var alone = Selection([entry.candidate])
+            alone.folds = 4
+            let single = try alone.run(data).chosen.outOfFold!
+            for i in data.indices { #expect(abs(entry.outOfFold![i, 0] - single[i, 0]) < 0.02) }
+        }
+    }
+
+    @Test func thePreferredIsTakenWithinOneError() throws {
+        let data = grouped(try needleSet(count: 80), of: 2)
+        var selection = selection()
+        // Two candidates that give the same scores: the first is preferred.
+        selection.candidates = [candidates()[2], candidates()[2]]
+        selection.candidates[0].options.patience = 3
+        selection.prefersEarlier = true
+        #expect(try selection.run(data).entries[0].isChosen)
+    }
+
+    @Test func nearDuplicatesAreFound() throws {
+        let data = try needleSet(count: 40)
+        #expect(try data.nearDuplicates() == nil)
+        let twice = data.selecting(Array(data.indices) + [7])
+        #expect(try twice.nearDuplicates() == NearDuplicates(sequences: 2, example: (7, 40)))
+    }
+
+    @Test func weightsCountLikeRepetitions() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 3, count: 20), width: 4, seed: 5)
+        let labels = (0..<20).map { $0 % 2 }
+        let twice = (0..<20).map { $0 % 5 == 0 ? Float(2) : 1 }
+        func set(_ weights: [Float]?) throws -> ActivationSet {
+            try ActivationSet([ActivationFile(batch, targets: .classes(labels), weights: weights)])
+        }
+        let repeated = try set(nil).selecting(Array(0..<20) + (0..<20).filter { $0 % 5 == 0 })
+        var options = TrainingOptions(.lbfgs)
+        options.standardizes = false
+        let weighted = try Trainer(.mean, options: options).fit(set(twice)).probe.parameters
+        let copied = try Trainer(.mean, options: options).fit(repeated).probe.parameters
+        for (a, b) in zip(weighted, copied) { #expect(abs(a - b) < 1e-3) }
+        // Attention goes the general way, token by token.
+        options.epochs = 3
+        let a = try Trainer(.attention(heads: 1), options: options).fit(set(twice))
+        let b = try Trainer(.attention(heads: 1), options: options).fit(repeated)
+        #expect(abs(a.history[2].loss - b.history[2].loss) < 1e-3 * b.history[2].loss)
+    }
+
+    @Test func balancedClassesCountAlike() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 2, count: 12), width: 3, seed: 6)
+        let labels = (0..<12).map { $0 < 9 ? 0 : 1 }
+        let set = try ActivationSet([ActivationFile(batch, targets: .classes(labels))])
+        let weights = try #require(set.trainingWeights(.balanced))
+        // 12/(2·9) and 12/(2·3), whose mean is 1
+        #expect(abs(weights[0] - 2.0 / 3) < 1e-6 && abs(weights[11] - 2) < 1e-6)
+        #expect(set.trainingWeights(.none) == nil)
+    }
+}

@@ -1,0 +1,117 @@
+import AttentionProbes
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("train --select")
+struct SelectTests {
+    private let train = Command.example("injection-train")
+    private let test = Command.example("injection-test")
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func object(_ text: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+
+    @Test func choosesCalibratesAndStoresScores() throws {
+        let probe = folder("probe.safetensors")
+        let run = try Command.run(
+            "train", train, "--select", "--kind", "mean,last", "--l2", "0.01,0.1", "--folds", "4", "--fpr",
+            "0.1",
+            "--out", probe, "--json")
+        #expect(run.status == 0 && run.error.contains("groups whole"), "\(run)")
+        let report = try object(run.output)
+        #expect(try #require(report["candidates"] as? [[String: Any]]).count == 4)
+        #expect(try folder.names.sorted() == ["probe.out-of-fold.jsonl", "probe.safetensors"])
+
+        let rows = try String(contentsOfFile: folder("probe.out-of-fold.jsonl"), encoding: .utf8)
+            .split(separator: "\n").map { try object(String($0)) }
+        #expect(rows.count == 200 && Set(rows.compactMap { $0["fold"] as? Int }) == [0, 1, 2, 3])
+        // The figure of the table is that of the stored scores, fold by fold.
+        let areas = (0..<4).map { fold in
+            let own = rows.filter { $0["fold"] as? Int == fold }
+            return RankingCurve(
+                scores: own.map { Float(($0["logits"] as! [NSNumber])[0].doubleValue) },
+                isPositive: own.map { $0["label"] as? String == "injection" }
+            ).auroc!
+        }
+        let score = try #require(report["score"] as? Double)
+        #expect(abs(areas.reduce(0, +) / 4 - score) < 1e-6)
+
+        // The threshold is in the probe, and score uses it and the calibration.
+        let saved = try Probe(path: probe)
+        let rule = try #require(saved.thresholdRule)
+        #expect(saved.calibration != nil && rule.bound <= 0.1 && saved.threshold != 0.5)
+        let negatives = rows.filter { $0["label"] as? String == "benign" }
+            .map { ($0["probabilities"] as! [NSNumber])[0].doubleValue }
+        #expect(negatives.count { $0 >= saved.threshold } == rule.falsePositives)
+        let scores = try Command.run("score", probe, test).output.split(separator: "\n")
+        for line in scores.prefix(20) {
+            let row = try object(String(line))
+            let logit = Float((row["logits"] as! [NSNumber])[0].doubleValue)
+            let probability = (row["probabilities"] as! [NSNumber])[0].floatValue
+            #expect(abs(probability - saved.calibration!(logit)) < 1e-6)
+            #expect((row["label"] as? String == "injection") == (Double(probability) >= saved.threshold))
+        }
+    }
+
+    @Test func interruptedItGoesOn() throws {
+        let arguments = [
+            "train", train, "--select", "--kind", "multimax,mean", "--folds", "3", "--average", "1", "--out",
+            folder("probe"), "--epochs", "12", "--batch-size", "32", "--json",
+        ]
+        let running = try Command.start(arguments)
+        let deadline = Date(timeIntervalSinceNow: 60)
+        while !running.error.contains("training"), Date() < deadline { usleep(10_000) }
+        running.interrupt()
+        let stopped = running.wait()
+        // A machine fast enough may have come to the end.
+        if stopped.status == 130 {
+            #expect(stopped.error.contains("goes on from here"))
+            #expect(try folder.names == ["probe.selection.partial"])
+        }
+        let rest = try Command.start(arguments).wait()
+        #expect(rest.status == 0, "\(rest)")
+        #expect(try folder.names.sorted() == ["probe", "probe.out-of-fold.jsonl"])
+        let whole = try Command.start(
+            arguments.map { $0 == folder("probe") ? folder("again") : $0 }
+        ).wait()
+        #expect(whole.status == 0)
+        #expect(try Probe(path: folder("probe")).parameters == Probe(path: folder("again")).parameters)
+    }
+
+    @Test(arguments: [
+        (64, "one value without --select", ["--heads", "1,2"]),
+        (64, "--window: expected at least 1", ["--select", "--kind", "rolling", "--window", "0"]),
+        (64, "a number from 1 to 4096", ["--select", "--kind", "attention", "--heads", "1,5000"]),
+        (64, "4096 heads altogether", ["--select", "--kind", "attention", "--heads", "2000"]),
+        (
+            64, "--metric: expected a figure of a binary task",
+            ["--select", "--kind", "mean", "--metric", "r2"]
+        ),
+        (64, "--folds: expected it only with --select", ["--folds", "3"]),
+        (64, "--heads", ["--select", "--kind", "mean,last", "--heads", "2"]),
+        (65, "at least 100 groups", ["--select", "--kind", "mean", "--folds", "100"]),
+        (65, "at least 299 negative sequences", ["--select", "--kind", "mean", "--fpr", "0.01"]),
+        (
+            65, "an id that the pattern of groups matches",
+            ["--select", "--kind", "mean", "--group", "^nothing(.*)"]
+        ),
+        (64, "a tensor of the data or a regular expression", ["--select", "--kind", "mean", "--group", "("]),
+    ])
+    func badInput(status: Int32, words: String, options: [String]) throws {
+        let result = try Command.start(["train", train, "--out", folder("probe")] + options).wait()
+        #expect(result.status == status && result.error.contains(words), "\(result)")
+        #expect(try folder.names.filter { !$0.hasSuffix(".partial") }.isEmpty)
+    }
+
+    @Test func groupsComeFromTensorsAndIDs() throws {
+        for group in ["groups", "^(.*)$"] {
+            let result = try Command.run(
+                "train", train, "--select", "--kind", "mean", "--group", group, "--out", folder("probe"))
+            #expect(result.status == 0 && result.error.contains("groups whole"), "\(result)")
+        }
+    }
+}
