@@ -68,6 +68,19 @@ public enum BLAS {
         }
     }
 
+    /// C ← op(A)·op(B) + β·C where no operand has gaps between rows; C starts at element `start`.
+    ///
+    /// - Precondition: the operands hold the elements that the sizes reach.
+    public static func product(
+        _ transposeA: Transpose, _ transposeB: Transpose, m: Int, n: Int, k: Int, _ a: ArraySlice<Float>,
+        _ b: ArraySlice<Float>, beta: Float = 0, into c: inout [Float], at start: Int = 0
+    ) {
+        var out = c.mutableSpan
+        gemm(
+            transposeA, transposeB, m: m, n: n, k: k, a: a.span, aStride: transposeA == .no ? k : m,
+            b: b.span, bStride: transposeB == .no ? n : k, beta: beta, c: &out, at: start, cStride: n)
+    }
+
     /// y ← op(A)·x + β·y for a row-major rows×columns matrix A, by `cblas_sgemv`; y starts at
     /// element `start` of its array.
     ///

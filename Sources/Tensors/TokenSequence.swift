@@ -40,6 +40,14 @@ public struct TokenSequence: Sendable {
         return TokenSequence(tokens: tokens, rows: rows, visible: kept)
     }
 
+    /// The same positions in sight of other tokens, one for each of this sequence's.
+    ///
+    /// - Precondition: `tokens` has L rows.
+    public func replacing(tokens: TokenMatrix) -> TokenSequence {
+        precondition(tokens.rows == rows.count, "\(tokens.rows) tokens for \(rows.count)")
+        return TokenSequence(tokens: tokens, rows: 0..<tokens.rows, visible: visible)
+    }
+
     /// Lends the visible tokens j of `range`, range.count×D: in place where they are floats that
     /// lie side by side, else gathered and widened into `scratch`.
     public func withTokens<R, E: Error>(

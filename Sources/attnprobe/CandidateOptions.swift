@@ -11,10 +11,12 @@ extension ClassWeight: ExpressibleByArgument {}
 struct CandidateOptions: ParsableArguments {
     @Option(help: "Kind of probe. (default: attention; with --select a grid of kinds)")
     var kind: CommaList<ProbeKind>?
-    @Option(help: "Heads of attention, multimax and rolling-attention. (default: 8)")
+    @Option(help: "Heads of attention, mlp-attention, multimax and rolling-attention. (default: 8)")
     var heads: CommaList<Int>?
     @Option(help: "Units of a hidden layer behind the heads; 0 for none. (default: 0)")
     var hidden: Int?
+    @Option(help: "Units of the two layers of mlp-attention. (default: 100)")
+    var units: Int?
     @Option(help: "How logits become attention. (default: softmax)")
     var attention: AttentionFunction?
     @Option(help: "How many of the largest scores topk averages. (default: 5)")
@@ -34,8 +36,10 @@ struct CandidateOptions: ParsableArguments {
     var batchSize: Int?
     @Option(
         name: [.customLong("learning-rate"), .customLong("lr")],
-        help:
-            "Highest learning rate (adamw). (default: 0.003; 0.01 for max, topk, softmax, rolling, multimax)")
+        help: """
+            Highest learning rate (adamw). (default: 0.003; 0.01 for max, topk, softmax, rolling, \
+            multimax; 0.001 for mlp-attention)
+            """)
     var learningRate: Float?
     @Option(
         name: [.customLong("l2"), .customLong("weight-decay")],
@@ -79,6 +83,7 @@ struct CandidateOptions: ParsableArguments {
             configuration.hidden = hidden ?? configuration.hidden
             configuration.attention = attention ?? configuration.attention
         }
+        configuration.units = units ?? configuration.units
         if configuration.kind.hasWindow { configuration.window = window ?? configuration.window }
         configuration.k = k ?? configuration.k
         configuration.temperature = temperature ?? configuration.temperature
@@ -102,6 +107,7 @@ struct CandidateOptions: ParsableArguments {
         }
         try check(each(heads) { (1...4096).contains($0) }, "heads", "a number from 1 to 4096")
         try check((0...65536).contains(hidden ?? 0), "hidden", "a number from 0 to 65536")
+        try check((1...65536).contains(units ?? 1), "units", "a number from 1 to 65536")
         try check((1...1_000_000_000).contains(epochs ?? 1), "epochs", "a number from 1 to 1000000000")
         try check(batchSize ?? 1 > 0, "batch-size", "at least 1")
         try check(learningRate.map { $0 > 0 && $0.isFinite } ?? true, "learning-rate", "a positive number")
@@ -121,7 +127,9 @@ struct CandidateOptions: ParsableArguments {
                 throw ValidationError("--\(name): expected it only with \(names)")
             }
         }
-        try check(heads, "heads", \.hasHeads, "--kind attention, multimax or rolling-attention")
+        try check(
+            heads, "heads", \.hasHeads, "--kind attention, mlp-attention, multimax or rolling-attention")
+        try check(units, "units", { $0 == .mlpAttention }, "--kind mlp-attention")
         try check(k, "k", { $0 == .topk }, "--kind topk")
         try check(window, "window", \.hasWindow, "--kind rolling or rolling-attention")
         try check(temperature, "temperature", { $0 == .softmax }, "--kind softmax")

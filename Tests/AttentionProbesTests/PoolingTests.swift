@@ -82,7 +82,11 @@ struct PoolingTests {
         #expect(abs(Double(try probe.scores(data).logits[0, 0]) - 10 - means.max()!) < 1e-5)
     }
 
-    @Test(arguments: configurations + [ProbeConfiguration(.massMean), ProbeConfiguration(.lda)])
+    @Test(
+        arguments: configurations + [
+            ProbeConfiguration(.massMean), ProbeConfiguration(.lda),
+            ProbeConfiguration(.mlpAttention, heads: 2, units: 20),
+        ])
     func learnsAndIsSaved(configuration: ProbeConfiguration) throws {
         let data = try needleSet(count: 60, width: 8, needles: 4)
         var options = TrainingOptions(configuration.kind.isConvex ? .lbfgs : .adamw)

@@ -58,6 +58,13 @@ struct TrainingTests {
         #expect(gradient.allSatisfy { abs($0) < 2e-4 }, "\(gradient)")
     }
 
+    @Test func tanhWithAHiddenLayerWakesUp() throws {
+        let probe = ProbeConfiguration.attention(heads: 2, hidden: 4, .tanh)
+        let result = try Trainer(probe, options: options(.adamw) { $0.learningRate = 0.02 }).fit(
+            needleSet(count: 80))
+        #expect(result.history.last!.loss < 0.9 * result.history[0].loss)
+    }
+
     @Test func lossFallsAndPenaltyIsApart() throws {
         let result = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0.1 }).fit(
             needleSet(count: 60))

@@ -9,7 +9,7 @@
 //     classes    a JSON list of names            threshold  a probability
 //
 // optionally calibration (binary; see Calibration.swift),
-// and of the kinds that have it: k (topk), window (rolling, rolling-attention), temperature (softmax) and
+// and of the kinds that have it: units (mlp-attention), k (topk), window (rolling, rolling-attention), temperature (softmax) and
 // decay (ema). `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be
 // absent: the formula of the paper has none. Other metadata tell how the probe was trained.
 private import Foundation
@@ -31,9 +31,10 @@ extension Probe {
         try fields.check("version", Self.fileVersion)
         let configuration = try fields.configuration()
         let task = try fields.task()
-        let width = try file.require("v.weight", types: Self.weightTypes, dimensions: 2).shape[1]
+        let first = configuration.kind == .mlpAttention ? "mlp.0.weight" : "v.weight"
+        let width = try file.require(first, types: Self.weightTypes, dimensions: 2).shape[1]
         guard width > 0 else {
-            throw DataError(.shape, path, "tensor v.weight", expected: "a width of at least 1", found: "0")
+            throw DataError(.shape, path, "tensor \(first)", expected: "a width of at least 1", found: "0")
         }
         if configuration.hidden == 0, file.tensors["o.weight"] != nil {
             throw DataError(.metadata, path, "metadata hidden", expected: "the units of o.weight", found: "0")
@@ -78,6 +79,7 @@ extension Probe {
         switch configuration.kind {
         case .topk: metadata["k"] = String(configuration.k)
         case .rolling, .rollingAttention: metadata["window"] = String(configuration.window)
+        case .mlpAttention: metadata["units"] = String(configuration.units)
         case .softmax: metadata["temperature"] = String(configuration.temperature)
         case .ema: metadata["decay"] = String(configuration.decay)
         default: break
@@ -100,7 +102,7 @@ extension Probe {
 private struct ProbeMetadata {
     static let names: Set = [
         "format", "version", "kind", "attention", "heads", "outputs", "hidden", "task", "classes",
-        "threshold", "calibration", "k", "window", "temperature", "decay",
+        "threshold", "calibration", "k", "units", "window", "temperature", "decay",
     ]
     private let path: String
     private let fields: [String: String]
@@ -141,6 +143,7 @@ private struct ProbeMetadata {
             attention: try value("attention"))
         guard configuration.heads == 1 || kind.hasHeads else { throw fault("heads", expected: "1") }
         switch kind {
+        case .mlpAttention: configuration.units = try integer("units", from: 1)
         case .topk: configuration.k = try integer("k", from: 1)
         case .rolling, .rollingAttention: configuration.window = try integer("window", from: 1)
         case .softmax:

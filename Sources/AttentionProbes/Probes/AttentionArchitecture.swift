@@ -90,12 +90,14 @@ public struct AttentionArchitecture: ProbeArchitecture, Equatable {
     }
 
     /// Uniform attention (queries and positions zero) over values drawn from the uniform
-    /// distribution over ±1/√D, divided among the heads; the hidden layer over ±1/√M.
+    /// distribution over ±1/√D, divided among the heads; the hidden layer over ±1/√M. A tanh would be 0
+    /// everywhere, and a hidden layer behind it never wake, so its queries are drawn over ±1/√D.
     public func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
         var parameters = [Float](repeating: 0, count: tensors.parameterCount)
         for (tensor, range) in tensors.placed {
             let bound: Float
             switch tensor.name {
+            case "q.weight" where attention == .tanh: bound = 1 / Float(width).squareRoot()
             case "v.weight": bound = 1 / (Float(width).squareRoot() * Float(heads))
             case "o.weight", "o.bias": bound = 1 / Float(hidden).squareRoot()
             default: continue

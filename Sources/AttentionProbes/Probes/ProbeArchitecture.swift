@@ -72,6 +72,9 @@ public struct Workspace: Sendable {
     /// Pooled values and their gradient: M with a hidden layer, else O.
     var values: [Float] = []
     var valueGradient: [Float] = []
+    /// Layers before attention, and the workspace of the attention behind them: one or none.
+    var layers = LayerWorkspace()
+    var inner: [Workspace] = []
     /// Rectified values: the units of a hidden layer, M.
     var rectified: [Float] = []
 

@@ -18,6 +18,8 @@ public enum ProbeKind: String, Sendable, CaseIterable {
     case rolling
     /// The largest exponential moving average of scores.
     case ema
+    /// Attention over tokens behind two rectified layers.
+    case mlpAttention = "mlp-attention"
     /// Of each head, the largest score, added.
     case multimax
     /// Of each head, the largest attention-weighted mean over w neighbours, added.
@@ -28,7 +30,10 @@ public enum ProbeKind: String, Sendable, CaseIterable {
     case lda
 
     /// Whether it has several heads to choose.
-    public var hasHeads: Bool { [.attention, .multimax, .rollingAttention].contains(self) }
+    public var hasHeads: Bool { [.attention, .mlpAttention, .multimax, .rollingAttention].contains(self) }
+
+    /// Whether its heads have an attention over all tokens.
+    public var attends: Bool { self == .attention || self == .mlpAttention }
 
     /// Whether it looks at w neighbours.
     public var hasWindow: Bool { self == .rolling || self == .rollingAttention }
@@ -48,6 +53,8 @@ public struct ProbeConfiguration: Sendable, Equatable {
     public var heads: Int
     /// Units of an attention probe's hidden layer; 0 for none, and for the others.
     public var hidden: Int
+    /// Units of either layer of an mlp-attention probe.
+    public var units: Int
     /// How an attention probe's logits become attention.
     public var attention: AttentionFunction
     /// k of a topk probe.
@@ -60,15 +67,16 @@ public struct ProbeConfiguration: Sendable, Equatable {
     public var decay: Float
 
     /// A kind of probe with the values of its source where nothing is said: 8 heads, k = 5, w = 40 for
-    /// rolling and 10 for rolling-attention, φ = 5, α = 0.5.
+    /// rolling and 10 for rolling-attention, φ = 5, α = 0.5, 100 units.
     public init(
         _ kind: ProbeKind, heads: Int? = nil, hidden: Int = 0, attention: AttentionFunction = .softmax,
-        k: Int = 5, window: Int? = nil, temperature: Float = 5, decay: Float = 0.5
+        units: Int = 100, k: Int = 5, window: Int? = nil, temperature: Float = 5, decay: Float = 0.5
     ) {
         self.kind = kind
         self.heads = heads ?? (kind.hasHeads ? 8 : 1)
         self.hidden = hidden
         self.attention = attention
+        self.units = units
         self.k = k
         self.window = window ?? (kind == .rollingAttention ? 10 : 40)
         self.temperature = temperature
@@ -98,6 +106,8 @@ public struct ProbeConfiguration: Sendable, Equatable {
         case .attention:
             AttentionArchitecture(
                 width: width, outputs: outputs, heads: heads, hidden: hidden, attention: attention)
+        case .mlpAttention:
+            MLPAttentionArchitecture(width: width, outputs: outputs, heads: heads, units: units)
         case .rollingAttention:
             RollingAttentionArchitecture(width: width, outputs: outputs, heads: heads, window: window)
         case .mean, .massMean, .lda: pooled(.mean)

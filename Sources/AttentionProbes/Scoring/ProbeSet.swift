@@ -138,7 +138,7 @@ public struct ProbeSet: Sendable {
 
 extension Probe {
     fileprivate var hasEntropies: Bool {
-        configuration.kind == .attention && configuration.attention == .softmax
+        configuration.kind.attends && configuration.attention == .softmax
     }
 }
 

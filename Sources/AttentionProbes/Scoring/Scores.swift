@@ -41,7 +41,7 @@ extension Probe {
     public func attention(_ data: ActivationSet, sequence index: Int) throws -> (
         weights: Matrix, positions: [Int]
     )? {
-        guard configuration.kind == .attention else { return nil }
+        guard configuration.kind.attends else { return nil }
         let set = ProbeSet([self])
         try set.checkFits(data)
         var work = Workspace()

@@ -18,6 +18,7 @@ public struct Candidate: Sendable, Equatable {
         if kind.hasHeads { parts.append("\(configuration.heads) head\(configuration.heads == 1 ? "" : "s")") }
         if configuration.hidden > 0 { parts.append("hidden \(configuration.hidden)") }
         if configuration.attention != .softmax { parts.append(configuration.attention.rawValue) }
+        if kind == .mlpAttention { parts.append("\(configuration.units) units") }
         if kind == .topk { parts.append("k \(configuration.k)") }
         if kind.hasWindow { parts.append("window \(configuration.window)") }
         if kind.isClosedForm { return parts.joined(separator: ", ") }

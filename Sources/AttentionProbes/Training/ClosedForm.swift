@@ -76,11 +76,9 @@ struct ClosedForm {
 
     // CᵀC, D×D.
     private func gram(_ c: Matrix) -> [Float] {
-        var result = Matrix(rows: c.columns, columns: c.columns)
-        var out = result.mutableSpan
-        BLAS.gemm(
-            .yes, .no, m: c.columns, n: c.columns, k: c.rows, a: c.span, aStride: c.columns, b: c.span,
-            bStride: c.columns, c: &out, cStride: c.columns)
-        return result.storage
+        var result = [Float](repeating: 0, count: c.columns * c.columns)
+        BLAS.product(
+            .yes, .no, m: c.columns, n: c.columns, k: c.rows, c.storage[...], c.storage[...], into: &result)
+        return result
     }
 }

@@ -55,36 +55,25 @@ struct LinearObjective {
     ) throws(NonFiniteProjection) -> (loss: Double, gradient: [Float]) {
         let n = rows.count
         let x = states.storage[rows.lowerBound * width..<rows.upperBound * width]
-        var y = Matrix(rows: n, columns: outputs)
-        product(.no, .yes, m: n, n: outputs, k: width, x, parameters[..<(outputs * width)], into: &y)
+        var y = [Float](repeating: 0, count: n * outputs)
+        BLAS.product(.no, .yes, m: n, n: outputs, k: width, x, parameters[..<(outputs * width)], into: &y)
         let bias = parameters[(outputs * width)...]
         var total = 0.0
         var (logits, g) = ([Float](repeating: 0, count: outputs), [Float]())
         var biasGradient = [Float](repeating: 0, count: outputs)
         for row in 0..<n {
-            for o in 0..<outputs { logits[o] = y[row, o] + bias[bias.startIndex + o] }
+            for o in 0..<outputs { logits[o] = y[row * outputs + o] + bias[bias.startIndex + o] }
             guard allFinite(logits[...]) else { throw NonFiniteProjection() }
             let index = rows.lowerBound + row
             let weight = weights?[index] ?? 1
             total += Double(weight) * loss(logits, targets[index], gradient: &g)
             for o in 0..<outputs {
-                y[row, o] = weight * g[o]
+                y[row * outputs + o] = weight * g[o]
                 biasGradient[o] += weight * g[o]
             }
         }
-        var gradient = Matrix(rows: outputs, columns: width)
-        product(.yes, .no, m: outputs, n: width, k: n, y.storage[...], x, into: &gradient)
-        return (total, gradient.storage + biasGradient)
-    }
-
-    // C ← op(A)·op(B), all dense.
-    private func product(
-        _ transposeA: BLAS.Transpose, _ transposeB: BLAS.Transpose, m: Int, n: Int, k: Int,
-        _ a: ArraySlice<Float>, _ b: ArraySlice<Float>, into c: inout Matrix
-    ) {
-        var out = c.mutableSpan
-        BLAS.gemm(
-            transposeA, transposeB, m: m, n: n, k: k, a: a.span, aStride: transposeA == .no ? k : m,
-            b: b.span, bStride: transposeB == .no ? n : k, c: &out, cStride: n)
+        var gradient = [Float](repeating: 0, count: outputs * width)
+        BLAS.product(.yes, .no, m: outputs, n: width, k: n, y[...], x, into: &gradient)
+        return (total, gradient + biasGradient)
     }
 }

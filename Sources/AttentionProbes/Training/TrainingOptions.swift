@@ -64,7 +64,8 @@ public struct TrainingOptions: Sendable, Equatable {
     }
 
     /// The defaults for a kind of probe and a task. Probes on pooled scores of tokens learn at 0.01:
-    /// a maximum moves few tokens a step, and at the rate of attention probes 30 epochs are too few.
+    /// a maximum moves few tokens a step, and at the rate of attention probes 30 epochs are too few. With layers
+    /// before attention a third of the usual rate does better on held-out documents.
     ///
     /// - Parameter optimizer: nil for the one that suits.
     public static func suited(
@@ -72,6 +73,7 @@ public struct TrainingOptions: Sendable, Equatable {
     ) -> TrainingOptions {
         var options = TrainingOptions(optimizer ?? .suited(to: kind, task))
         if [.max, .topk, .softmax, .rolling, .multimax].contains(kind) { options.learningRate = 1e-2 }
+        if kind == .mlpAttention { options.learningRate = 1e-3 }
         return options
     }
 }
