@@ -1,0 +1,220 @@
+// What `report.mustache` shows, as values with the names that it uses.
+private import Foundation
+import Tensors
+
+/// The content of a probe's page.
+struct ReportContent {
+    let title, subtitle: String
+    /// What is not there, and why.
+    let notes: [String]
+    let headline: [Headline]
+    let figures: Table?
+    let facts: [Fact]
+    let threshold: [String]
+    let panels: Panels?
+    let plots: [Plot]
+    let confusion: Table?
+    let classes: Table?
+    let lossPlot: Plot?
+    let selection: Table?
+    let training: Table?
+    let attention: Attention?
+    let documents: Documents
+
+    struct Headline { let name, value: String; let interval: String? }
+    struct Fact { let name, value: String }
+
+    /// Things of which one is shown at a time.
+    struct Panels {
+        let label: String
+        let isChoice: Bool
+        let panels: [Panel]
+
+        init?(_ label: String, _ panels: [Panel]) {
+            guard !panels.isEmpty else { return nil }
+            self.label = label
+            self.panels = panels
+            isChoice = panels.count > 1
+        }
+    }
+
+    struct Panel { let name: String; var plots: [Plot] = []; var table: Table? = nil }
+    struct Attention { let plots: [Plot]; let tokens: Panels?; let hasTokens: Bool; let differentTokens: String }
+    struct Documents { let count: String; let isEmpty: Bool; let notes: [String] }
+
+    /// Classes that get plots of their own.
+    private static let mostPanels = 24
+
+    init(
+        _ probe: Probe, _ data: ActivationSet, _ scored: ScoredSet, evaluation: Evaluation?,
+        attention summary: AttentionSummary?, entropyRatio: [Double]?, documents shown: ReportDocuments,
+        options: ProbeReport.Options
+    ) {
+        let record = TrainingRecord(probe.training)
+        let (task, names) = (probe.task, probe.outputNames)
+        title = options.probeName
+        subtitle = Self.subtitle(probe, data)
+        headline = evaluation.map(Self.headline) ?? []
+        figures = evaluation.map { evaluation in
+            Table(
+                "All figures", ["figure", "value", "95 % from", "to"],
+                evaluation.figures.map {
+                    [
+                        $0.name, brief($0.value, digits: 6), $0.interval.map { brief($0.lowerBound) } ?? "–",
+                        $0.interval.map { brief($0.upperBound) } ?? "–",
+                    ]
+                })
+        }
+        facts = Self.facts(probe, data)
+        threshold = ThresholdText(probe, evaluation, record).sentences
+
+        var notes: [String] = []
+        if scored.targets == nil {
+            notes.append("These data have no labels: there are scores and attention, and no figures of how right they are.")
+        }
+        let shownNames = names.prefix(Self.mostPanels)
+        if shownNames.count < names.count {
+            notes.append("Plots are of the first \(shownNames.count) of \(names.count) classes; tables have all.")
+        }
+        self.notes = notes
+
+        let isBinary = task.outputs == 1 && task.hasThreshold
+        let scoreName = task.hasThreshold ? "logit" : "log odds"
+        panels = Panels(
+            task.classes == nil ? "Output" : "Class",
+            shownNames.enumerated().map { o, name in
+                let plots: [Plot]
+                if let figures = evaluation?.byClass, !figures.isEmpty {
+                    plots = figures[o].plots(
+                        id: "class-\(o)", other: isBinary ? task.classes![0] : "other classes",
+                        limit: scored.limit, scoreName: scoreName)
+                } else if scored.targets == nil {
+                    plots = [scored.unlabelledPlot(output: o, name: name)]
+                } else {
+                    plots = scored.regressionPlots(output: o, name: name)
+                }
+                return Panel(name: name, plots: plots)
+            })
+        plots = [
+            evaluation?.reliabilityPlot(confidenceOf: isBinary ? names[0] : "the predicted class"),
+            evaluation?.lengthPlot,
+        ].compactMap(\.self)
+        confusion = evaluation?.confusionMatrix.map { Table($0, classes: task.classes ?? []) }
+        classes = evaluation.flatMap { $0.byClass.count > 1 ? Self.classTable($0.byClass) : nil }
+        lossPlot = record.lossPlot
+        selection = record.selectionTable
+        training = Self.trainingTable(record)
+        attention = Self.attention(summary, entropyRatio, data)
+        documents = Documents(
+            count: shown.documents.count.grouped, isEmpty: shown.documents.isEmpty,
+            notes: Self.documentNotes(shown, probe, data))
+    }
+
+    private static func subtitle(_ probe: Probe, _ data: ActivationSet) -> String {
+        let task = probe.task.classes.map { classes in
+            "\(probe.task.name): " + classes.prefix(6).joined(separator: ", ")
+                + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
+        }
+        return "\(task ?? probe.task.name) · \(data.count.grouped) sequences · \(data.tokenCount.grouped) tokens"
+    }
+
+    private static func headline(_ evaluation: Evaluation) -> [Headline] {
+        let keys = [
+            "auroc", "average_precision", "accuracy", "balanced_accuracy", "f1", "recall_at_1_fpr", "r2",
+            "mean_squared_error",
+        ]
+        let chosen = keys.compactMap { key in evaluation.figures.first { $0.key == key } }
+        return chosen.prefix(6).map { figure in
+            Headline(
+                name: figure.name, value: figure.key == "mean_squared_error" ? brief(figure.value) : fixed(figure.value),
+                interval: figure.interval.map { "\(fixed($0.lowerBound)) – \(fixed($0.upperBound))" })
+        }
+    }
+
+    private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
+        let configuration = probe.configuration
+        var kind = configuration.kind.rawValue
+        if configuration.kind.hasHeads { kind += ", \(configuration.heads) heads" }
+        if configuration.hidden > 0 { kind += ", a hidden layer of \(configuration.hidden)" }
+        if configuration.attention == .tanh { kind += ", tanh" }
+        let lengths = data.indices.map { data.length($0) }.sorted()
+        let paths = data.files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
+        let metadata = data.files[0].metadata
+        let origin = ["model", "layer", "task"].compactMap { key in metadata[key].map { Fact(name: key, value: $0) } }
+        return [
+            Fact(name: "probe", value: kind), Fact(name: "width", value: probe.width.grouped),
+            Fact(
+                name: "data",
+                value: paths.prefix(3).joined(separator: ", ") + (paths.count > 3 ? " and \(paths.count - 3) more" : "")),
+        ] + origin + [
+            Fact(
+                name: "lengths",
+                value: "\(lengths[0]) to \(lengths[lengths.count - 1]) tokens, median \(lengths[lengths.count / 2])")
+        ]
+    }
+
+    private static func classTable(_ classes: [ClassFigures]) -> Table {
+        func text(_ value: Double?) -> String { value.map { brief($0) } ?? "–" }
+        return Table(
+            "Figures by class",
+            ["class", "sequences", "precision", "recall", "F1", "AUROC", "average precision"],
+            classes.map {
+                [
+                    $0.name, String($0.sequences), text($0.precision), text($0.recall), text($0.f1), text($0.auroc),
+                    text($0.averagePrecision),
+                ]
+            })
+    }
+
+    private static func trainingTable(_ record: TrainingRecord) -> Table? {
+        var rows = record.values.map { [$0.name, $0.value] }
+        if let calibration = record.calibration {
+            let parameters =
+                calibration.slope.map { ", slope \(brief($0)), intercept \(brief(calibration.intercept ?? 0))" }
+                ?? calibration.logits.map { ", \($0.count) steps" } ?? ""
+            rows.append(["calibration", calibration.method + parameters])
+        }
+        return rows.isEmpty ? nil : Table("How the probe was trained", ["setting", "value"], names: 2, rows)
+    }
+
+    private static func attention(
+        _ summary: AttentionSummary?, _ ratios: [Double]?, _ data: ActivationSet
+    ) -> Attention? {
+        guard let summary else { return nil }
+        let heads = summary.byPosition.rows
+        var tables = [Panel(name: "all heads", table: summary.table(head: nil))]
+        if heads > 1 { tables += (0..<heads).map { Panel(name: "head \($0 + 1)", table: summary.table(head: $0)) } }
+        return Attention(
+            plots: [ratios.map(AttentionSummary.entropyPlot), summary.positionPlot].compactMap(\.self),
+            tokens: data.namesTokens ? Panels("Head", tables) : nil, hasTokens: data.namesTokens,
+            differentTokens: summary.differentTokens.grouped)
+    }
+
+    private static func documentNotes(_ shown: ReportDocuments, _ probe: Probe, _ data: ActivationSet) -> [String] {
+        var notes: [String] = []
+        if shown.leftOut > 0 {
+            notes.append(
+                "\(shown.leftOut.grouped) more were chosen and left out to keep the page small; "
+                    + "--documents N shows N of each group, whatever their size.")
+        }
+        if !data.hasTokenText {
+            notes.append(
+                data.namesTokens
+                    ? "The data have no token_text: #1037 is the token with that id."
+                    : "The data have neither token_text nor token_ids: [12] is the token at that position.")
+        }
+        let invalid = shown.documents.reduce(0) { $0 + $1.invalid.count }
+        if invalid > 0 {
+            notes.append("The text of \(invalid.grouped) tokens shown is no UTF-8; \u{FFFD} stands for what cannot be read.")
+        }
+        switch probe.configuration.kind.tokenQuantity {
+        case .contribution: break
+        case .score:
+            notes.append("A probe of kind \(probe.configuration.kind.rawValue) has no attention; its tokens are shaded by their scores.")
+        case .none:
+            notes.append(
+                "A probe of kind \(probe.configuration.kind.rawValue) has no number for a single token, so that nothing is shaded.")
+        }
+        return notes
+    }
+}

@@ -1,0 +1,73 @@
+// How a probe was trained, as its file tells: plain values, and some that are JSON. All are optional;
+// one that cannot be read stays among the plain ones.
+private import Foundation
+
+/// What a probe file says of its training.
+struct TrainingRecord {
+    /// Plain names and values, in the order of names.
+    private(set) var values: [(name: String, value: String)] = []
+    let selection: Selection?
+    let lossCurve: [LossPoint]?
+    let calibration: Calibration?
+    let thresholdRule: ThresholdRule?
+
+    /// The probes that were compared, and how.
+    struct Selection: Decodable {
+        let metric: String
+        let folds: Int?
+        let candidates: [Candidate]
+
+        struct Candidate: Decodable {
+            let name: String
+            let score, low, high, seconds: Double?
+            let folds: [Double]?
+            let converged, chosen: Bool?
+        }
+    }
+
+    /// An epoch with its loss, and the loss on sequences held out.
+    struct LossPoint: Decodable {
+        let epoch, loss: Double
+        let heldOut: Double?
+
+        init(from decoder: any Decoder) throws {
+            var list = try decoder.unkeyedContainer()
+            epoch = try list.decode(Double.self)
+            loss = try list.decode(Double.self)
+            heldOut = list.isAtEnd ? nil : try list.decodeIfPresent(Double.self)
+        }
+    }
+
+    /// How logits become probabilities, by its method's name.
+    struct Calibration: Decodable {
+        let method: String
+        let slope, intercept: Double?
+        let logits: [Double]?
+    }
+
+    /// From what the threshold was chosen.
+    struct ThresholdRule: Decodable {
+        let false_positive_rate: Double
+        let confidence, bound: Double?
+        let negatives, false_positives: Int?
+    }
+
+    /// Reads the metadata of a probe.
+    init(_ training: [String: String]) {
+        func read<T: Decodable>(_ name: String) -> T? {
+            training[name].flatMap { try? JSONDecoder().decode(T.self, from: Data($0.utf8)) }
+        }
+        let curve: [LossPoint]? = read("loss_curve")
+        selection = read("selection")
+        lossCurve = curve.flatMap { $0.count > 1 ? $0 : nil }
+        calibration = read("calibration")
+        thresholdRule = read("threshold_rule")
+        let shown: [(String, Bool)] = [
+            ("selection", selection != nil), ("loss_curve", curve != nil),
+            ("calibration", calibration != nil), ("threshold_rule", thresholdRule != nil),
+        ]
+        let structured = Set(shown.filter(\.1).map(\.0))
+        values = training.filter { !structured.contains($0.key) }.sorted { $0.key < $1.key }
+            .map { ($0.key.replacing("_", with: " "), $0.value) }
+    }
+}
