@@ -37,7 +37,8 @@ let package = Package(
             dependencies: ["Tensors", .product(name: "Mustache", package: "swift-mustache")],
             // The parts of report pages, in the binary so that a copy of it needs no other file.
             resources: [
-                "page.css", "page.js", "page.mustache", "report.mustache", "comparison.mustache",
+                "page.css", "page.js", "documents.js", "page.mustache", "report.mustache",
+                "comparison.mustache",
                 "plot.mustache", "table.mustache",
             ].map { .embedInCode("Reports/Page/\($0)") },
             swiftSettings: settings),

@@ -45,7 +45,9 @@ extension Int {
     /// "10 000": digits in threes, a narrow space between.
     var grouped: String {
         let digits = Array(String(magnitude))
-        let parts = stride(from: digits.count, to: 0, by: -3).map { String(digits[Swift.max(0, $0 - 3)..<$0]) }
+        let parts = stride(from: digits.count, to: 0, by: -3).map {
+            String(digits[Swift.max(0, $0 - 3)..<$0])
+        }
         return (self < 0 ? "-" : "") + parts.reversed().joined(separator: "\u{202F}")
     }
 }

@@ -29,7 +29,8 @@ extension ClassFigures {
                 + "curve is \(fixed(area)).",
             x: .share("false positive rate"), y: .share("true positive rate"),
             table: Table(
-                "ROC curve of \(name)", ["false positive rate", "true positive rate", "threshold on the score"],
+                "ROC curve of \(name)",
+                ["false positive rate", "true positive rate", "threshold on the score"],
                 names: 0,
                 points.map { [brief($0.x, digits: 6), brief($0.y, digits: 6), thresholdText($0)] }))
         plot.line([(0, 0), (1, 1)], "guide")
@@ -48,7 +49,8 @@ extension ClassFigures {
                 + "\(fixed(share)).",
             x: .share("recall"), y: .share("precision"),
             table: Table(
-                "Precision and recall of \(name)", ["recall", "precision", "threshold on the score"], names: 0,
+                "Precision and recall of \(name)", ["recall", "precision", "threshold on the score"],
+                names: 0,
                 points.map { [brief($0.x, digits: 6), brief($0.y, digits: 6), thresholdText($0)] }))
         plot.line([(0, share), (1, share)], "guide")
         plot.line(points.map { ($0.x, $0.y) }, "accent", "average precision \(fixed(average))")
@@ -132,7 +134,8 @@ extension ScoredSet {
         return [
             scatter,
             distributionPlot(
-                "output-\(o)", "Errors", "How many sequences have which error, prediction less target.", errors,
+                "output-\(o)", "Errors", "How many sequences have which error, prediction less target.",
+                errors,
                 [(errors.counts, "accent", "sequences")], nil,
                 Table("Errors of \(name)", ["error from", "to", "sequences"], names: 0, rows)),
         ]

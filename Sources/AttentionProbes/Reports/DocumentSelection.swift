@@ -111,7 +111,9 @@ struct DocumentSelection {
     var inTurns: [Int] {
         var seen: Set<Int> = []
         let most = groups.map(\.indices.count).max() ?? 0
-        return (0..<most).flatMap { rank in groups.compactMap { rank < $0.indices.count ? $0.indices[rank] : nil } }
-            .filter { seen.insert($0).inserted }
+        return (0..<most).flatMap { rank in
+            groups.compactMap { rank < $0.indices.count ? $0.indices[rank] : nil }
+        }
+        .filter { seen.insert($0).inserted }
     }
 }

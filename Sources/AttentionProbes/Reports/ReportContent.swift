@@ -39,7 +39,9 @@ struct ReportContent {
     }
 
     struct Panel { let name: String; var plots: [Plot] = []; var table: Table? = nil }
-    struct Attention { let plots: [Plot]; let tokens: Panels?; let hasTokens: Bool; let differentTokens: String }
+    struct Attention {
+        let plots: [Plot]; let tokens: Panels?; let hasTokens: Bool; let differentTokens: String
+    }
     struct Documents { let count: String; let isEmpty: Bool; let notes: [String] }
 
     /// Classes that get plots of their own.
@@ -70,11 +72,14 @@ struct ReportContent {
 
         var notes: [String] = []
         if scored.targets == nil {
-            notes.append("These data have no labels: there are scores and attention, and no figures of how right they are.")
+            notes.append(
+                "These data have no labels: there are scores and attention, and no figures of how right they are."
+            )
         }
         let shownNames = names.prefix(Self.mostPanels)
         if shownNames.count < names.count {
-            notes.append("Plots are of the first \(shownNames.count) of \(names.count) classes; tables have all.")
+            notes.append(
+                "Plots are of the first \(shownNames.count) of \(names.count) classes; tables have all.")
         }
         self.notes = notes
 
@@ -115,18 +120,20 @@ struct ReportContent {
             "\(probe.task.name): " + classes.prefix(6).joined(separator: ", ")
                 + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
         }
-        return "\(task ?? probe.task.name) · \(data.count.grouped) sequences · \(data.tokenCount.grouped) tokens"
+        return
+            "\(task ?? probe.task.name) · \(data.count.grouped) sequences · \(data.tokenCount.grouped) tokens"
     }
 
     private static func headline(_ evaluation: Evaluation) -> [Headline] {
         let keys = [
-            "auroc", "average_precision", "accuracy", "balanced_accuracy", "f1", "recall_at_1_fpr", "r2",
-            "mean_squared_error",
-        ]
+            "auroc", "average_precision", "accuracy", "f1", "recall_at_1_fpr", "balanced_accuracy",
+            "expected_calibration_error", "r2", "mean_squared_error",
+        ].filter { $0 != "balanced_accuracy" || evaluation.auroc == nil }
         let chosen = keys.compactMap { key in evaluation.figures.first { $0.key == key } }
         return chosen.prefix(6).map { figure in
             Headline(
-                name: figure.name, value: figure.key == "mean_squared_error" ? brief(figure.value) : fixed(figure.value),
+                name: figure.name,
+                value: figure.key == "mean_squared_error" ? brief(figure.value) : fixed(figure.value),
                 interval: figure.interval.map { "\(fixed($0.lowerBound)) – \(fixed($0.upperBound))" })
         }
     }
@@ -140,16 +147,21 @@ struct ReportContent {
         let lengths = data.indices.map { data.length($0) }.sorted()
         let paths = data.files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
         let metadata = data.files[0].metadata
-        let origin = ["model", "layer", "task"].compactMap { key in metadata[key].map { Fact(name: key, value: $0) } }
+        let origin = ["model", "layer", "task"].compactMap { key in
+            metadata[key].map { Fact(name: key, value: $0) }
+        }
         return [
             Fact(name: "probe", value: kind), Fact(name: "width", value: probe.width.grouped),
             Fact(
                 name: "data",
-                value: paths.prefix(3).joined(separator: ", ") + (paths.count > 3 ? " and \(paths.count - 3) more" : "")),
+                value: paths.prefix(3).joined(separator: ", ")
+                    + (paths.count > 3 ? " and \(paths.count - 3) more" : "")),
         ] + origin + [
             Fact(
                 name: "lengths",
-                value: "\(lengths[0]) to \(lengths[lengths.count - 1]) tokens, median \(lengths[lengths.count / 2])")
+                value:
+                    "\(lengths[0]) to \(lengths[lengths.count - 1]) tokens, median \(lengths[lengths.count / 2])"
+            )
         ]
     }
 
@@ -160,7 +172,8 @@ struct ReportContent {
             ["class", "sequences", "precision", "recall", "F1", "AUROC", "average precision"],
             classes.map {
                 [
-                    $0.name, String($0.sequences), text($0.precision), text($0.recall), text($0.f1), text($0.auroc),
+                    $0.name, String($0.sequences), text($0.precision), text($0.recall), text($0.f1),
+                    text($0.auroc),
                     text($0.averagePrecision),
                 ]
             })
@@ -170,7 +183,9 @@ struct ReportContent {
         var rows = record.values.map { [$0.name, $0.value] }
         if let calibration = record.calibration {
             let parameters =
-                calibration.slope.map { ", slope \(brief($0)), intercept \(brief(calibration.intercept ?? 0))" }
+                calibration.slope.map {
+                    ", slope \(brief($0)), intercept \(brief(calibration.intercept ?? 0))"
+                }
                 ?? calibration.logits.map { ", \($0.count) steps" } ?? ""
             rows.append(["calibration", calibration.method + parameters])
         }
@@ -183,14 +198,18 @@ struct ReportContent {
         guard let summary else { return nil }
         let heads = summary.byPosition.rows
         var tables = [Panel(name: "all heads", table: summary.table(head: nil))]
-        if heads > 1 { tables += (0..<heads).map { Panel(name: "head \($0 + 1)", table: summary.table(head: $0)) } }
+        if heads > 1 {
+            tables += (0..<heads).map { Panel(name: "head \($0 + 1)", table: summary.table(head: $0)) }
+        }
         return Attention(
             plots: [ratios.map(AttentionSummary.entropyPlot), summary.positionPlot].compactMap(\.self),
             tokens: data.namesTokens ? Panels("Head", tables) : nil, hasTokens: data.namesTokens,
             differentTokens: summary.differentTokens.grouped)
     }
 
-    private static func documentNotes(_ shown: ReportDocuments, _ probe: Probe, _ data: ActivationSet) -> [String] {
+    private static func documentNotes(_ shown: ReportDocuments, _ probe: Probe, _ data: ActivationSet)
+        -> [String]
+    {
         var notes: [String] = []
         if shown.leftOut > 0 {
             notes.append(
@@ -205,15 +224,20 @@ struct ReportContent {
         }
         let invalid = shown.documents.reduce(0) { $0 + $1.invalid.count }
         if invalid > 0 {
-            notes.append("The text of \(invalid.grouped) tokens shown is no UTF-8; \u{FFFD} stands for what cannot be read.")
+            notes.append(
+                "The text of \(invalid.grouped) tokens shown is no UTF-8; \u{FFFD} stands for what cannot be read."
+            )
         }
         switch probe.configuration.kind.tokenQuantity {
         case .contribution: break
         case .score:
-            notes.append("A probe of kind \(probe.configuration.kind.rawValue) has no attention; its tokens are shaded by their scores.")
+            notes.append(
+                "A probe of kind \(probe.configuration.kind.rawValue) has no attention; its tokens are shaded by their scores."
+            )
         case .none:
             notes.append(
-                "A probe of kind \(probe.configuration.kind.rawValue) has no number for a single token, so that nothing is shaded.")
+                "A probe of kind \(probe.configuration.kind.rawValue) has no number for a single token, so that nothing is shaded."
+            )
         }
         return notes
     }

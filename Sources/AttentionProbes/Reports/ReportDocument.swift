@@ -35,7 +35,9 @@ struct ReportDocument: Encodable {
     /// Outputs that a document is shown with at most.
     private static let mostOutputs = 6
 
-    init(_ probe: Probe, _ data: ActivationSet, _ index: Int, _ judgement: Judgement, _ scored: ScoredSet) throws {
+    init(_ probe: Probe, _ data: ActivationSet, _ index: Int, _ judgement: Judgement, _ scored: ScoredSet)
+        throws
+    {
         let (logits, probabilities) = (scored.logits[index], scored.probabilities[index])
         let (names, predicted) = (probe.outputNames, scored.predictions[index])
         id = data.id(index)
@@ -68,7 +70,9 @@ struct ReportDocument: Encodable {
     }
 
     // The outputs whose contributions are shown: predicted and labelled ones, else the highest.
-    private static func telling(_ task: ProbeTask, _ predicted: [Int], _ labels: [Int], _ ranked: [Int]) -> [Int] {
+    private static func telling(_ task: ProbeTask, _ predicted: [Int], _ labels: [Int], _ ranked: [Int])
+        -> [Int]
+    {
         switch task {
         case .binary: return [0]
         case .multiclass, .multilabel:

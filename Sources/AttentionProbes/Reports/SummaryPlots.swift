@@ -11,7 +11,8 @@ extension Evaluation {
                 + "difference is \(fixed(expectedCalibrationError ?? 0)).",
             x: .share("mean probability of \(name)"), y: .share("share that came true"),
             table: Table(
-                "Reliability", ["from", "to", "sequences", "mean probability", "share that came true"], names: 0,
+                "Reliability", ["from", "to", "sequences", "mean probability", "share that came true"],
+                names: 0,
                 reliability.map {
                     [
                         brief($0.lower), brief($0.upper), String($0.count), brief($0.confidence, digits: 6),
@@ -34,7 +35,8 @@ extension Evaluation {
                 ? "\(third.tokens.lowerBound)" : "\(third.tokens.lowerBound)–\(third.tokens.upperBound)"
         }
         var plot = Plot(
-            "length", "By length", "Accuracy and area under the ROC curve of short, middle and long sequences.",
+            "length", "By length",
+            "Accuracy and area under the ROC curve of short, middle and long sequences.",
             x: Axis(0...Double(names.count), "visible tokens"), y: .share("score"),
             table: Table(
                 "Figures by length", ["visible tokens", "sequences", "accuracy", "AUROC"],
@@ -63,7 +65,9 @@ extension TrainingRecord {
     var lossPlot: Plot? {
         guard let lossCurve else { return nil }
         let values = lossCurve.flatMap { [$0.loss, $0.heldOut].compactMap(\.self) }.filter(\.isFinite)
-        guard let most = values.max(), let first = lossCurve.first, let last = lossCurve.last else { return nil }
+        guard let most = values.max(), let first = lossCurve.first, let last = lossCurve.last else {
+            return nil
+        }
         var plot = Plot(
             "loss", "Learning curve",
             "The loss falls from \(brief(first.loss)) to \(brief(last.loss)) over the training.",
@@ -72,7 +76,10 @@ extension TrainingRecord {
             table: Table(
                 "Learning curve", ["epoch", "loss", "loss on held-out sequences"], names: 0,
                 lossCurve.map {
-                    [brief($0.epoch), brief($0.loss, digits: 6), $0.heldOut.map { brief($0, digits: 6) } ?? "–"]
+                    [
+                        brief($0.epoch), brief($0.loss, digits: 6),
+                        $0.heldOut.map { brief($0, digits: 6) } ?? "–",
+                    ]
                 }))
         plot.line(lossCurve.map { ($0.epoch, $0.loss) }, "accent", "training")
         let heldOut = lossCurve.compactMap { point in point.heldOut.map { (x: point.epoch, y: $0) } }
@@ -84,7 +91,9 @@ extension TrainingRecord {
     var selectionTable: Table? {
         guard let selection else { return nil }
         let ranked = selection.candidates.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
-        func text(_ value: Double?, _ digits: Int = 4) -> String { value.map { brief($0, digits: digits) } ?? "–" }
+        func text(_ value: Double?, _ digits: Int = 4) -> String {
+            value.map { brief($0, digits: digits) } ?? "–"
+        }
         return Table(
             "Selection by \(selection.metric)" + (selection.folds.map { " over \($0) folds" } ?? ""),
             ["candidate", selection.metric, "from", "to", "seconds", "converged", "chosen"],
@@ -111,7 +120,9 @@ extension AttentionSummary {
                 "Entropy ratio", ["head", "entropy ratio"],
                 zip(names, ratios).map { [$0, brief($1, digits: 6)] }),
             xNames: names.count <= 16 ? names : nil)
-        plot.bars(ratios.enumerated().map { (Double($0) + 0.2...Double($0) + 0.8, 0...min(1, max(0, $1))) }, "accent")
+        plot.bars(
+            ratios.enumerated().map { (Double($0) + 0.2...Double($0) + 0.8, 0...min(1, max(0, $1))) },
+            "accent")
         return plot
     }
 
@@ -139,9 +150,12 @@ extension AttentionSummary {
                 }))
         plot.line([(0, 1), (1, 1)], "guide", "uniform")
         for h in 0..<heads where heads > 1 {
-            plot.line(middles.indices.map { (middles[$0], Double(byPosition[h, $0])) }, "thin", h == 0 ? "each head" : nil)
+            plot.line(
+                middles.indices.map { (middles[$0], Double(byPosition[h, $0])) }, "thin",
+                h == 0 ? "each head" : nil)
         }
-        plot.line(middles.indices.map { (middles[$0], means[$0]) }, "accent", heads > 1 ? "all heads" : "attention")
+        plot.line(
+            middles.indices.map { (middles[$0], means[$0]) }, "accent", heads > 1 ? "all heads" : "attention")
         return plot
     }
 
@@ -156,8 +170,7 @@ extension AttentionSummary {
             ["token", "occurrences", "share of attention", "times uniform"],
             first.map {
                 [
-                    $0.text, String($0.count), brief(share($0), digits: 3),
-                    brief(share($0) / $0.uniform, digits: 3),
+                    $0.text, String($0.count), fixed(share($0), 5), fixed(share($0) / $0.uniform, 2),
                 ]
             })
     }

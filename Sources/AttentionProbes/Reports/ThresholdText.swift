@@ -21,7 +21,8 @@ struct ThresholdText {
         case .regression: break
         }
         if let rule = record.thresholdRule {
-            var text = "It was chosen to keep false positives at \(percent(rule.false_positive_rate)) or below"
+            var text =
+                "It was chosen to keep false positives at \(percent(rule.false_positive_rate)) or below"
             if let confidence = rule.confidence { text += " with \(percent(confidence)) confidence" }
             if let passed = rule.false_positives, let negatives = rule.negatives {
                 text += ": \(passed.grouped) of \(negatives.grouped) negatives passed"
