@@ -30,14 +30,3 @@ extension ProbeTask {
         return "\(name): \(shown)" + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
     }
 }
-
-extension ProbeConfiguration {
-    /// "attention, 8 heads".
-    var summary: String {
-        var text = kind.rawValue
-        if kind.hasHeads { text += heads == 1 ? ", 1 head" : ", \(heads) heads" }
-        if hidden > 0 { text += ", hidden layer of \(hidden)" }
-        if attention == .tanh { text += ", tanh" }
-        return text
-    }
-}

@@ -19,9 +19,7 @@ struct Plot {
     private(set) var dots: [Dot] = []
     private(set) var whiskers: [Segment] = []
     private(set) var legend: [LegendEntry] = []
-    let height: String
-    let middle: String
-    let bottom: String
+    let height, middle, bottom, left, center: String
 
     struct Tick { let place, label: String }
     struct Line { let points, style: String }
@@ -33,8 +31,8 @@ struct Plot {
     private let x: Axis
     private let y: Axis
     // The drawing is 360 wide; the axes leave room for their labels.
-    private static let left = 50.0, right = 350.0, top = 12.0
-    private let base: Double
+    private static let right = 350.0, top = 12.0
+    private let start, base: Double
 
     init(
         _ id: String, _ title: String, _ description: String, x: Axis, y: Axis, table: Table,
@@ -47,6 +45,9 @@ struct Plot {
         self.x = x
         self.y = y
         base = height - 44
+        start = yNames == nil ? 50 : 130
+        left = number(start)
+        center = number((start + Self.right) / 2)
         self.height = number(height)
         middle = number((Self.top + height - 44) / 2)
         bottom = number(height - 44)
@@ -61,7 +62,7 @@ struct Plot {
             } ?? y.ticks.map { Tick(place: number(py($0)), label: brief($0)) }
     }
 
-    private func px(_ value: Double) -> Double { Self.left + x.place(value) * (Self.right - Self.left) }
+    private func px(_ value: Double) -> Double { start + x.place(value) * (Self.right - start) }
     private func py(_ value: Double) -> Double { base - y.place(value) * (base - Self.top) }
 
     /// A line through points; with a name also in the legend.

@@ -139,11 +139,6 @@ struct ReportContent {
     }
 
     private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
-        let configuration = probe.configuration
-        var kind = configuration.kind.rawValue
-        if configuration.kind.hasHeads { kind += ", \(configuration.heads) heads" }
-        if configuration.hidden > 0 { kind += ", a hidden layer of \(configuration.hidden)" }
-        if configuration.attention == .tanh { kind += ", tanh" }
         let lengths = data.indices.map { data.length($0) }.sorted()
         let paths = data.files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
         let metadata = data.files[0].metadata
@@ -151,7 +146,8 @@ struct ReportContent {
             metadata[key].map { Fact(name: key, value: $0) }
         }
         return [
-            Fact(name: "probe", value: kind), Fact(name: "width", value: probe.width.grouped),
+            Fact(name: "probe", value: probe.configuration.summary),
+            Fact(name: "width", value: probe.width.grouped),
             Fact(
                 name: "data",
                 value: paths.prefix(3).joined(separator: ", ")
