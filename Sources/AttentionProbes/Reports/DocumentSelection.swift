@@ -100,10 +100,10 @@ struct DocumentSelection {
             groups = [(.hits, first(all) { -$0.margin }), (.random, random)]
         case (false, _):
             let wrong = all.filter { judgements[$0].isRight == false }
-            groups = [
-                (.hits, first(hits) { -$0.margin }), (.mistakes, first(wrong) { -$0.fault }),
-                (.nearest, first(all) { $0.margin }), (.random, random),
-            ]
+            let mistakes = isLabelled ? [(DocumentGroup.mistakes, first(wrong) { -$0.fault })] : []
+            groups =
+                [(.hits, first(hits) { -$0.margin })] + mistakes
+                + [(.nearest, first(all) { $0.margin }), (.random, random)]
         }
     }
 
