@@ -49,7 +49,7 @@ private struct ComparedSet {
     }
 
     private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {
-        func text(_ value: Double?) -> String { value.map { brief($0) } ?? "–" }
+        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
         return Table(
             "\(set.metric) on \(set.name)",
             ["probe", set.metric, "95 % from", "to", "less \(set.baseline)", "from", "to", "entropy ratio"],
@@ -116,25 +116,26 @@ private struct ComparedSet {
             ticks: 4,
             isRounded: true)
         let surely = compared.count { $0.differenceLow ?? -.infinity > 0 }
-        func text(_ value: Double?) -> String { value.map { brief($0) } ?? "–" }
+        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
         var plot = plot(
             "\(id)-differences", "Against \(set.baseline)",
             "What each probe has more than the baseline, with the interval of the difference; "
-                + "\(surely) of \(compared.count) are above it with all of their interval.", compared, axis,
+                + "\(surely) of \(compared.count) are above it with all of their interval.", rows, axis,
             Table(
                 "\(set.metric) less that of \(set.baseline) on \(set.name)",
                 ["probe", "difference", "95 % from", "to"],
                 compared.map {
                     [$0.name, text($0.difference), text($0.differenceLow), text($0.differenceHigh)]
                 }))
-        plot.line([(0, 0), (0, Double(compared.count))], "limit")
-        for (index, row) in compared.enumerated() {
-            let y = level(index, compared)
-            let style = row.difference! >= 0 ? "positive" : "negative"
+        plot.line([(0, 0), (0, Double(rows.count))], "limit", "no difference")
+        for (index, row) in rows.enumerated() {
+            guard let difference = row.difference else { continue }
+            let y = level(index, rows)
+            let style = difference >= 0 ? "positive" : "negative"
             if let low = row.differenceLow, let high = row.differenceHigh {
                 plot.whisker((low, y), (high, y), "whisker \(style)")
             }
-            plot.dots([(row.difference!, y)], style)
+            plot.dots([(difference, y)], style)
         }
         return plot
     }

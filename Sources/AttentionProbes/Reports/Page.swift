@@ -8,7 +8,7 @@ private import Tensors
 /// Turns values into a page.
 enum Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
-    static let styleHash = "sha256-NNNU761wy8JzSBCz04DRwqtU6QLCZaYuuGMerLriGmo="
+    static let styleHash = "sha256-TnQRad/imrkD4s7+mqQgG6MitDA6dabSJSSfyjobwNg="
     static let scriptHash = "sha256-73t0O3vInpbd9BdUaYAEuBSltrngPA/Z99tErRyxFvo="
 
     static var style: String { text(PackageResources.page_css) }

@@ -162,7 +162,7 @@ struct ReportContent {
     }
 
     private static func classTable(_ classes: [ClassFigures]) -> Table {
-        func text(_ value: Double?) -> String { value.map { brief($0) } ?? "–" }
+        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
         return Table(
             "Figures by class",
             ["class", "sequences", "precision", "recall", "F1", "AUROC", "average precision"],

@@ -33,7 +33,7 @@ struct ReportDocument: Encodable {
     }
 
     /// Outputs that a document is shown with at most.
-    private static let mostOutputs = 6
+    private static let mostOutputs = 4
 
     init(_ probe: Probe, _ data: ActivationSet, _ index: Int, _ judgement: Judgement, _ scored: ScoredSet)
         throws

@@ -30,13 +30,14 @@ extension Evaluation {
     /// Accuracy, and for two classes AUROC, of the short, middle and long sequences.
     var lengthPlot: Plot? {
         guard byLength.count > 1 else { return nil }
+        let hasAreas = byLength.contains { $0.auroc != nil }
         let names = byLength.map { third in
             third.tokens.count == 1
                 ? "\(third.tokens.lowerBound)" : "\(third.tokens.lowerBound)–\(third.tokens.upperBound)"
         }
         var plot = Plot(
             "length", "By length",
-            "Accuracy and area under the ROC curve of short, middle and long sequences.",
+            "\(hasAreas ? "Accuracy and area under the ROC curve" : "Accuracy") of short, middle and long sequences.",
             x: Axis(0...Double(names.count), "visible tokens"), y: .share("score"),
             table: Table(
                 "Figures by length", ["visible tokens", "sequences", "accuracy", "AUROC"],
@@ -53,7 +54,6 @@ extension Evaluation {
                 value(third).map { (Double(i) + start...Double(i) + start + 0.3, 0...$0) }
             }
         }
-        let hasAreas = byLength.contains { $0.auroc != nil }
         plot.bars(bars(hasAreas ? 0.18 : 0.35, \.accuracy), "muted", "accuracy")
         if hasAreas { plot.bars(bars(0.52, \.auroc), "accent", "AUROC") }
         return plot

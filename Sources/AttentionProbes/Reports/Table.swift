@@ -40,7 +40,7 @@ struct Table {
             let cells = counts.map { count in
                 Cell(
                     text: String(count), isNumber: true,
-                    shade: count == 0 ? "" : String((10 * count + total - 1) / total))
+                    shade: String((10 * count + total - 1) / total))
             }
             return Row(cells: [Cell(text: name, isNumber: false, isRowHeader: true)] + cells)
         }
