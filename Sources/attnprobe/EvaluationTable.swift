@@ -46,19 +46,23 @@ extension Evaluation {
         return lines.joined(separator: "\n")
     }
 
+    /// Classes that are listed.
+    private static let mostClasses = 40
+
     private var classLines: [String] {
         let columns = ["sequences", "precision", "recall", "F1", "AUROC"]
         let names = byClass.map { String($0.name.printable.prefix(24)) }
         let width = max(5, names.map(\.count).max() ?? 0)
         let head = "class".filled(to: width) + columns.map { $0.padded(to: 11) }.joined()
+        let left = byClass.count - Self.mostClasses
         return [head]
-            + zip(names, byClass).map { name, figures in
+            + zip(names, byClass).prefix(Self.mostClasses).map { name, figures in
                 let cells = [
                     String(figures.sequences), decimal(figures.precision), decimal(figures.recall),
                     decimal(figures.f1), figures.auroc.map(decimal) ?? "-",
                 ]
                 return name.filled(to: width) + cells.map { $0.padded(to: 11) }.joined()
-            }
+            } + (left > 0 ? ["and \(left) more; --json has all"] : [])
     }
 }
 
@@ -71,6 +75,13 @@ extension ConfusionMatrix {
         var width = max(digits, names.map(\.count).max() ?? 0) + 2
         let isNamed = corner.count + width * names.count <= 80
         if !isNamed { width = max(digits, String(names.count - 1).count) + 2 }
+        guard isNamed || corner.count + 4 + width * names.count <= 80 else {
+            return ["the most frequent mistakes, label and prediction"]
+                + mistakes(12).map { mistake in
+                    names[mistake.label].filled(to: 18) + names[mistake.prediction].filled(to: 18)
+                        + String(mistake.count).padded(to: 8)
+                }
+        }
         let rowNames = isNamed ? names : names.enumerated().map { "\($0) \($1)" }
         let columnNames = isNamed ? names : names.indices.map(String.init)
         let nameWidth = max(corner.count, rowNames.map(\.count).max() ?? 0)

@@ -47,6 +47,26 @@ struct ProbeReportTests {
         #expect(evaluation.byClass[1].recall == Double(matrix.counts[1][1]) / 20)
     }
 
+    /// A page of many classes and heads stays a page.
+    @Test func manyClassesAndHeads() throws {
+        let names = (0..<300).map { "class \($0)" }
+        let data = try set(.classes((0..<60).map { $0 * 5 }), classes: names, lengths: lengths)
+        let report = try ProbeReport(
+            probe(.attention(heads: 40), .multiclass(classes: names)), data, options: options)
+        #expect(report.html.utf8.count < 5_000_000)
+        #expect(report.html.contains("The most frequent mistakes among 300 classes"))
+        #expect(report.html.contains("Plots are of the first 24 of 300 classes"))
+        #expect(report.evaluation?.byClass.count == 300)
+    }
+
+    @Test func oddsOfLargeLogits() {
+        let odds = ClassFigures.logOdds([900, 0, -5])
+        #expect(abs(odds[0] - 899.9933) < 1e-3 && odds[1] == -900 && odds[2] == -905)
+        let even = ClassFigures.logOdds([1, 1, 1])
+        #expect(even.allSatisfy { abs($0 + 0.6931472) < 1e-6 })
+        #expect(ClassFigures.logOdds([3]) == [0])
+    }
+
     @Test func severalLabels() throws {
         let labels = Matrix(
             rows: 60, columns: 2, storage: (0..<120).map { Float($0 / 2 % ($0 % 2 + 2) == 0 ? 1 : 0) })

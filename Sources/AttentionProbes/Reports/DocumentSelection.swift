@@ -42,7 +42,7 @@ struct Judgement {
             }
         case .multiclass:
             let sorted = logits.sorted(by: >)
-            margin = sorted[0] - sorted[1]
+            margin = sorted.count > 1 ? sorted[0] - sorted[1] : sorted[0]
             if case .class(let label)? = target {
                 isRight = predicted == [label]
                 fault = sorted[0] - logits[label]

@@ -46,6 +46,8 @@ struct ReportContent {
 
     /// Classes that get plots of their own.
     private static let mostPanels = 24
+    /// Classes of a whole confusion matrix.
+    private static let mostConfused = 40
 
     init(
         _ probe: Probe, _ data: ActivationSet, _ scored: ScoredSet, evaluation: Evaluation?,
@@ -57,16 +59,7 @@ struct ReportContent {
         title = options.probeName
         subtitle = Self.subtitle(probe, data)
         headline = evaluation.map(Self.headline) ?? []
-        figures = evaluation.map { evaluation in
-            Table(
-                "All figures", ["figure", "value", "95 % from", "to"],
-                evaluation.figures.map {
-                    [
-                        $0.name, brief($0.value, digits: 6), $0.interval.map { brief($0.lowerBound) } ?? "–",
-                        $0.interval.map { brief($0.upperBound) } ?? "–",
-                    ]
-                })
-        }
+        figures = evaluation.map(Self.figures)
         facts = Self.facts(probe, data)
         threshold = ThresholdText(probe, evaluation, record).sentences
 
@@ -104,7 +97,11 @@ struct ReportContent {
             evaluation?.reliabilityPlot(confidenceOf: isBinary ? names[0] : "the predicted class"),
             evaluation?.lengthPlot,
         ].compactMap(\.self)
-        confusion = evaluation?.confusionMatrix.map { Table($0, classes: task.classes ?? []) }
+        confusion = evaluation?.confusionMatrix.map { matrix in
+            let classes = task.classes ?? []
+            return classes.count <= Self.mostConfused
+                ? Table(matrix, classes: classes) : Table(mistakesOf: matrix, classes: classes)
+        }
         classes = evaluation.flatMap { $0.byClass.count > 1 ? Self.classTable($0.byClass) : nil }
         lossPlot = record.lossPlot
         selection = record.selectionTable
@@ -112,7 +109,7 @@ struct ReportContent {
         attention = Self.attention(summary, entropyRatio, data)
         documents = Documents(
             count: shown.documents.count.grouped, isEmpty: shown.documents.isEmpty,
-            notes: Self.documentNotes(shown, probe, data))
+            notes: shown.notes(probe, data))
     }
 
     private static func subtitle(_ probe: Probe, _ data: ActivationSet) -> String {
@@ -136,6 +133,20 @@ struct ReportContent {
                 value: figure.key == "mean_squared_error" ? brief(figure.value) : fixed(figure.value),
                 interval: figure.interval.map { "\(fixed($0.lowerBound)) – \(fixed($0.upperBound))" })
         }
+    }
+
+    private static func figures(_ evaluation: Evaluation) -> Table {
+        let counts = [("sequences", evaluation.sequences), ("tokens", evaluation.tokens)]
+            .map { [$0.0, String($0.1), "–", "–"] }
+        let figures = evaluation.figures.map {
+            [
+                $0.name, brief($0.value, digits: 6), $0.interval.map { brief($0.lowerBound) } ?? "–",
+                $0.interval.map { brief($0.upperBound) } ?? "–",
+            ]
+        }
+        let threshold = evaluation.threshold.map { [["threshold", brief($0, digits: 6), "–", "–"]] } ?? []
+        return Table(
+            "All figures", ["figure", "value", "95 % from", "to"], counts + figures + threshold)
     }
 
     private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
@@ -192,7 +203,7 @@ struct ReportContent {
         _ summary: AttentionSummary?, _ ratios: [Double]?, _ data: ActivationSet
     ) -> Attention? {
         guard let summary else { return nil }
-        let heads = summary.byPosition.rows
+        let heads = summary.tokens.first?.shares.count ?? 1
         var tables = [Panel(name: "all heads", table: summary.table(head: nil))]
         if heads > 1 {
             tables += (0..<heads).map { Panel(name: "head \($0 + 1)", table: summary.table(head: $0)) }
@@ -201,40 +212,5 @@ struct ReportContent {
             plots: [ratios.map(AttentionSummary.entropyPlot), summary.positionPlot].compactMap(\.self),
             tokens: data.namesTokens ? Panels("Head", tables) : nil, hasTokens: data.namesTokens,
             differentTokens: summary.differentTokens.grouped)
-    }
-
-    private static func documentNotes(_ shown: ReportDocuments, _ probe: Probe, _ data: ActivationSet)
-        -> [String]
-    {
-        var notes: [String] = []
-        if shown.leftOut > 0 {
-            notes.append(
-                "\(shown.leftOut.grouped) more were chosen and left out to keep the page small; "
-                    + "--documents N shows N of each group, whatever their size.")
-        }
-        if !data.hasTokenText {
-            notes.append(
-                data.namesTokens
-                    ? "The data have no token_text: #1037 is the token with that id."
-                    : "The data have neither token_text nor token_ids: [12] is the token at that position.")
-        }
-        let invalid = shown.documents.reduce(0) { $0 + $1.invalid.count }
-        if invalid > 0 {
-            notes.append(
-                "The text of \(invalid.grouped) tokens shown is no UTF-8; \u{FFFD} stands for what cannot be read."
-            )
-        }
-        switch probe.configuration.kind.tokenQuantity {
-        case .contribution: break
-        case .score:
-            notes.append(
-                "A probe of kind \(probe.configuration.kind.rawValue) has no attention; its tokens are shaded by their scores."
-            )
-        case .none:
-            notes.append(
-                "A probe of kind \(probe.configuration.kind.rawValue) has no number for a single token, so that nothing is shaded."
-            )
-        }
-        return notes
     }
 }

@@ -72,4 +72,38 @@ struct ReportDocuments: Encodable {
         case .random: "Random"
         }
     }
+
+    /// What is to be known about the documents: what is not there, and why.
+    func notes(_ probe: Probe, _ data: ActivationSet) -> [String] {
+        var notes: [String] = []
+        if leftOut > 0 {
+            notes.append(
+                "\(leftOut.grouped) more were chosen and left out to keep the page small; "
+                    + "--documents N shows N of each group, whatever their size.")
+        }
+        if !data.hasTokenText {
+            notes.append(
+                data.namesTokens
+                    ? "The data have no token_text: #1037 is the token with that id."
+                    : "The data have neither token_text nor token_ids: [12] is the token at that position.")
+        }
+        let invalid = documents.reduce(0) { $0 + $1.invalid.count }
+        if invalid > 0 {
+            notes.append(
+                "The text of \(invalid.grouped) tokens shown is no UTF-8; \u{FFFD} stands for what cannot be read."
+            )
+        }
+        switch probe.configuration.kind.tokenQuantity {
+        case .contribution: break
+        case .score:
+            notes.append(
+                "A probe of kind \(probe.configuration.kind.rawValue) has no attention; its tokens are shaded by their scores."
+            )
+        case .none:
+            notes.append(
+                "A probe of kind \(probe.configuration.kind.rawValue) has no number for a single token, so that nothing is shaded."
+            )
+        }
+        return notes
+    }
 }

@@ -129,6 +129,7 @@ extension AttentionSummary {
     /// Mean attention along the sequence, a line a head.
     var positionPlot: Plot {
         let (heads, parts) = (byPosition.rows, byPosition.columns)
+        let shown = heads > 1 && heads <= Self.mostHeads ? 0..<heads : 0..<0
         let middles = (0..<parts).map { (Double($0) + 0.5) / Double(parts) }
         let means = (0..<parts).map { part in
             (0..<heads).reduce(0.0) { $0 + Double(byPosition[$1, part]) } / Double(heads)
@@ -143,13 +144,13 @@ extension AttentionSummary {
             x: Axis(0...1, "relative position"), y: Axis(0...max(1, most), "times uniform"),
             table: Table(
                 "Mean attention by relative position",
-                ["position", "all heads"] + (0..<heads).map { "head \($0 + 1)" }, names: 0,
+                ["position", "all heads"] + shown.map { "head \($0 + 1)" }, names: 0,
                 (0..<parts).map { part in
                     [brief(middles[part]), brief(means[part])]
-                        + (0..<heads).map { brief(Double(byPosition[$0, part])) }
+                        + shown.map { brief(Double(byPosition[$0, part])) }
                 }))
         plot.line([(0, 1), (1, 1)], "guide", "uniform")
-        for h in 0..<heads where heads > 1 {
+        for h in shown {
             plot.line(
                 middles.indices.map { (middles[$0], Double(byPosition[h, $0])) }, "thin",
                 h == 0 ? "each head" : nil)

@@ -29,6 +29,16 @@ struct Table {
         }
     }
 
+    /// The most frequent mistakes, for classes too many for a matrix.
+    init(mistakesOf matrix: ConfusionMatrix, classes: [String]) {
+        let rows = matrix.mistakes(60).map {
+            [classes[$0.label], classes[$0.prediction], String($0.count)]
+        }
+        self.init(
+            "The most frequent mistakes among \(classes.count) classes", ["label", "predicted", "sequences"],
+            names: 2, rows)
+    }
+
     /// Counts by label and prediction, the more of a label the darker.
     init(_ matrix: ConfusionMatrix, classes: [String]) {
         caption = "Sequences by label (rows) and prediction (columns)"

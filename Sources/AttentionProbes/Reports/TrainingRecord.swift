@@ -68,6 +68,9 @@ struct TrainingRecord {
         ]
         let structured = Set(shown.filter(\.1).map(\.0))
         values = training.filter { !structured.contains($0.key) }.sorted { $0.key < $1.key }
-            .map { ($0.key.replacing("_", with: " "), $0.value) }
+            .map { ($0.key.replacing("_", with: " "), shortened($0.value)) }
     }
 }
+
+// Some values are for other tools to read.
+private func shortened(_ value: String) -> String { value.count <= 300 ? value : value.prefix(299) + "…" }

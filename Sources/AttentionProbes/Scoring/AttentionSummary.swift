@@ -10,7 +10,8 @@ public struct AttentionSummary: Sendable {
         public let text: String
         /// How often a probe may look at it.
         public let count: Int
-        /// Of each head, the mean over sequences of the attention it receives, 0 to 1.
+        /// Of each head, the mean over sequences of the attention it receives, 0 to 1; with more than
+        /// `mostHeads` one number, the mean of all.
         public let shares: [Double]
         /// Mean over sequences of the share that uniform attention would give it.
         public let uniform: Double
@@ -26,6 +27,8 @@ public struct AttentionSummary: Sendable {
     public let differentTokens: Int
     /// Parts that a sequence is divided into.
     public static let parts = 20
+    /// Heads that are told apart at most.
+    public static let mostHeads = 32
 }
 
 extension Probe {
@@ -42,12 +45,13 @@ extension Probe {
         try set.checkFits(data)
         let (heads, parts) = (configuration.heads, AttentionSummary.parts)
         var byPosition = [Double](repeating: 0, count: heads * parts)
-        var ledger = TokenLedger(heads: heads)
+        let tellsHeads = heads <= AttentionSummary.mostHeads
+        var ledger = TokenLedger(heads: tellsHeads ? heads : 1)
         var start = 0
         while start < data.count {
             // A chunk bounds how much attention is in memory.
             var (end, tokens) = (start, 0)
-            while end < data.count, tokens < 1 << 17 {
+            while end < data.count, tokens * heads < 1 << 21 {
                 tokens += data.length(end)
                 end += 1
             }
@@ -65,7 +69,9 @@ extension Probe {
             }
             for (offset, found) in found.enumerated() {
                 for i in found.parts.indices { byPosition[i] += Double(found.parts[i]) }
-                if data.namesTokens { ledger.add(found.attention, data, start + offset) }
+                guard data.namesTokens else { continue }
+                ledger.add(
+                    tellsHeads ? found.attention : meanRow(found.attention), data, start + offset)
             }
             start = end
         }
@@ -86,6 +92,14 @@ private func shares(_ attention: [Float], _ heads: Int, _ n: Int) -> Matrix {
         for j in h * n..<(h + 1) * n { values[j] = sum > 0 ? values[j] / sum : 1 / Float(n) }
     }
     return Matrix(rows: heads, columns: n, storage: values)
+}
+
+// The mean of the rows, 1×n.
+private func meanRow(_ matrix: Matrix) -> Matrix {
+    let means = (0..<matrix.columns).map { j in
+        (0..<matrix.rows).reduce(Float(0)) { $0 + matrix[$1, j] } / Float(matrix.rows)
+    }
+    return Matrix(rows: 1, columns: matrix.columns, storage: means)
 }
 
 // Attention in equal parts of the sequence; a token covers 1/n of it and may lie in several parts.

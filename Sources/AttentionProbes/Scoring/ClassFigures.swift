@@ -60,11 +60,21 @@ public struct ClassFigures: Sendable, Encodable {
     /// The ranking of the sequences by this class's scores. O(n log n).
     public var ranking: RankingCurve { RankingCurve(scores: scores, isPositive: isLabelled) }
 
-    /// The logarithm of a class's odds, p / (1 - p) with p = softmax(logits)[c], without overflow.
-    static func logOdds(_ logits: [Float], _ c: Int) -> Float {
-        let others = logits.indices.filter { $0 != c }.map { Double(logits[$0]) }
-        guard let largest = others.max() else { return .infinity }
-        let sum = others.reduce(0) { $0 + exp($1 - largest) }
-        return Float(Double(logits[c]) - largest - log(sum))
+    /// The logarithm of each class's odds, p / (1 - p) with p = softmax(logits), without overflow or
+    /// cancellation; 0 for a class alone. O(classes).
+    static func logOdds(_ logits: [Float]) -> [Float] {
+        guard logits.count > 1 else { return [0] }
+        let top = logits.indices.max { logits[$0] < logits[$1] }!
+        let shifted = logits.map { exp(Double($0) - Double(logits[top])) }
+        let others = shifted.indices.reduce(0) { $0 + ($1 == top ? 0 : shifted[$1]) }
+        let largest = logits.indices.filter { $0 != top }.map { logits[$0] }.max()!
+        let tail = logits.indices.reduce(0.0) {
+            $0 + ($1 == top ? 0 : exp(Double(logits[$1]) - Double(largest)))
+        }
+        return logits.indices.map { c in
+            // Beside the top class all others may be too small to see, so they are added up alone.
+            if c == top { return Float(Double(logits[c]) - Double(largest) - log(tail)) }
+            return Float(Double(logits[c]) - Double(logits[top]) - log(1 + others - shifted[c]))
+        }
     }
 }

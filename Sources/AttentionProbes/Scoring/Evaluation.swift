@@ -154,19 +154,20 @@ extension Probe {
                 labels: labels, predictions: predictions.map { $0[0] }, classes: classes.count)
             (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.macroF1)
             brier = AttentionProbes.brierScore(probabilities, labels)
-            byClass = classes.enumerated().map { c, name in
+            let odds = logits.map(ClassFigures.logOdds)
+            byClass = try Parallel.map(count: classes.count, threads: threads) { c in
                 ClassFigures(
-                    name: name, scores: logits.map { ClassFigures.logOdds($0, c) },
-                    isLabelled: labels.map { $0 == c }, isPredicted: predictions.map { $0[0] == c })
+                    name: classes[c], scores: odds.map { $0[c] }, isLabelled: labels.map { $0 == c },
+                    isPredicted: predictions.map { $0[0] == c })
             }
             let confidences = probabilities.map { $0.max() ?? 0 }
             let isRight = zip(predictions, labels).map { $0[0] == $1 }
             calibration = AttentionProbes.expectedCalibrationError(confidences, isRight)
             reliability = ReliabilityBin.bins(confidences, isRight)
         case (.multilabel(let classes), .values(let values)):
-            byClass = classes.enumerated().map { c, name in
+            byClass = try Parallel.map(count: classes.count, threads: threads) { c in
                 ClassFigures(
-                    name: name, scores: logits.map { $0[c] },
+                    name: classes[c], scores: logits.map { $0[c] },
                     isLabelled: data.indices.map { values[$0, c] >= 0.5 },
                     isPredicted: predictions.map { $0.contains(c) })
             }
