@@ -1,3 +1,4 @@
+import AttentionProbes
 import Foundation
 import TestSupport
 import Testing
@@ -227,6 +228,35 @@ struct BrowserTests {
             refusals.count == 2 && refusals.allSatisfy { $0.contains("Content Security Policy") },
             "\(refusals)")
         #expect(try browser.requests() == ["file://" + page])
+        try browser.quit()
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func aComparison() throws {
+        let rows = [
+            Comparison.Row(name: "mean", value: 0.8, low: 0.7, high: 0.9),
+            Comparison.Row(
+                name: "attention", value: 0.9, low: 0.85, high: 0.95, difference: 0.1, differenceLow: 0.02,
+                differenceHigh: 0.17, entropyRatio: 0.6),
+        ]
+        let set = Comparison.DataSet(name: "<i>set", metric: "AUROC", baseline: "mean", rows: rows)
+        try ComparisonReport(Comparison(dataSets: [set])).write(to: page)
+        let browser = try Browser()
+        try browser.open(page)
+        #expect(try number(browser, "all('svg[role=img]').length") == 3)
+        #expect(try text(browser, "document.querySelector('h2').textContent") == "<i>set")
+        // Dots from left to right as their values are, and the interval around each.
+        let places = "all('svg')[0].querySelectorAll('circle')"
+        #expect(try number(browser, "\(places)[0].cx.baseVal.value - \(places)[1].cx.baseVal.value") > 20)
+        try act(
+            browser,
+            """
+            navigator.clipboard.writeText = async (t) => { window.copied = t; };
+            all('section > .table button')[1].click()
+            """)
+        #expect(try text(browser, "JSON.parse(window.copied)[1].AUROC") == "0.8")
+        #expect(try text(browser, "JSON.parse(window.copied)[1]['less mean']") == "null")
+        try expectClean(browser, page)
         try browser.quit()
     }
 }

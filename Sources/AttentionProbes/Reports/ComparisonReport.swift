@@ -52,7 +52,10 @@ private struct ComparedSet {
         func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
         return Table(
             "\(set.metric) on \(set.name)",
-            ["probe", set.metric, "95 % from", "to", "less \(set.baseline)", "from", "to", "entropy ratio"],
+            [
+                "probe", set.metric, "95 % from", "95 % to", "less \(set.baseline)", "difference from",
+                "difference to", "entropy ratio",
+            ],
             rows.map {
                 [
                     $0.name, text($0.value), text($0.low), text($0.high), text($0.difference),
