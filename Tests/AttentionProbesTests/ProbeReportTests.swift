@@ -112,18 +112,17 @@ struct ProbeReportTests {
             "loss_curve": "[[1,0.7,0.71],[2,0.4,null],[3,0.3,0.5]]", "seed": "7", "other": "[1]",
             "selection":
                 #"{"metric":"auroc","folds":5,"candidates":[{"name":"worse","score":0.8},{"name":"better","score":0.98,"low":0.97,"high":0.99,"folds":[0.97,0.99],"seconds":1.25,"converged":true,"chosen":true}]}"#,
-            "calibration": #"{"method":"platt","slope":0.5,"intercept":0.1}"#,
             "threshold_rule":
                 #"{"false_positive_rate":0.01,"confidence":0.95,"bound":0.012,"negatives":500,"false_positives":3}"#,
         ]
-        let record = TrainingRecord(training)
+        let binary = ProbeTask.binary(classes: ["no", "yes"])
+        let trained = probe(.attention(heads: 1), binary).deployed(
+            threshold: 0.5, calibration: .platt(slope: 0.5, intercept: 0.1), noting: training)
+        let record = TrainingRecord(trained)
         #expect(record.lossCurve?.map(\.heldOut) == [0.71, nil, 0.5])
         #expect(record.values.map(\.name) == ["other", "seed"])
         let data = try set(.classes((0..<60).map { $0 % 2 }), classes: ["no", "yes"], lengths: lengths)
-        let html = try ProbeReport(
-            probe(.attention(heads: 1), .binary(classes: ["no", "yes"]), training: training), data,
-            options: options
-        ).html
+        let html = try ProbeReport(trained, data, options: options).html
         let better = try #require(html.range(of: "better</th>")).lowerBound
         #expect(better < (try #require(html.range(of: "worse</th>"))).lowerBound)
         for words in [
@@ -131,7 +130,8 @@ struct ProbeReportTests {
             "at 1 % or below with 95 % confidence: 3 of 500 negatives passed, at most 1.2 % in truth",
         ] { #expect(html.contains(words), "\(words)") }
         // What cannot be read stays as it is.
-        let broken = TrainingRecord(["selection": "{}", "loss_curve": "x", "calibration": "[]"])
+        let broken = TrainingRecord(
+            probe(.mean, binary, training: ["selection": "{}", "loss_curve": "x", "threshold_rule": "[]"]))
         #expect(broken.values.count == 3 && broken.selection == nil && broken.lossPlot == nil)
     }
 

@@ -54,7 +54,7 @@ struct ReportContent {
         attention summary: AttentionSummary?, entropyRatio: [Double]?, documents shown: ReportDocuments,
         options: ProbeReport.Options
     ) {
-        let record = TrainingRecord(probe.training)
+        let record = TrainingRecord(probe)
         let (task, names) = (probe.task, probe.outputNames)
         title = options.probeName
         subtitle = Self.subtitle(probe, data)
@@ -76,7 +76,7 @@ struct ReportContent {
         }
         self.notes = notes
 
-        let isBinary = task.outputs == 1 && task.hasThreshold
+        let isBinary = task.isBinary
         let scoreName = task.hasThreshold ? "logit" : "log odds"
         panels = Panels(
             task.classes == nil ? "Output" : "Class",
@@ -188,14 +188,7 @@ struct ReportContent {
 
     private static func trainingTable(_ record: TrainingRecord) -> Table? {
         var rows = record.values.map { [$0.name, $0.value] }
-        if let calibration = record.calibration {
-            let parameters =
-                calibration.slope.map {
-                    ", slope \(brief($0)), intercept \(brief(calibration.intercept ?? 0))"
-                }
-                ?? calibration.logits.map { ", \($0.count) steps" } ?? ""
-            rows.append(["calibration", calibration.method + parameters])
-        }
+        if let calibration = record.calibration { rows.append(["calibration", calibration.summary]) }
         return rows.isEmpty ? nil : Table("How the probe was trained", ["setting", "value"], names: 2, rows)
     }
 
@@ -212,5 +205,16 @@ struct ReportContent {
             plots: [ratios.map(AttentionSummary.entropyPlot), summary.positionPlot].compactMap(\.self),
             tokens: data.namesTokens ? Panels("Head", tables) : nil, hasTokens: data.namesTokens,
             differentTokens: summary.differentTokens.grouped)
+    }
+}
+
+extension Calibration {
+    /// "platt, slope 0.5, intercept 0.1".
+    var summary: String {
+        switch self {
+        case .platt(let slope, let intercept):
+            "platt, slope \(brief(slope)), intercept \(brief(intercept))"
+        case .isotonic(let logits, _): "isotonic, \(logits.count) knots"
+        }
     }
 }

@@ -17,7 +17,7 @@ struct ScoredSet {
         let task = probe.task
         let rows = (0..<scores.logits.rows).map { Array(scores.logits[row: $0]) }
         logits = rows
-        let probabilities = rows.map(task.probabilities)
+        let probabilities = rows.map { probe.probabilities($0) }
         let predictions = probabilities.map { task.predictedClasses($0, threshold: probe.threshold) }
         self.probabilities = probabilities
         self.predictions = predictions
@@ -33,7 +33,7 @@ struct ScoredSet {
     // Between the highest logit that counts as absent and the lowest that counts as present, so that it
     // holds for any rising map from logits to probabilities; else that of the threshold itself.
     private static func limit(_ probe: Probe, _ logits: [[Float]], _ predictions: [[Int]]) -> Float {
-        let isBinary = probe.task.outputs == 1
+        let isBinary = probe.task.isBinary
         var (absent, present) = (-Float.infinity, Float.infinity)
         for (row, predicted) in zip(logits, predictions) {
             for (o, logit) in row.enumerated() {

@@ -21,17 +21,13 @@ struct ThresholdText {
         case .regression: break
         }
         if let rule = record.thresholdRule {
-            var text =
-                "It was chosen to keep false positives at \(percent(rule.false_positive_rate)) or below"
-            if let confidence = rule.confidence { text += " with \(percent(confidence)) confidence" }
-            if let passed = rule.false_positives, let negatives = rule.negatives {
-                text += ": \(passed.grouped) of \(negatives.grouped) negatives passed"
-                if let bound = rule.bound { text += ", at most \(percent(bound)) in truth" }
-            }
-            sentences.append(text + ".")
+            sentences.append(
+                "It was chosen to keep false positives at \(percent(rule.falsePositiveRate)) or below with "
+                    + "\(percent(rule.confidence)) confidence: \(rule.falsePositives.grouped) of "
+                    + "\(rule.negatives.grouped) negatives passed, at most \(percent(rule.bound)) in truth.")
         }
         if let calibration = record.calibration {
-            sentences.append("Probabilities are calibrated (\(calibration.method)).")
+            sentences.append("Probabilities are calibrated (\(calibration.summary)).")
         }
         self.sentences = sentences
     }

@@ -38,33 +38,20 @@ struct TrainingRecord {
         }
     }
 
-    /// How logits become probabilities, by its method's name.
-    struct Calibration: Decodable {
-        let method: String
-        let slope, intercept: Double?
-        let logits: [Double]?
-    }
-
-    /// From what the threshold was chosen.
-    struct ThresholdRule: Decodable {
-        let false_positive_rate: Double
-        let confidence, bound: Double?
-        let negatives, false_positives: Int?
-    }
-
     /// Reads the metadata of a probe.
-    init(_ training: [String: String]) {
+    init(_ probe: Probe) {
+        let training = probe.training
         func read<T: Decodable>(_ name: String) -> T? {
             training[name].flatMap { try? JSONDecoder().decode(T.self, from: Data($0.utf8)) }
         }
         let curve: [LossPoint]? = read("loss_curve")
         selection = read("selection")
         lossCurve = curve.flatMap { $0.count > 1 ? $0 : nil }
-        calibration = read("calibration")
-        thresholdRule = read("threshold_rule")
+        calibration = probe.calibration
+        thresholdRule = probe.thresholdRule
         let shown: [(String, Bool)] = [
             ("selection", selection != nil), ("loss_curve", curve != nil),
-            ("calibration", calibration != nil), ("threshold_rule", thresholdRule != nil),
+            ("threshold_rule", thresholdRule != nil),
         ]
         let structured = Set(shown.filter(\.1).map(\.0))
         values = training.filter { !structured.contains($0.key) }.sorted { $0.key < $1.key }
