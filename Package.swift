@@ -20,7 +20,8 @@ let package = Package(
         .executable(name: "attnprobe", targets: ["attnprobe"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     ],
     targets: [
         .systemLibrary(
@@ -31,7 +32,16 @@ let package = Package(
         ),
         .target(name: "CKernels"),
         .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"], swiftSettings: settings),
-        .target(name: "AttentionProbes", dependencies: ["Tensors"], swiftSettings: settings),
+        .target(
+            name: "AttentionProbes",
+            dependencies: ["Tensors", .product(name: "Mustache", package: "swift-mustache")],
+            // The parts of report pages, in the binary so that a copy of it needs no other file.
+            resources: [
+                "page.css", "page.js", "documents.js", "page.mustache", "report.mustache",
+                "comparison.mustache",
+                "plot.mustache", "table.mustache",
+            ].map { .embedInCode("Reports/Page/\($0)") },
+            swiftSettings: settings),
         .executableTarget(
             name: "attnprobe",
             dependencies: [

@@ -13,11 +13,12 @@ struct AttnProbe: ParsableCommand {
 
               attnprobe train train.safetensors --out probe.safetensors
               attnprobe evaluate probe.safetensors test.safetensors
+              attnprobe report probe.safetensors test.safetensors --out report.html
 
             Exit codes: 64 usage, 65 bad data, 66 no such input, 74 input/output error, 130 interrupted.
             """,
         version: "0.1.0",
-        subcommands: [Train.self, Score.self, Evaluate.self, Inspect.self])
+        subcommands: [Train.self, Score.self, Evaluate.self, Inspect.self, Report.self])
 
     static func main() {
         BLAS.endIdleThreads()

@@ -9,6 +9,7 @@ struct FileDescription: Encodable {
     let tensors: [String: Tensor]
     let metadata: [String: String]
     var activations: Activations?
+    var probe: ProbeSummary?
 
     struct Tensor: Encodable {
         let dtype: String
@@ -21,9 +22,23 @@ struct FileDescription: Encodable {
         let width: Int
         let element_type: String
         let shortest, median, longest: Int
+        let length_histogram: [LengthBin]
         let labels: [String: Int]?
         let groups: Int?
         let nonfinite_sequences: Int
+    }
+
+    /// How many sequences have a length from `from` to `to`.
+    struct LengthBin: Encodable {
+        let from, to, sequences: Int
+    }
+
+    /// What a probe is, and how it was trained.
+    struct ProbeSummary: Encodable {
+        let summary, task: String
+        let width, parameters: Int
+        let threshold: Double?
+        let training: [String: String]
     }
 
     /// Reads the header, checks the rest by the file's format, and reads all hidden states of an
@@ -36,7 +51,7 @@ struct FileDescription: Encodable {
         switch metadata["format"] {
         case Probe.fileFormat:
             format = "probe"
-            _ = try Probe(path: path)
+            probe = ProbeSummary(try Probe(path: path))
         case ActivationFile.fileFormat:
             format = "activations"
             activations = try Self.activations(ActivationFile(path: path), threads)
@@ -51,6 +66,7 @@ struct FileDescription: Encodable {
             sequences: set.count, tokens: file.batch.tokens.rows, width: set.width,
             element_type: file.batch.tokens.elementType.rawValue, shortest: lengths[0],
             median: lengths[lengths.count / 2], longest: lengths[lengths.count - 1],
+            length_histogram: LengthBin.bins(lengths),
             labels: counts(file), groups: file.groups.map { Set($0).count },
             nonfinite_sequences: set.count - (try set.finiteSequences(threads: threads).count))
     }
@@ -77,6 +93,7 @@ struct FileDescription: Encodable {
                 "  \(a.sequences) sequences, \(a.tokens) tokens of \(a.width) \(a.element_type)",
                 "  lengths \(a.shortest) to \(a.longest), median \(a.median)",
             ]
+            lines += a.length_histogram.barLines.map { "    " + $0 }
             if let labels = a.labels {
                 let counts = labels.sorted { $0.key < $1.key }.map { "\($0.key.printable) \($0.value)" }
                 lines.append("  labels  " + counts.joined(separator: ", "))
@@ -84,18 +101,66 @@ struct FileDescription: Encodable {
             if let groups = a.groups { lines.append("  groups  \(groups)") }
             lines.append("  sequences with a NaN or infinity  \(a.nonfinite_sequences)")
         }
+        if let probe { lines += probe.lines }
         lines.append("  tensors")
         lines += columns(tensors.mapValues { "\($0.dtype) \($0.shape)" })
-        if !metadata.isEmpty {
+        let others = metadata.filter { probe?.training[$0.key] == nil }
+        if !others.isEmpty {
             lines.append("  metadata")
-            lines += columns(metadata)
+            lines += columns(others)
         }
         return lines.joined(separator: "\n")
     }
+}
 
-    private func columns(_ entries: [String: String]) -> [String] {
-        let width = entries.keys.map(\.count).max() ?? 0
-        return entries.sorted { $0.key < $1.key }
-            .map { "    " + $0.key.printable.filled(to: width + 2) + $0.value.printable }
+extension FileDescription.LengthBin {
+    /// Lengths, sorted, in at most eight intervals of whole numbers.
+    static func bins(_ lengths: [Int]) -> [Self] {
+        let (shortest, longest) = (lengths[0], lengths[lengths.count - 1])
+        let width = max(1, (longest - shortest) / 8 + 1)
+        return stride(from: shortest, through: longest, by: width).map { start in
+            let end = min(longest, start + width - 1)
+            return Self(from: start, to: end, sequences: lengths.count { (start...end).contains($0) })
+        }
     }
+}
+
+extension [FileDescription.LengthBin] {
+    fileprivate var barLines: [String] {
+        let most = Swift.max(1, map(\.sequences).max() ?? 1)
+        let digits = last.map { String($0.to).count } ?? 1
+        return map { bin in
+            // Whatever is there shows.
+            let length = bin.sequences == 0 ? 0 : Swift.max(1, bin.sequences * 40 / most)
+            let bar = String(repeating: "█", count: length) + (length > 0 ? " " : "")
+            return "\(String(bin.from).padded(to: digits)) – \(String(bin.to).padded(to: digits))  "
+                + bar + String(bin.sequences)
+        }
+    }
+}
+
+extension FileDescription.ProbeSummary {
+    fileprivate init(_ probe: Probe) {
+        summary = probe.configuration.summary
+        task = probe.task.summary
+        width = probe.width
+        parameters = probe.parameters.count
+        threshold = probe.task.hasThreshold ? probe.threshold : nil
+        training = probe.training
+    }
+
+    fileprivate var lines: [String] {
+        var lines = ["  \(summary), width \(width), \(parameters) parameters", "  \(task)"]
+        if let threshold { lines.append("  threshold \(threshold)") }
+        lines.append(training.isEmpty ? "  does not say how it was trained" : "  trained with")
+        // What is long is for other tools to read.
+        let short = training.mapValues { $0.count <= 100 ? $0 : String($0.prefix(97)) + "…" }
+        return lines + columns(short)
+    }
+}
+
+private func columns(_ entries: [String: String]) -> [String] {
+    let width = entries.keys.map(\.count).max() ?? 0
+    return entries.sorted { $0.key < $1.key }
+        .map { "    " + $0.key.printable.filled(to: width + 2) + $0.value.printable }
 }

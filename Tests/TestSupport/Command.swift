@@ -60,8 +60,14 @@ public final class RunningCommand {
     /// What it has written to standard error so far.
     public var error: String { text("err") }
 
+    /// What it has written to standard output so far.
+    public var output: String { text("out") }
+
     /// Sends SIGINT, as Ctrl-C does.
     public func interrupt() { process.interrupt() }
+
+    /// Sends SIGTERM.
+    public func terminate() { process.terminate() }
 
     /// Waits for its end.
     public func wait() -> CommandResult {

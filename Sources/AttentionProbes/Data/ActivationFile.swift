@@ -102,6 +102,15 @@ public struct ActivationFile: Sendable {
     public func tokenText(_ token: Int) -> String? {
         tokenTexts?[token] ?? tokenIDs.map { "#\($0[token])" }
     }
+
+    /// Whether tokens have texts.
+    public var hasTokenText: Bool { tokenTexts != nil }
+
+    /// Whether tokens have ids.
+    public var hasTokenIDs: Bool { tokenIDs != nil }
+
+    /// Whether the bytes of a token's text are UTF-8; true where it has no text.
+    public func isTokenTextValid(_ token: Int) -> Bool { tokenTexts?.isValid(token) ?? true }
 }
 
 extension DataError {

@@ -30,8 +30,12 @@ struct TextTable: Sendable {
     }
 
     /// One string; bytes that are no UTF-8 become U+FFFD.
-    subscript(index: Int) -> String {
-        let range = bytes.lowerBound + offsets[index]..<bytes.lowerBound + offsets[index + 1]
-        return String(decoding: file.bytes(range), as: UTF8.self)
+    subscript(index: Int) -> String { String(decoding: bytes(index), as: UTF8.self) }
+
+    /// Whether the bytes of a string are UTF-8.
+    func isValid(_ index: Int) -> Bool { String(validating: bytes(index), as: UTF8.self) != nil }
+
+    private func bytes(_ index: Int) -> [UInt8] {
+        file.bytes(bytes.lowerBound + offsets[index]..<bytes.lowerBound + offsets[index + 1])
     }
 }

@@ -30,6 +30,18 @@ public struct ConfusionMatrix: Sendable, Equatable, Encodable {
         return shares.reduce(0, +) / Double(max(1, shares.count))
     }
 
+    /// The most frequent mistakes: a label, the prediction in its place, and how often, the most
+    /// frequent first.
+    public func mistakes(_ count: Int) -> [(label: Int, prediction: Int, count: Int)] {
+        let all = counts.enumerated().flatMap { label, row in
+            row.enumerated().filter { $0.offset != label && $0.element > 0 }
+                .map { (label: label, prediction: $0.offset, count: $0.element) }
+        }
+        return Array(
+            all.sorted { ($1.count, $0.label, $0.prediction) < ($0.count, $1.label, $1.prediction) }
+                .prefix(count))
+    }
+
     /// 2·TP / (2·TP + FP + FN) of one class (`f1_score`); 0 where nothing is labelled or predicted so.
     public func f1(_ c: Int) -> Double {
         let labelled = counts[c].reduce(0, +)

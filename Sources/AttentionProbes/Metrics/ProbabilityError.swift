@@ -31,12 +31,7 @@ public func brierScore(_ probabilities: [[Float]], _ labels: [Int]) -> Double {
 ///   - confidences: from 0 to 1.
 ///   - isRight: whether what the confidence is about came true.
 public func expectedCalibrationError(_ confidences: [Float], _ isRight: [Bool]) -> Double {
-    precondition(confidences.count == isRight.count, "one outcome a confidence")
-    var bins = Array(repeating: (confidence: 0.0, right: 0), count: 10)
-    for (confidence, isRight) in zip(confidences, isRight) {
-        let bin = min(9, Int(confidence * 10))
-        bins[bin].confidence += Double(confidence)
-        bins[bin].right += isRight ? 1 : 0
-    }
-    return bins.reduce(0) { $0 + abs($1.confidence - Double($1.right)) } / Double(max(1, isRight.count))
+    let bins = ReliabilityBin.bins(confidences, isRight)
+    let sum = bins.reduce(0) { $0 + Double($1.count) * abs($1.confidence - $1.share) }
+    return sum / Double(max(1, isRight.count))
 }

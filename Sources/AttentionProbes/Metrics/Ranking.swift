@@ -7,6 +7,8 @@ public struct RankingCurve: Sendable {
     public let truePositives: [Int]
     /// Negatives at or above each threshold.
     public let falsePositives: [Int]
+    /// The thresholds: every score there is, falling.
+    public let thresholds: [Float]
 
     /// - Precondition: as many scores as labels. O(n log n).
     public init(scores: [Float], isPositive: [Bool]) {
@@ -14,6 +16,7 @@ public struct RankingCurve: Sendable {
         let order = scores.indices.sorted { scores[$0] > scores[$1] }
         var truePositives: [Int] = []
         var falsePositives: [Int] = []
+        var thresholds: [Float] = []
         var (trues, falses) = (0, 0)
         for (rank, index) in order.enumerated() {
             if isPositive[index] { trues += 1 } else { falses += 1 }
@@ -21,14 +24,18 @@ public struct RankingCurve: Sendable {
             if isLastOfTie {
                 truePositives.append(trues)
                 falsePositives.append(falses)
+                thresholds.append(scores[index])
             }
         }
         self.truePositives = truePositives
         self.falsePositives = falsePositives
+        self.thresholds = thresholds
     }
 
-    private var positives: Int { truePositives.last ?? 0 }
-    private var negatives: Int { falsePositives.last ?? 0 }
+    /// How many positives there are.
+    var positives: Int { truePositives.last ?? 0 }
+    /// How many negatives there are.
+    var negatives: Int { falsePositives.last ?? 0 }
 
     /// Area under the ROC curve: the probability that a positive scores above a negative, ties
     /// counted half (`roc_auc_score`). nil without both classes.

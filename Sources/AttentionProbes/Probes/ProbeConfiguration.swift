@@ -94,6 +94,15 @@ public struct ProbeConfiguration: Sendable, Equatable {
     /// A linear probe on the last token.
     public static let last = ProbeConfiguration(.last)
 
+    /// For people: "attention, 8 heads".
+    public var summary: String {
+        var text = kind.rawValue
+        if kind.hasHeads { text += heads == 1 ? ", 1 head" : ", \(heads) heads" }
+        if hidden > 0 { text += ", hidden layer of \(hidden)" }
+        if attention == .tanh { text += ", tanh" }
+        return text
+    }
+
     /// The architecture for hidden states of `width` and so many outputs.
     public func architecture(width: Int, outputs: Int) -> any ProbeArchitecture {
         func pooled(_ pooling: Pooling) -> any ProbeArchitecture {

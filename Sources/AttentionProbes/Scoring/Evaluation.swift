@@ -42,11 +42,18 @@ public struct Evaluation: Sendable, Encodable {
     public let intervals: [String: ClosedRange<Double>]
     /// Figures of the short, middle and long sequences (binary, multiclass); else empty.
     public let byLength: [LengthFigures]
+    /// Figures of the second class (binary) or of each class (multiclass, multilabel); else empty. In
+    /// JSON where there are several.
+    public let byClass: [ClassFigures]
+    /// Confidence and how often it was right (binary: of the second class; multiclass: of the
+    /// predicted one); else empty. Not in JSON.
+    public let reliability: [ReliabilityBin]
 
     private enum CodingKeys: String, CodingKey {
         case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold, intervals
         case averagePrecision = "average_precision"
         case byLength = "by_length"
+        case byClass = "by_class"
         case balancedAccuracy = "balanced_accuracy"
         case recallAt01FPR = "recall_at_0_1_fpr"
         case recallAt1FPR = "recall_at_1_fpr"
@@ -83,6 +90,7 @@ public struct Evaluation: Sendable, Encodable {
         try container.encodeIfPresent(confusionMatrix, forKey: .confusionMatrix)
         try container.encodeIfPresent(entropyRatio, forKey: .entropyRatio)
         try container.encodeIfPresent(threshold, forKey: .threshold)
+        if byClass.count > 1 { try container.encode(byClass, forKey: .byClass) }
         if !byLength.isEmpty { try container.encode(byLength, forKey: .byLength) }
         if !intervals.isEmpty {
             try container.encode(
@@ -103,13 +111,20 @@ extension Probe {
         _ data: ActivationSet, threads: Int = Parallel.availableThreads, bootstrap: Bootstrap? = nil,
         progress: (Range<Int>) -> Void = { _ in }
     ) throws -> Evaluation {
-        let targets = try data.targets(for: task)
+        _ = try data.targets(for: task)
         var parts: [Scores] = []
         try ProbeSet([self]).forEachScores(data, threads: threads) { scores in
             parts += scores
             progress(scores[0].range)
         }
-        let scores = Scores(joining: parts)
+        return try evaluate(data, Scores(joining: parts), threads: threads, bootstrap: bootstrap)
+    }
+
+    /// Compares the scores of all sequences of a labelled set with their labels.
+    func evaluate(
+        _ data: ActivationSet, _ scores: Scores, threads: Int, bootstrap: Bootstrap?
+    ) throws -> Evaluation {
+        let targets = try data.targets(for: task)
         let logits = data.indices.map { Array(scores.logits[row: $0]) }
         let probabilities = logits.map { self.probabilities($0) }
         let predictions = probabilities.map { task.predictedClasses($0, threshold: threshold) }
@@ -117,7 +132,8 @@ extension Probe {
         let loss = data.indices.reduce(0.0) { $0 + Loss(task)(logits[$1], targets[$1], gradient: &unused) }
 
         var confusion: ConfusionMatrix?
-        var curves: [RankingCurve] = []
+        var byClass: [ClassFigures] = []
+        var reliability: [ReliabilityBin] = []
         var (accuracy, f1, r2, error): (Double?, Double?, Double?, Double?)
         var (brier, calibration): (Double?, Double?)
         switch (task, targets) {
@@ -125,35 +141,41 @@ extension Probe {
             let matrix = ConfusionMatrix(labels: labels, predictions: predictions.map { $0[0] }, classes: 2)
             (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.f1(1))
             let isPositive = labels.map { $0 == 1 }
-            curves = [RankingCurve(scores: logits.map { $0[0] }, isPositive: isPositive)]
+            byClass = [
+                ClassFigures(
+                    name: task.classes![1], scores: logits.map { $0[0] }, isLabelled: isPositive,
+                    isPredicted: predictions.map { $0[0] == 1 })
+            ]
             brier = AttentionProbes.brierScore(probabilities, labels)
             calibration = AttentionProbes.expectedCalibrationError(probabilities.map { $0[0] }, isPositive)
+            reliability = ReliabilityBin.bins(probabilities.map { $0[0] }, isPositive)
         case (.multiclass(let classes), .classes(let labels)):
             let matrix = ConfusionMatrix(
                 labels: labels, predictions: predictions.map { $0[0] }, classes: classes.count)
             (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.macroF1)
             brier = AttentionProbes.brierScore(probabilities, labels)
-            calibration = AttentionProbes.expectedCalibrationError(
-                probabilities.map { $0.max() ?? 0 }, zip(predictions, labels).map { $0[0] == $1 })
+            let odds = logits.map(ClassFigures.logOdds)
+            byClass = try Parallel.map(count: classes.count, threads: threads) { c in
+                ClassFigures(
+                    name: classes[c], scores: odds.map { $0[c] }, isLabelled: labels.map { $0 == c },
+                    isPredicted: predictions.map { $0[0] == c })
+            }
+            let confidences = probabilities.map { $0.max() ?? 0 }
+            let isRight = zip(predictions, labels).map { $0[0] == $1 }
+            calibration = AttentionProbes.expectedCalibrationError(confidences, isRight)
+            reliability = ReliabilityBin.bins(confidences, isRight)
         case (.multilabel(let classes), .values(let values)):
-            let columns = classes.indices.map { c in
-                (
-                    labels: data.indices.map { values[$0, c] >= 0.5 },
-                    predictions: predictions.map { $0.contains(c) }
-                )
+            byClass = try Parallel.map(count: classes.count, threads: threads) { c in
+                ClassFigures(
+                    name: classes[c], scores: logits.map { $0[c] },
+                    isLabelled: data.indices.map { values[$0, c] >= 0.5 },
+                    isPredicted: predictions.map { $0.contains(c) })
             }
-            let right = data.indices.filter { i in columns.allSatisfy { $0.labels[i] == $0.predictions[i] } }
+            let right = data.indices.filter { i in
+                classes.indices.allSatisfy { byClass[$0].isLabelled[i] == predictions[i].contains($0) }
+            }
             accuracy = Double(right.count) / Double(data.count)
-            f1 = mean(
-                columns.map {
-                    ConfusionMatrix(
-                        labels: $0.labels.map { $0 ? 1 : 0 }, predictions: $0.predictions.map { $0 ? 1 : 0 },
-                        classes: 2
-                    ).f1(1)
-                })
-            curves = columns.enumerated().map { c, column in
-                RankingCurve(scores: logits.map { $0[c] }, isPositive: column.labels)
-            }
+            f1 = mean(byClass.map(\.f1))
         case (.regression(let outputs), .values(let values)):
             r2 = mean(
                 (0..<outputs).compactMap { o in
@@ -163,6 +185,8 @@ extension Probe {
         default: preconditionFailure("targets were checked against the task")
         }
         let isBinary = task.isBinary
+        let ranked = task.hasThreshold ? byClass : []
+        let curve = isBinary ? byClass[0].ranking : nil
         var intervals: [String: ClosedRange<Double>] = [:]
         var byLength: [LengthFigures] = []
         if let confusion, case .classes(let labels) = targets {
@@ -179,18 +203,19 @@ extension Probe {
         return Evaluation(
             task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),
             accuracy: accuracy, balancedAccuracy: confusion?.balancedAccuracy,
-            auroc: mean(curves.compactMap(\.auroc)),
-            averagePrecision: mean(curves.compactMap(\.averagePrecision)), f1: f1,
-            recallAt01FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.001) : nil,
-            recallAt1FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.01) : nil,
-            recallAt5FPR: isBinary ? curves[0].recall(atFalsePositiveRate: 0.05) : nil,
+            auroc: mean(ranked.compactMap(\.auroc)),
+            averagePrecision: mean(ranked.compactMap(\.averagePrecision)), f1: f1,
+            recallAt01FPR: curve?.recall(atFalsePositiveRate: 0.001),
+            recallAt1FPR: curve?.recall(atFalsePositiveRate: 0.01),
+            recallAt5FPR: curve?.recall(atFalsePositiveRate: 0.05),
             brierScore: brier, expectedCalibrationError: calibration, r2: r2,
             meanSquaredError: error, confusionMatrix: confusion, entropyRatio: entropyRatios(scores, data),
             threshold: task.hasThreshold ? threshold : nil, intervals: intervals,
-            byLength: byLength)
+            byLength: byLength, byClass: byClass, reliability: reliability)
     }
 
-    private func entropyRatios(_ scores: Scores, _ data: ActivationSet) -> [Double]? {
+    /// For each head, the entropy of its attention; nil without softmax attention.
+    func entropyRatios(_ scores: Scores, _ data: ActivationSet) -> [Double]? {
         guard let entropies = scores.entropies else { return nil }
         let tokens = data.indices.map { data[$0].count }
         let ratios = (0..<entropies.columns).map { h in

@@ -1,0 +1,57 @@
+/// How kinds of probes do on several sets of data, each against a baseline.
+public struct Comparison: Codable, Sendable, Equatable {
+    /// One kind of probe on one set.
+    public struct Row: Codable, Sendable, Equatable {
+        /// What to call it: "attention, 8 heads".
+        public let name: String
+        /// Its figure.
+        public let value: Double
+        /// The 95 % interval of the figure.
+        public let low, high: Double?
+        /// The figure less the baseline's, and the interval of that; nil for the baseline itself.
+        public let difference, differenceLow, differenceHigh: Double?
+        /// The mean entropy ratio of its heads; nil without softmax attention.
+        public let entropyRatio: Double?
+
+        /// A row of its parts.
+        public init(
+            name: String, value: Double, low: Double? = nil, high: Double? = nil, difference: Double? = nil,
+            differenceLow: Double? = nil, differenceHigh: Double? = nil, entropyRatio: Double? = nil
+        ) {
+            self.name = name
+            self.value = value
+            self.low = low
+            self.high = high
+            self.difference = difference
+            self.differenceLow = differenceLow
+            self.differenceHigh = differenceHigh
+            self.entropyRatio = entropyRatio
+        }
+    }
+
+    /// One set of data.
+    public struct DataSet: Codable, Sendable, Equatable {
+        /// What to call it.
+        public let name: String
+        /// What the figure is: "AUROC".
+        public let metric: String
+        /// The name of the row that the others are compared with.
+        public let baseline: String
+        /// The probes, the baseline among them.
+        public let rows: [Row]
+
+        /// A set of its parts.
+        public init(name: String, metric: String, baseline: String, rows: [Row]) {
+            self.name = name
+            self.metric = metric
+            self.baseline = baseline
+            self.rows = rows
+        }
+    }
+
+    /// The sets, in the order to show.
+    public let dataSets: [DataSet]
+
+    /// A comparison on some sets.
+    public init(dataSets: [DataSet]) { self.dataSets = dataSets }
+}

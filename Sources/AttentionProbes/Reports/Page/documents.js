@@ -1,0 +1,238 @@
+
+// Documents, made from the JSON in the page as they come into sight: tokens shaded by attention or by
+// what they add to an output, numbers under the pointer or the arrow keys, and filters.
+function showDocuments(data, reader) {
+  const hasAttention = Boolean(data.attention);
+  const hasValues = data.quantity !== "none";
+  const quantity = data.quantity === "contribution" ? "contribution" : "score";
+  const floats = (text) => {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+  };
+  const number = (x) => x === 0 ? "0" : Math.abs(x) >= 0.001 && Math.abs(x) < 1e5 ? x.toFixed(4) : x.toExponential(2);
+  const signed = (x) => (x > 0 ? "+" : x < 0 ? "−" : "") + number(Math.abs(x));
+
+  const controls = make("div", "controls");
+  const field = (label, control) => {
+    const holder = make("label", "", label);
+    holder.append(control);
+    controls.append(holder);
+    return control;
+  };
+  const choice = (label, name, options) => {
+    const select = field(label, make("select"));
+    select.name = name;
+    for (const [key, text] of options) {
+      const option = make("option", "", text);
+      option.value = key;
+      select.append(option);
+    }
+    select.addEventListener("change", name === "head" || name === "shade" ? paintAll : list);
+    return select;
+  };
+  const different = (key) => [...new Set(data.documents.map((d) => d[key]).filter((x) => x != null))].sort();
+  const group = choice("Show", "group", [["", "all"], ...data.groups.filter((g) => g.members.length > 0)
+    .map((g) => [g.name, `${g.title} (${g.members.length})`])]);
+  const shades = [...(hasAttention ? [["attention", "attention"]] : []), ...(hasValues ? [["values", quantity]] : [])];
+  const shade = shades.length > 1 ? choice("Shade by", "shade", shades) : { value: shades[0] ? shades[0][0] : "" };
+  const head = data.heads > 1 && (hasAttention || hasValues)
+    ? choice("Head", "head", [["", "sum of heads"], ...Array.from({ length: data.heads }, (_, h) => [h, `head ${h + 1}`])])
+    : { value: "" };
+  const filter = (label, name, key) => {
+    const options = different(key);
+    return options.length > 1
+      ? choice(label, name, [["", "any"], ...options.map((x) => [x, x])]) : { value: "" };
+  };
+  const label = filter("Label", "label", "label");
+  const prediction = filter("Predicted", "prediction", "prediction");
+  const outcome = filter("Outcome", "outcome", "outcome");
+  const search = field("Text or id", make("input"));
+  search.type = "search";
+  search.name = "search";
+  search.addEventListener("input", () => list());
+  const count = make("p", "count");
+  count.setAttribute("role", "status");
+  const holder = make("div");
+  reader.append(controls, count, holder);
+
+  // Which quantity a token is shaded by, summed over the heads or of one.
+  const perToken = (values, n) => {
+    const result = new Float64Array(n);
+    for (let h = 0; h < data.heads; h++) {
+      if (head.value !== "" && Number(head.value) !== h) continue;
+      for (let j = 0; j < n; j++) result[j] += values[h * n + j];
+    }
+    return result;
+  };
+
+  class Card {
+    constructor(source) {
+      this.source = source;
+      this.text = (source.tokens.join("") + "\n" + source.tokens.join(" ") + "\n" + source.id).toLowerCase();
+      this.element = make("article", "document");
+      this.output = 0;
+      this.current = -1;
+    }
+
+    // Once, when it comes into sight.
+    fill() {
+      if (this.spans) return;
+      const d = this.source;
+      this.n = d.visible ? d.visible.length : d.tokens.length;
+      this.attention = d.attention ? floats(d.attention) : null;
+      this.values = d.contributions.map((c) => floats(c.values));
+      const verdict = make("p", "verdict");
+      const fact = (name, text) => {
+        const part = make("span", "", name + " ");
+        part.append(make("b", "", text));
+        verdict.append(part);
+      };
+      if (d.label != null) fact("label", d.label);
+      fact("predicted", d.prediction);
+      if (d.outcome != null) verdict.append(make("span", "", d.outcome));
+      for (const o of d.outputs) {
+        fact(o.name, (o.probability != null ? `p ${number(o.probability)}, logit ` : "") + signed(o.logit)
+          + (o.target != null && o.probability == null ? `, target ${signed(o.target)}` : ""));
+      }
+      if (d.contributions.length > 1) {
+        const select = make("select");
+        select.setAttribute("aria-label", quantity + " to");
+        d.contributions.forEach((c) => select.append(make("option", "", quantity + " to " + c.output)));
+        select.addEventListener("change", () => { this.output = select.selectedIndex; this.paint(); });
+        verdict.append(select);
+      }
+      this.tokens = make("div", "tokens");
+      this.tokens.tabIndex = 0;
+      this.tokens.setAttribute("role", "group");
+      this.tokens.setAttribute("aria-label", `Tokens of ${d.id}; the arrow keys go from one to the next`);
+      const place = new Map((d.visible || []).map((position, j) => [position, j]));
+      const invalid = new Set(d.invalid);
+      const spaced = !d.tokens.some((t) => /\s/.test(t));
+      this.spans = d.tokens.map((text, position) => {
+        const span = make("span", "token", text);
+        if (invalid.has(position)) span.classList.add("invalid");
+        span.place = d.visible ? place.get(position) : position;
+        if (span.place === undefined) span.classList.add("unseen");
+        this.tokens.append(span, spaced ? " " : "");
+        return span;
+      });
+      this.readout = make("p", "readout");
+      this.readout.setAttribute("aria-live", "polite");
+      const buttons = make("p", "copy");
+      for (const format of ["csv", "json"]) {
+        const button = make("button", "", "Copy " + format.toUpperCase());
+        button.type = "button";
+        button.addEventListener("click", () => copyRows(this.rows(), format));
+        buttons.append(button, " ");
+      }
+      this.tokens.addEventListener("pointerover", (event) => this.read(this.spans.indexOf(event.target)));
+      this.tokens.addEventListener("focus", () => this.read(Math.max(0, this.current)));
+      this.tokens.addEventListener("keydown", (event) => this.move(event));
+      this.element.append(make("h3", "", d.id), verdict, this.tokens, this.readout, buttons);
+      this.paint();
+    }
+
+    // Shades every token: the largest of the document fully, the others in proportion.
+    paint() {
+      if (!this.spans) return;
+      const isAttention = shade.value === "attention";
+      const source = isAttention ? this.attention : this.values[this.output];
+      const shown = source ? perToken(source, this.n) : null;
+      const most = shown ? shown.reduce((m, x) => Math.max(m, Math.abs(x)), 0) : 0;
+      for (const span of this.spans) {
+        span.classList.remove("attention", "plus", "minus");
+        if (!shown || span.place === undefined || most === 0) continue;
+        const x = shown[span.place];
+        span.classList.add(isAttention && this.attention && data.attention === "softmax" ? "attention" : x >= 0 ? "plus" : "minus");
+        span.style.setProperty("--w", (Math.abs(x) / most).toFixed(3));
+      }
+      this.scale = most;
+      this.read(this.current);
+    }
+
+    read(position) {
+      const span = this.spans[position];
+      if (this.current >= 0) this.spans[this.current].classList.remove("current");
+      this.readout.replaceChildren();
+      if (!span) {
+        if (this.scale > 0) this.readout.append(...legend(this.scale));
+        return;
+      }
+      this.current = position;
+      span.classList.add("current");
+      this.readout.append(make("b", "", this.source.tokens[position]), ` token ${position + 1} of ${this.spans.length}`);
+      if (span.place === undefined) return this.readout.append(" · not looked at");
+      const name = head.value === "" ? (data.heads > 1 ? " (sum of heads)" : "") : ` (head ${Number(head.value) + 1})`;
+      if (this.attention) this.readout.append(" · attention ", make("b", "", number(perToken(this.attention, this.n)[span.place])));
+      if (this.values.length > 0) {
+        this.readout.append(` · ${quantity} to ${this.source.contributions[this.output].output} `,
+          make("b", "", signed(perToken(this.values[this.output], this.n)[span.place])));
+      }
+      this.readout.append(name);
+    }
+
+    move(event) {
+      const last = this.spans.length - 1;
+      const to = { ArrowRight: this.current + 1, ArrowLeft: this.current - 1, Home: 0, End: last }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      this.read(Math.min(last, Math.max(0, to)));
+      this.spans[this.current].scrollIntoView({ block: "nearest" });
+    }
+
+    // A row a token and head, for copies.
+    rows() {
+      const d = this.source;
+      const rows = [["document", "position", "token", "head", ...(this.attention ? ["attention"] : []),
+        ...d.contributions.map((c) => `${quantity} to ${c.output}`)]];
+      this.spans.forEach((span, position) => {
+        if (span.place === undefined) return;
+        for (let h = 0; h < data.heads; h++) {
+          const at = h * this.n + span.place;
+          rows.push([d.id, position, d.tokens[position], h + 1, ...(this.attention ? [this.attention[at]] : []),
+            ...this.values.map((v) => v[at])]);
+        }
+      });
+      return rows;
+    }
+  }
+
+  const legend = (most) => {
+    const isSigned = shade.value !== "attention" || data.attention !== "softmax";
+    return [isSigned ? signed(-most) : "0", make("span", "scale " + (isSigned ? "signed" : "attention")),
+      isSigned ? signed(most) : number(most)];
+  };
+
+  const cards = data.documents.map((d) => new Card(d));
+  const sight = new IntersectionObserver((entries) => entries.forEach((entry) => {
+    if (!entry.isIntersecting) return;
+    sight.unobserve(entry.target);
+    cards[Number(entry.target.dataset.number)].fill();
+  }), { rootMargin: "600px" });
+  cards.forEach((card, i) => { card.element.dataset.number = i; });
+
+  function paintAll() { cards.forEach((card) => card.paint()); }
+
+  function list() {
+    const chosen = data.groups.find((g) => g.name === group.value);
+    const members = chosen ? chosen.members : cards.map((_, i) => i);
+    const words = search.value.trim().toLowerCase();
+    const shown = members.map((i) => cards[i]).filter(({ source, text }) =>
+      (label.value === "" || source.label === label.value)
+      && (prediction.value === "" || source.prediction === prediction.value)
+      && (outcome.value === "" || source.outcome === outcome.value)
+      && text.includes(words));
+    holder.replaceChildren(...shown.map((card) => card.element));
+    shown.forEach((card) => { if (!card.spans) sight.observe(card.element); });
+    count.textContent = `${shown.length} of ${cards.length} documents`;
+  }
+  addEventListener("beforeprint", () => cards.forEach((card) => { if (card.element.isConnected) card.fill(); }));
+  list();
+}
+
+{
+  const source = document.getElementById("data");
+  const data = source && JSON.parse(source.textContent);
+  if (data && data.documents.length > 0) showDocuments(data, document.getElementById("reader"));
+}

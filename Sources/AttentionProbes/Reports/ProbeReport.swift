@@ -1,0 +1,76 @@
+public import Tensors
+
+/// A page about a probe and a set of sequences: figures, plots, attention and documents, in one HTML
+/// file that needs no other.
+///
+/// Without labels it has no figures and says so. See `Options` for what it shows of documents.
+public struct ProbeReport: Sendable {
+    /// What a page is made with.
+    public struct Options: Sendable {
+        /// Documents of each group (hits, mistakes, nearest to the threshold, random); nil for 25, or
+        /// fewer where they would make the page larger than about four megabytes.
+        public var documents: Int?
+        /// Seed of the choice of random documents.
+        public var seed: UInt64
+        /// How to find confidence intervals; nil for none.
+        public var bootstrap: Bootstrap?
+        /// Threads to use at most.
+        public var threads: Int
+        /// What to call the probe.
+        public var probeName: String
+
+        /// The defaults of the command line.
+        public init(
+            documents: Int? = nil, seed: UInt64 = 0, bootstrap: Bootstrap? = Bootstrap(),
+            threads: Int = Parallel.availableThreads, probeName: String = "probe"
+        ) {
+            self.documents = documents
+            self.seed = seed
+            self.bootstrap = bootstrap
+            self.threads = threads
+            self.probeName = probeName
+        }
+    }
+
+    /// The figures; nil where the data have no labels.
+    public let evaluation: Evaluation?
+    /// Where the probe looks; nil for kinds without attention.
+    public let attention: AttentionSummary?
+    /// The page.
+    public let html: String
+
+    /// Scores a set and makes the page.
+    ///
+    /// - Parameter progress: is told the sequences of each chunk when they are scored.
+    /// - Throws: `DataError` where labels, classes or width do not fit the probe, or a hidden state is
+    ///   not finite.
+    public init(
+        _ probe: Probe, _ data: ActivationSet, options: Options = Options(),
+        progress: (Range<Int>) -> Void = { _ in }
+    ) throws {
+        let targets = try data.targets.map { _ in try data.targets(for: probe.task) }
+        var parts: [Scores] = []
+        try ProbeSet([probe]).forEachScores(data, threads: options.threads) { scores in
+            parts += scores
+            progress(scores[0].range)
+        }
+        let scores = Scores(joining: parts)
+        evaluation =
+            try targets.map { _ in
+                try probe.evaluate(data, scores, threads: options.threads, bootstrap: options.bootstrap)
+            }
+        attention = try probe.attentionSummary(data, threads: options.threads)
+        let scored = ScoredSet(probe, scores, targets: targets)
+        let documents = try ReportDocuments(probe, data, scored, options)
+        let content = ReportContent(
+            probe, data, scored, evaluation: evaluation, attention: attention,
+            entropyRatio: probe.entropyRatios(scores, data), documents: documents, options: options)
+        html = try Page.html(
+            "\(options.probeName) · probe report", template: "report", content, data: documents)
+    }
+
+    /// Writes the page, beside its target and renamed when it is whole.
+    ///
+    /// - Throws: `SystemError`.
+    public func write(to path: String) throws { try Page.write(html, to: path) }
+}

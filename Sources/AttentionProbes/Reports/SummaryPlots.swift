@@ -1,0 +1,178 @@
+// The plots of all classes together, of training and of attention.
+private import Foundation
+
+extension Evaluation {
+    /// Confidence against how often it was right; nil where the task has none.
+    func reliabilityPlot(confidenceOf name: String) -> Plot? {
+        guard !reliability.isEmpty else { return nil }
+        var plot = Plot(
+            "reliability", "Reliability",
+            "In each bin of confidence, how often it was right; on the diagonal both agree. The mean "
+                + "difference is \(fixed(expectedCalibrationError ?? 0)).",
+            x: .share("mean probability of \(name)"), y: .share("share that came true"),
+            table: Table(
+                "Reliability", ["from", "to", "sequences", "mean probability", "share that came true"],
+                names: 0,
+                reliability.map {
+                    [
+                        brief($0.lower), brief($0.upper), String($0.count), brief($0.confidence, digits: 6),
+                        brief($0.share, digits: 6),
+                    ]
+                }))
+        plot.line([(0, 0), (1, 1)], "guide", "as sure as right")
+        plot.line(reliability.map { ($0.confidence, $0.share) }, "accent")
+        plot.dots(
+            reliability.map { ($0.confidence, $0.share) }, "accent",
+            "calibration error \(fixed(expectedCalibrationError ?? 0))")
+        return plot
+    }
+
+    /// Accuracy, and for two classes AUROC, of the short, middle and long sequences.
+    var lengthPlot: Plot? {
+        guard byLength.count > 1 else { return nil }
+        let hasAreas = byLength.contains { $0.auroc != nil }
+        let names = byLength.map { third in
+            third.tokens.count == 1
+                ? "\(third.tokens.lowerBound)" : "\(third.tokens.lowerBound)–\(third.tokens.upperBound)"
+        }
+        var plot = Plot(
+            "length", "By length",
+            "\(hasAreas ? "Accuracy and area under the ROC curve" : "Accuracy") of short, middle and long sequences.",
+            x: Axis(0...Double(names.count), "visible tokens"), y: .share("score"),
+            table: Table(
+                "Figures by length", ["visible tokens", "sequences", "accuracy", "AUROC"],
+                zip(names, byLength).map { name, third in
+                    [
+                        name, String(third.sequences), brief(third.accuracy, digits: 6),
+                        third.auroc.map { brief($0, digits: 6) } ?? "–",
+                    ]
+                }), xNames: names)
+        func bars(_ start: Double, _ value: (LengthFigures) -> Double?) -> [(
+            x: ClosedRange<Double>, y: ClosedRange<Double>
+        )] {
+            byLength.enumerated().compactMap { i, third in
+                value(third).map { (Double(i) + start...Double(i) + start + 0.3, 0...$0) }
+            }
+        }
+        plot.bars(bars(hasAreas ? 0.18 : 0.35, \.accuracy), "muted", "accuracy")
+        if hasAreas { plot.bars(bars(0.52, \.auroc), "accent", "AUROC") }
+        return plot
+    }
+}
+
+extension TrainingRecord {
+    /// The loss after each epoch.
+    var lossPlot: Plot? {
+        guard let lossCurve else { return nil }
+        let values = lossCurve.flatMap { [$0.loss, $0.heldOut].compactMap(\.self) }.filter(\.isFinite)
+        guard let most = values.max(), let first = lossCurve.first, let last = lossCurve.last else {
+            return nil
+        }
+        var plot = Plot(
+            "loss", "Learning curve",
+            "The loss falls from \(brief(first.loss)) to \(brief(last.loss)) over the training.",
+            x: Axis(first.epoch...max(first.epoch, last.epoch), "epoch"),
+            y: Axis(min(0, values.min()!)...most, "loss"),
+            table: Table(
+                "Learning curve", ["epoch", "loss", "loss on held-out sequences"], names: 0,
+                lossCurve.map {
+                    [
+                        brief($0.epoch), brief($0.loss, digits: 6),
+                        $0.heldOut.map { brief($0, digits: 6) } ?? "–",
+                    ]
+                }))
+        plot.line(lossCurve.map { ($0.epoch, $0.loss) }, "accent", "training")
+        let heldOut = lossCurve.compactMap { point in point.heldOut.map { (x: point.epoch, y: $0) } }
+        if !heldOut.isEmpty { plot.line(heldOut, "positive", "held out") }
+        return plot
+    }
+
+    /// The candidates that training chose from, the best first.
+    var selectionTable: Table? {
+        guard let selection else { return nil }
+        let ranked = selection.candidates.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
+        func text(_ value: Double?, _ digits: Int = 4) -> String {
+            value.map { brief($0, digits: digits) } ?? "–"
+        }
+        return Table(
+            "Selection by \(selection.metric)" + (selection.folds.map { " over \($0) folds" } ?? ""),
+            ["candidate", selection.metric, "from", "to", "seconds", "converged", "chosen"],
+            ranked.map {
+                [
+                    $0.name, text($0.score), text($0.low), text($0.high), text($0.seconds, 3),
+                    $0.converged.map { $0 ? "yes" : "no" } ?? "–", $0.chosen == true ? "chosen" : "",
+                ]
+            })
+    }
+}
+
+extension AttentionSummary {
+    /// How evenly each head looks.
+    static func entropyPlot(_ ratios: [Double]) -> Plot {
+        let names = ratios.indices.map { String($0 + 1) }
+        var plot = Plot(
+            "entropy", "Entropy of each head",
+            "The entropy of a head's attention over that of uniform attention: 1 looks everywhere alike, 0 "
+                + "at one token. The lowest is \(fixed(ratios.min() ?? 0, 2)), the highest "
+                + "\(fixed(ratios.max() ?? 0, 2)).",
+            x: Axis(0...Double(names.count), "head"), y: .share("entropy ratio"),
+            table: Table(
+                "Entropy ratio", ["head", "entropy ratio"],
+                zip(names, ratios).map { [$0, brief($1, digits: 6)] }),
+            xNames: names.count <= 16 ? names : nil)
+        plot.bars(
+            ratios.enumerated().map { (Double($0) + 0.2...Double($0) + 0.8, 0...min(1, max(0, $1))) },
+            "accent")
+        return plot
+    }
+
+    /// Mean attention along the sequence, a line a head.
+    var positionPlot: Plot {
+        let (heads, parts) = (byPosition.rows, byPosition.columns)
+        let shown = heads > 1 && heads <= Self.mostHeads ? 0..<heads : 0..<0
+        let middles = (0..<parts).map { (Double($0) + 0.5) / Double(parts) }
+        let means = (0..<parts).map { part in
+            (0..<heads).reduce(0.0) { $0 + Double(byPosition[$1, part]) } / Double(heads)
+        }
+        let most = Double(byPosition.storage.max() ?? 1)
+        let peak = means.indices.max { means[$0] < means[$1] }!
+        var plot = Plot(
+            "position", "Attention along the sequence",
+            "Mean attention by relative position, as a multiple of uniform attention; over all heads most "
+                + "falls around \(Int(100 * middles[peak])) % of the way, \(brief(means[peak], digits: 2)) times "
+                + "the uniform.",
+            x: Axis(0...1, "relative position"), y: Axis(0...max(1, most), "times uniform"),
+            table: Table(
+                "Mean attention by relative position",
+                ["position", "all heads"] + shown.map { "head \($0 + 1)" }, names: 0,
+                (0..<parts).map { part in
+                    [brief(middles[part]), brief(means[part])]
+                        + shown.map { brief(Double(byPosition[$0, part])) }
+                }))
+        plot.line([(0, 1), (1, 1)], "guide", "uniform")
+        for h in shown {
+            plot.line(
+                middles.indices.map { (middles[$0], Double(byPosition[h, $0])) }, "thin",
+                h == 0 ? "each head" : nil)
+        }
+        plot.line(
+            middles.indices.map { (middles[$0], means[$0]) }, "accent", heads > 1 ? "all heads" : "attention")
+        return plot
+    }
+
+    /// The tokens that a head attends to most; nil stands for all heads together.
+    func table(head: Int?, count: Int = 12) -> Table {
+        func share(_ token: Token) -> Double {
+            head.map { token.shares[$0] } ?? token.shares.reduce(0, +) / Double(token.shares.count)
+        }
+        let first = tokens.sorted { share($0) > share($1) }.prefix(count)
+        return Table(
+            "Tokens that receive most, " + (head.map { "head \($0 + 1)" } ?? "all heads"),
+            ["token", "occurrences", "share of attention", "times uniform"],
+            first.map {
+                [
+                    $0.text, String($0.count), fixed(share($0), 5), fixed(share($0) / $0.uniform, 2),
+                ]
+            })
+    }
+}

@@ -1,0 +1,117 @@
+import AttentionProbes
+import Foundation
+
+extension Evaluation {
+    /// What was judged, its figures in columns, the confusion matrix and the ROC curve, at most 80 wide.
+    func table(_ probe: Probe) -> String {
+        var rows: [(name: String, value: String, interval: String)] = [
+            ("probe", probe.configuration.summary, ""), ("task", probe.task.summary, ""),
+            ("sequences", String(sequences), ""), ("tokens", String(tokens), ""),
+        ]
+        rows += figures.map { figure in
+            let interval = figure.interval.map {
+                "(\(decimal($0.lowerBound)) to \(decimal($0.upperBound)))"
+            }
+            return (figure.name, decimal(figure.value), interval ?? "")
+        }
+        if let threshold { rows.append(("threshold", decimal(threshold), "")) }
+        if let entropyRatio {
+            for (line, start) in stride(from: 0, to: entropyRatio.count, by: 12).enumerated() {
+                let part = entropyRatio[start..<min(start + 12, entropyRatio.count)]
+                let numbers = part.map { String(format: "%.2f", $0) }.joined(separator: " ")
+                rows.append((line == 0 ? "entropy ratio" : "", numbers, ""))
+            }
+        }
+        rows += byLength.map { third in
+            let area = third.auroc.map { ", AUROC \(decimal($0))" } ?? ""
+            return (
+                "\(third.name) ones",
+                "accuracy \(decimal(third.accuracy))\(area)  (\(third.sequences) of "
+                    + "\(third.tokens.lowerBound) to \(third.tokens.upperBound) tokens)", ""
+            )
+        }
+        let nameWidth = rows.map(\.name.count).max() ?? 0
+        let valueWidth = rows.filter { !$0.interval.isEmpty }.map(\.value.count).max() ?? 0
+        var lines = rows.map { row in
+            let value = row.interval.isEmpty ? row.value : row.value.filled(to: valueWidth + 2) + row.interval
+            return String((row.name.filled(to: nameWidth + 2) + value).prefix(80))
+        }
+        if let confusionMatrix, let classes = probe.task.classes {
+            lines += [""] + confusionMatrix.lines(classes)
+        }
+        if byClass.count > 1 { lines += [""] + classLines }
+        if byClass.count == 1, let auroc = byClass[0].auroc {
+            lines += ["", "ROC curve, AUROC \(decimal(auroc))"] + rocLines(byClass[0].ranking.roc)
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// Classes that are listed.
+    private static let mostClasses = 40
+
+    private var classLines: [String] {
+        let columns = ["sequences", "precision", "recall", "F1", "AUROC"]
+        let names = byClass.map { String($0.name.printable.prefix(24)) }
+        let width = max(5, names.map(\.count).max() ?? 0)
+        let head = "class".filled(to: width) + columns.map { $0.padded(to: 11) }.joined()
+        let left = byClass.count - Self.mostClasses
+        return [head]
+            + zip(names, byClass).prefix(Self.mostClasses).map { name, figures in
+                let cells = [
+                    String(figures.sequences), decimal(figures.precision), decimal(figures.recall),
+                    decimal(figures.f1), figures.auroc.map(decimal) ?? "-",
+                ]
+                return name.filled(to: width) + cells.map { $0.padded(to: 11) }.joined()
+            } + (left > 0 ? ["and \(left) more; --json has all"] : [])
+    }
+}
+
+extension ConfusionMatrix {
+    /// Rows of counts under the names of the classes; under their numbers where names would not fit.
+    fileprivate func lines(_ classes: [String]) -> [String] {
+        let names = classes.map { String($0.printable.prefix(16)) }
+        let digits = counts.joined().map { String($0).count }.max() ?? 1
+        let corner = "label \\ predicted"
+        var width = max(digits, names.map(\.count).max() ?? 0) + 2
+        let isNamed = corner.count + width * names.count <= 80
+        if !isNamed { width = max(digits, String(names.count - 1).count) + 2 }
+        guard isNamed || corner.count + 4 + width * names.count <= 80 else {
+            return ["the most frequent mistakes, label and prediction"]
+                + mistakes(12).map { mistake in
+                    names[mistake.label].filled(to: 18) + names[mistake.prediction].filled(to: 18)
+                        + String(mistake.count).padded(to: 8)
+                }
+        }
+        let rowNames = isNamed ? names : names.enumerated().map { "\($0) \($1)" }
+        let columnNames = isNamed ? names : names.indices.map(String.init)
+        let nameWidth = max(corner.count, rowNames.map(\.count).max() ?? 0)
+        return [corner.filled(to: nameWidth) + columnNames.map { $0.padded(to: width) }.joined()]
+            + zip(rowNames, counts).map { name, row in
+                name.filled(to: nameWidth) + row.map { String($0).padded(to: width) }.joined()
+            }
+    }
+}
+
+/// A small drawing of an ROC curve in characters, with the diagonal of a guess.
+private func rocLines(_ points: [CurvePoint], width: Int = 48, height: Int = 12) -> [String] {
+    var cells = Array(repeating: Array(repeating: Character(" "), count: width), count: height)
+    func mark(_ x: Double, _ y: Double, _ character: Character) {
+        let column = min(width - 1, Int(x * Double(width)))
+        let row = min(height - 1, Int((1 - y) * Double(height)))
+        cells[row][column] = character
+    }
+    for step in 0...width { mark(Double(step) / Double(width), Double(step) / Double(width), "·") }
+    for (from, to) in zip(points, points.dropFirst()) {
+        for step in 0...4 * width {
+            let share = Double(step) / Double(4 * width)
+            mark(from.x + share * (to.x - from.x), from.y + share * (to.y - from.y), "•")
+        }
+    }
+    let rows = cells.enumerated().map { row, cells in
+        let label = row == 0 ? "1" : row == height - 1 ? "0" : " "
+        return "\(label) │" + String(cells)
+    }
+    let axis = "  └" + String(repeating: "─", count: width)
+    let ends = "  0" + "false positive rate".padded(to: width / 2 + 10) + "1".padded(to: width / 2 - 10)
+    return ["true positive rate"] + rows + [axis, ends]
+}
