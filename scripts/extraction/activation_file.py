@@ -70,7 +70,8 @@ class ActivationFile:
         goes_on = self.partial.exists()
         if goes_on and not resume:
             raise Failure(
-                f"{self.partial} holds states of a run that did not end: give --resume to go on, or delete it",
+                f"{self.partial} holds states of a run that did not end: "
+                "give --resume to go on, or delete it",
                 USAGE,
             )
         path = self.partial if goes_on else self.partial.with_name(self.partial.name + ".new")
@@ -107,6 +108,11 @@ class ActivationFile:
         os.fsync(self._file)
         _write(self._file, _TRAILER.pack(done), self._size)
         self.done = done
+
+    def discard(self) -> None:
+        """Leaves nothing, where nothing was done."""
+        os.unlink(self.partial)
+        os.close(self._file)
 
     def commit(self) -> None:
         """Gives the complete file its name."""

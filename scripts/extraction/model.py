@@ -64,6 +64,10 @@ class HiddenStateModel:
         self.commit: str | None = getattr(model.config, "_commit_hash", None)
         trial = self._hidden_states([np.zeros(1, np.int32)])
         self.layers = [_resolved(layer, len(trial)) for layer in layers]
+        if len(set(self.layers)) < len(self.layers):
+            raise Failure(
+                f"--layers: expected different layers, found {', '.join(map(str, self.layers))}", USAGE
+            )
         self.widths = [trial[layer].shape[-1] for layer in self.layers]
         self.batches_equal_lengths_only = self._leaks()
 
@@ -78,7 +82,8 @@ class HiddenStateModel:
         for layer, states in zip(self.layers, chosen):
             if states.shape[:2] != mask.shape:
                 raise Failure(
-                    f"layer {layer}: expected one state a token, {tuple(mask.shape)}, found {tuple(states.shape[:2])}"
+                    f"layer {layer}: expected one state a token, of shape {tuple(mask.shape)}, "
+                    f"found {tuple(states.shape[:2])}"
                 )
         mask = mask.to(self.device)
         return [states[mask] for states in chosen]
@@ -139,7 +144,8 @@ def _best_device() -> str:
 def _resolved(layer: int, count: int) -> int:
     if not -count <= layer < count:
         raise Failure(
-            f"--layers: expected numbers from 0 (embeddings) to {count - 1}, or from -{count} to -1, found {layer}",
+            f"--layers: expected numbers from 0 (embeddings) to {count - 1}, "
+            f"or from -{count} to -1, found {layer}",
             USAGE,
         )
     return layer % count

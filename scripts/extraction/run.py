@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from .model import DTYPES, HiddenStateModel
 from .progress import Progress
 from .projection import Projection
 from .rows import Rows
+from .shard import Shard, shards
 from .survey import Survey, characters
 
 _LARGEST_F16 = 65504.0
@@ -61,7 +63,9 @@ class Extraction:
     def run(self) -> list[Path]:
         """Writes every file, and says where."""
         paths: list[Path] = []
-        for number, shard in enumerate(self._shards()):
+        widths = [self.settings.projection.width] if self.settings.projection else self.model.widths
+        token_bytes = max(widths) * DTYPES[self.settings.dtype].itemsize
+        for number, shard in enumerate(shards(self._encoded(), token_bytes, self.settings.shard_bytes)):
             named = [self._path(layer, number) for layer in self.model.layers]
             self._write(shard, named)
             paths += named
@@ -104,136 +108,76 @@ class Extraction:
                         f"found none in {encoded.row.text!r:.60} (--skip-empty leaves such rows out)"
                     )
 
-    def _shards(self) -> Iterator[list[Encoded]]:
-        widths = [self.settings.projection.width] if self.settings.projection else self.model.widths
-        row = max(widths) * DTYPES[self.settings.dtype].itemsize
-        shard: list[Encoded] = []
-        size = 0
-        for encoded in self._encoded():
-            bytes_ = row * encoded.count
-            if shard and self.settings.shard_bytes and size + bytes_ > self.settings.shard_bytes:
-                yield shard
-                shard, size = [], 0
-            shard.append(encoded)
-            size += bytes_
-        if shard:
-            yield shard
-
-    def _batches(self, shard: list[Encoded]) -> list[list[int]]:
-        """Texts of like length together, the longest first: what does not fit fails at once."""
-        batches: list[list[int]] = []
-        longest = 0
-        for index in sorted(range(len(shard)), key=lambda index: (-len(shard[index].ids), index)):
-            length = len(shard[index].ids)
-            fits = batches and (len(batches[-1]) + 1) * longest <= self.settings.batch_tokens
-            if fits and (length == longest or not self.model.batches_equal_lengths_only):
-                batches[-1].append(index)
-            else:
-                batches.append([index])
-                longest = length
-        return batches
-
-    def _write(self, shard: list[Encoded], paths: list[Path]) -> None:
-        tensors = self._tensors(shard)
-        offsets, batches = tensors["offsets"], self._batches(shard)
-        self._tokens += int(offsets[-1])
-        self._sequences += len(shard)
+    def _write(self, shard: Shard, paths: list[Path]) -> None:
+        self._tokens += shard.tokens
+        self._sequences += len(shard.texts)
         self.progress.expect(self._tokens, self._characters / max(self.survey.characters, 1))
-        files = [
-            self._file(path, layer, width, tensors)
-            for path, layer, width in zip(paths, self.model.layers, self.model.widths)
-        ]
-        open_files = {column: file for column, file in enumerate(files) if not file.is_complete}
-        start = min((file.done for file in open_files.values()), default=len(batches))
-        self.progress.skip(sum(shard[index].count for batch in batches[:start] for index in batch))
+        tensors = shard.tensors(self.survey)
+        files = [self._file(path, column, shard, tensors) for column, path in enumerate(paths)]
+        unfinished = {column: file for column, file in enumerate(files) if not file.is_complete}
+        batches = shard.batches(self.settings.batch_tokens, self.model.batches_equal_lengths_only)
+        done = min((file.done for file in unfinished.values()), default=len(batches))
+        self.progress.skip(sum(shard.texts[index].count for batch in batches[:done] for index in batch))
         saved = time.monotonic()
-        done = start
         try:
-            for batch in batches[start:]:
-                states = self.model.states([shard[i].ids for i in batch], [shard[i].kept for i in batch])
-                for column, file in open_files.items():
-                    self._put(states[column], column, file, shard, batch, offsets)
+            for batch in batches[done:]:
+                texts = [shard.texts[index] for index in batch]
+                states = self.model.states([text.ids for text in texts], [text.kept for text in texts])
+                for column, file in unfinished.items():
+                    self._put(self._checked(states[column], column, texts), file, shard, batch)
                 done += 1
-                self.progress.add(sum(shard[index].count for index in batch))
+                self.progress.add(sum(text.count for text in texts))
                 if time.monotonic() - saved >= self.settings.save_every:
-                    for file in open_files.values():
+                    for file in unfinished.values():
                         file.save(done)
                     saved = time.monotonic()
         except BaseException:
-            for file in open_files.values():
-                file.save(done)
+            for file in unfinished.values():
+                file.save(done) if done else file.discard()
             raise
-        for file in open_files.values():
+        for file in unfinished.values():
             file.commit()
 
-    def _file(self, path: Path, layer: int, width: int, tensors: dict[str, np.ndarray]) -> ActivationFile:
-        metadata = self.metadata | {"layer": str(layer)}
-        projection = self.settings.projection
-        if projection:
+    def _file(self, path: Path, column: int, shard: Shard, tensors: dict[str, np.ndarray]) -> ActivationFile:
+        width = self.model.widths[column]
+        metadata = self.metadata | {"layer": str(self.model.layers[column])}
+        if projection := self.settings.projection:
             metadata["projection"] = projection.description(width)
             width = projection.width
         path.parent.mkdir(parents=True, exist_ok=True)
-        shape = (int(tensors["offsets"][-1]), width)
-        return ActivationFile(
-            path, (self.settings.dtype.upper(), shape), tensors, metadata, self.settings.resume
-        )
+        states = (self.settings.dtype.upper(), (shard.tokens, width))
+        return ActivationFile(path, states, tensors, metadata, self.settings.resume)
 
-    def _put(
-        self,
-        states: torch.Tensor,
-        column: int,
-        file: ActivationFile,
-        shard: list[Encoded],
-        batch: list[int],
-        offsets: np.ndarray,
-    ) -> None:
+    def _checked(self, states: torch.Tensor, column: int, texts: list[Encoded]) -> torch.Tensor:
+        """States as they are written, before rounding."""
         if self.settings.projection:
             states = self.settings.projection(states)
         largest = states.abs().amax().item()  # NaN if there is any
-        if not np.isfinite(largest):
-            bad = ~torch.isfinite(states).all(dim=1)
-            lengths = np.cumsum([shard[index].count for index in batch])
-            row = shard[batch[int(np.searchsorted(lengths, int(bad.nonzero()[0]), side="right"))]].row
+        layer = self.model.layers[column]
+        if not math.isfinite(largest):
+            bad = int((~torch.isfinite(states).all(dim=1)).nonzero()[0])
+            ends = np.cumsum([text.count for text in texts])
+            row = texts[int(np.searchsorted(ends, bad, side="right"))].row
             raise Failure(
-                f"{row.place}: layer {self.model.layers[column]} gives NaN or infinity; "
+                f"{row.place}: layer {layer} gives NaN or infinity; "
                 "try --model-dtype f32, or bf16 in place of f16"
             )
-        if largest > _LARGEST_F16 and column not in self._warned:
-            self._warned.add(column)
-            is_lost = self.settings.dtype == "f16"
+        if largest > _LARGEST_F16 and layer not in self._warned:
+            self._warned.add(layer)
+            advice = "do not convert it to f16"
+            if self.settings.dtype == "f16":
+                advice = "written as infinity; use --dtype bf16"
             self.progress.warn(
-                f"layer {self.model.layers[column]} reaches {largest:.3g}, beyond the {_LARGEST_F16:.0f} of f16: "
-                + ("written as infinity; use --dtype bf16" if is_lost else "do not convert it to f16")
+                f"layer {layer} reaches {largest:.4g}, f16 ends at {_LARGEST_F16:.0f}: {advice}"
             )
+        return states
+
+    def _put(self, states: torch.Tensor, file: ActivationFile, shard: Shard, batch: list[int]) -> None:
+        """Writes the states of a batch, one text after the other, to the texts' places."""
         rows = states.to(DTYPES[self.settings.dtype]).contiguous().cpu()
-        first = 0
-        for index in batch:
-            count = int(offsets[index + 1] - offsets[index])
-            file.write(int(offsets[index]), rows[first : first + count].view(torch.uint8).numpy().tobytes())
-            first += count
-
-    def _tensors(self, shard: list[Encoded]) -> dict[str, np.ndarray]:
-        """All that the file holds beside the states."""
-        ids = [encoded.row.id.encode() for encoded in shard]
-        tensors = {
-            "offsets": _offsets([encoded.count for encoded in shard]),
-            "token_ids": np.concatenate([encoded.ids[encoded.kept] for encoded in shard]),
-            "token_text": np.frombuffer(b"".join(encoded.text for encoded in shard), np.uint8),
-            "token_text_offsets": _offsets(np.concatenate([encoded.text_lengths for encoded in shard])),
-            "sequence_ids": np.frombuffer(b"".join(ids), np.uint8),
-            "sequence_ids_offsets": _offsets([len(id) for id in ids]),
-        }
-        if self.survey.labels:
-            tensors["labels"] = self.survey.labels.tensor([encoded.row.label for encoded in shard])
-        if self.survey.groups:
-            tensors["groups"] = np.array(
-                [self.survey.groups[str(encoded.row.group)] for encoded in shard], np.int64
-            )
-        return tensors
-
-
-def _offsets(lengths: list[int] | np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+        counts = [shard.texts[index].count for index in batch]
+        for index, part in zip(batch, rows.split(counts), strict=True):
+            file.write(int(shard.offsets[index]), part.view(torch.uint8).numpy().tobytes())
 
 
 def metadata(
