@@ -59,7 +59,7 @@ class ActivationFile:
         self._size = data + start
         fixed = [(0, struct.pack("<Q", len(text)) + text)]
         fixed += [(places[name], np.ascontiguousarray(array).tobytes()) for name, array in tensors.items()]
-        self.is_complete = resume and path.exists()
+        self.is_complete = resume and path.exists() and not self.partial.exists()
         if self.is_complete:
             with open(path, "rb") as file:
                 self._check(file.fileno(), path, self._size, fixed)
@@ -78,17 +78,28 @@ class ActivationFile:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if goes_on:
+                self._go_on(fixed)
+                return
+            os.ftruncate(self._file, 0)
+            for place, content in fixed:
+                _write(self._file, content, place)
+            self.save(0)
+            os.replace(path, self.partial)
         except BlockingIOError as error:
+            os.close(self._file)
             raise Failure(f"{path}: another run is writing it", IO) from error
-        if goes_on:
-            self._check(self._file, path, self._size + _TRAILER.size, fixed)
-            self.done = _TRAILER.unpack(_read(self._file, _TRAILER.size, self._size))[0]
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _go_on(self, fixed: list[tuple[int, bytes]]) -> None:
+        if os.fstat(self._file).st_size == self._size:  # killed between the last two steps of `commit`
+            self._check(self._file, self.partial, self._size, fixed)
+            self.commit()
             return
-        os.ftruncate(self._file, 0)
-        for place, content in fixed:
-            _write(self._file, content, place)
-        self.save(0)
-        os.replace(path, self.partial)
+        self._check(self._file, self.partial, self._size + _TRAILER.size, fixed)
+        self.done = _TRAILER.unpack(_read(self._file, _TRAILER.size, self._size))[0]
 
     def _check(self, file: int, path: Path, size: int, fixed: list[tuple[int, bytes]]) -> None:
         same = os.fstat(file).st_size == size
@@ -109,9 +120,12 @@ class ActivationFile:
         _write(self._file, _TRAILER.pack(done), self._size)
         self.done = done
 
-    def discard(self) -> None:
-        """Leaves nothing, where nothing was done."""
-        os.unlink(self.partial)
+    def leave(self, done: int) -> None:
+        """Ends before the file is complete: keeps what was done, and nothing where nothing was."""
+        if done:
+            self.save(done)
+        else:
+            os.unlink(self.partial)
         os.close(self._file)
 
     def commit(self) -> None:

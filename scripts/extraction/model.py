@@ -53,8 +53,8 @@ class HiddenStateModel:
             raise Failure(f"model {choice.name}: not found ({first_sentence(error)})", NO_INPUT) from error
         except (ValueError, KeyError, ImportError) as error:
             raise Failure(f"model {choice.name}: {first_sentence(error)}", DATA) from error
-        self.device = torch.device(choice.device if choice.device != "auto" else _best_device())
         try:
+            self.device = torch.device(choice.device if choice.device != "auto" else _best_device())
             model = model.to(self.device).eval()
         except (RuntimeError, AssertionError) as error:
             raise Failure(f"--device {choice.device}: {first_sentence(error)}", USAGE) from error

@@ -27,13 +27,14 @@ class Progress:
 
     def expect(self, tokens: int, share: float) -> None:
         """So many tokens are in a share of all characters; with all of them known, it is exact."""
+        if not self._is_shown:
+            return
         if self._bar is None:
             is_terminal = sys.stderr.isatty()
             self._bar = tqdm(
                 total=0,
                 unit=" tokens",
                 unit_scale=True,
-                disable=not self._is_shown,
                 file=sys.stderr if is_terminal else _Lines(),
                 mininterval=0.2 if is_terminal else 10,
                 delay=0 if is_terminal else 0.1,  # no line that says nothing yet
@@ -44,11 +45,13 @@ class Progress:
 
     def skip(self, tokens: int) -> None:
         """Tokens that an earlier run did: they do not count as speed."""
-        self._bar.initial += tokens
-        self._bar.n += tokens
+        if self._bar is not None:
+            self._bar.initial += tokens
+            self._bar.n += tokens
 
     def add(self, tokens: int) -> None:
-        self._bar.update(tokens)
+        if self._bar is not None:
+            self._bar.update(tokens)
 
     def warn(self, text: str) -> None:
         """Shown even where progress is not."""

@@ -133,7 +133,7 @@ class Extraction:
                     saved = time.monotonic()
         except BaseException:
             for file in unfinished.values():
-                file.save(done) if done else file.discard()
+                file.leave(done)
             raise
         for file in unfinished.values():
             file.commit()

@@ -40,7 +40,8 @@ class Labels:
     classes: list[str] | None = None
     is_regression: bool = False
     _words: dict[str, None] = field(default_factory=dict)
-    _columns: int | None = None  # O of a list, 0 for no list, -1 for lists of words
+    _is_list: bool = False
+    _columns: int = 0  # O of a list
     _are_numbers: bool = True
     _are_indices: bool = True
     _are_bits: bool = True
@@ -51,7 +52,7 @@ class Labels:
         label = row.label
         values = label if isinstance(label, list) else [label]
         numbers = [_number(value) for value in values]
-        if None in numbers or (isinstance(label, list) and not label):
+        if None in numbers or (not values):
             self._are_numbers = False
         else:
             self._are_indices &= all(number >= 0 and number.is_integer() for number in numbers)
@@ -61,14 +62,14 @@ class Labels:
             self._words.update((str(value), None) for value in values)
         elif not self._are_numbers:
             raise Failure(f"{row.place}: expected at most {MOST_CLASSES} classes, found more")
-        columns = len(label) if isinstance(label, list) else 0
-        if self._count and (columns == 0) != (self._columns == 0):
+        is_list, columns = isinstance(label, list), len(values)
+        if self._count and is_list != self._is_list:
             raise Failure(f"{row.place}: expected a label like the rows before, found {label!r}")
         if self._count and self._are_numbers and columns != self._columns:
             raise Failure(
                 f"{row.place}: expected {self._columns} labels as in the rows before, found {columns}"
             )
-        self._columns = columns if not self._count else self._columns
+        self._is_list, self._columns = is_list, columns
         self._count += 1
 
     def close(self) -> None:
@@ -76,7 +77,7 @@ class Labels:
         if self.is_regression and not self._are_numbers:
             words = [word for word in self._words if _number(word) is None]
             raise Failure(f"--regression: expected numbers as labels, found {words[0]!r}")
-        if self.classes and not self._columns and set(self._words) <= set(self.classes):
+        if self.classes and not self._is_list and set(self._words) <= set(self.classes):
             self._are_numbers = False  # names that happen to be numbers
         if not self._are_numbers:
             self.classes = self.classes or sorted(self._words)
@@ -93,14 +94,14 @@ class Labels:
                 f"labels: expected one of {', '.join(self.classes)}, or its index, found other numbers"
             )
         if self.classes and (
-            len(set(self.classes)) != len(self.classes) or len(self.classes) < 2 and not self._columns
+            len(set(self.classes)) != len(self.classes) or len(self.classes) < 2 and not self._is_list
         ):
             raise Failure(f"classes: expected at least two different names, found {', '.join(self.classes)}")
 
     @property
     def task(self) -> str:
         """The kind of probe that fits the labels."""
-        if self._columns:
+        if self._is_list:
             return (
                 "regression"
                 if self._are_numbers and (self.is_regression or not self._are_bits)
