@@ -40,7 +40,9 @@ def find(name: str, texts: Iterable[str], folder: Path, seed: int) -> Model:
     if spec := importlib.util.find_spec(PACKAGE):
         path = str(Path(spec.origin).parent / FOLDER)
         what = "all-MiniLM-L6-v2 (22M parameters, 12 heads, an encoder)"
-        return Model(path, what, _blocks(path), f"{reason}; {what} from the package {PACKAGE} takes its place")
+        return Model(
+            path, what, _blocks(path), f"{reason}; {what} from the package {PACKAGE} takes its place"
+        )
     return _random(texts, folder, seed, f"{reason}, and the package {PACKAGE} is not installed")
 
 

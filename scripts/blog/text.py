@@ -48,7 +48,9 @@ def find(files: list[str] | None, seed: int) -> Documents:
     try:
         return Documents("OpenWebText", _openwebtext())
     except Failure as failure:
-        reason = f"OpenWebText could not be had ({failure}); docstrings of the Python packages here take its place"
+        reason = (
+            f"OpenWebText could not be had ({failure}); docstrings of the Python packages here take its place"
+        )
     return Documents("docstrings of the Python packages here", _docstrings(seed), reason)
 
 
@@ -73,7 +75,9 @@ def _openwebtext() -> Iterator[Document]:
 def _docstrings(seed: int) -> Iterator[Document]:
     """Docstrings of the standard library and of the installed packages, file by file in random order."""
     places = {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *filter(None, sys.path[1:])}
-    files = sorted({file for place in places for file in Path(place).rglob("*.py") if "test" not in file.name})
+    files = sorted(
+        {file for place in places for file in Path(place).rglob("*.py") if "test" not in file.name}
+    )
     random.Random(seed).shuffle(files)
     for file in files:
         try:
@@ -82,7 +86,9 @@ def _docstrings(seed: int) -> Iterator[Document]:
         except (SyntaxError, ValueError, RecursionError, OSError):
             continue
         for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
+                text := ast.get_docstring(node)
+            ):
                 yield Document(str(file), text)
 
 
