@@ -27,7 +27,7 @@ A run that is killed or interrupted leaves OUT.partial, and the same command wit
 and writes the same bytes. Memory: the model, one batch of states, and some 20 bytes a token of a shard.
 
 Exit codes: 64 usage, 65 bad data, 66 no such file, data set or model, 69 a package is missing,
-74 input or output failed, 130 interrupted.
+70 a fault of ours, 74 input or output failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 
-from extraction.failure import IO, NO_INPUT, UNAVAILABLE, USAGE, Failure
+from extraction.failure import IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence
 from extraction.options import parser
 from extraction.rows import Columns, HubDataset, Rows, Source, TextFiles
 
@@ -151,6 +152,10 @@ def main() -> int:
     except OSError as error:
         print(f"Error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         return NO_INPUT if isinstance(error, FileNotFoundError) else IO
+    except Exception as error:
+        traceback.print_exc()
+        print(f"Error: a fault of this script or a package: {first_sentence(error)}", file=sys.stderr)
+        return os.EX_SOFTWARE
 
 
 if __name__ == "__main__":

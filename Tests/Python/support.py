@@ -102,6 +102,13 @@ def t5(folder: Path) -> None:
     _save(transformers.T5Config(vocab_size=300, decoder_start_token_id=0, **sizes), folder)
 
 
+def byt5(folder: Path) -> None:
+    """The same with a tokenizer in plain Python, which gives no offsets."""
+    transformers.ByT5Tokenizer().save_pretrained(folder)
+    sizes = {"d_model": WIDTH, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
+    _save(transformers.T5Config(vocab_size=384, decoder_start_token_id=0, **sizes), folder)
+
+
 def fnet(folder: Path) -> None:
     """An encoder that mixes all tokens, padding too, and knows no mask."""
     word_piece(folder)

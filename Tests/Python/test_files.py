@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unittest
 
-from support import SCRIPTS, TEXTS, Activations, ExtractionTest, bert, gpt2, llama
+from support import SCRIPTS, TEXTS, Activations, ExtractionTest, bert, byt5, gpt2, llama
 
 import numpy as np
 import transformers
@@ -35,6 +35,10 @@ class ContentTest(ExtractionTest):
         file = Activations(self.out)
         self.assertEqual(["".join(tokens) for tokens in file.token_texts()], TEXTS)
         self.assertEqual(file.token_texts()[7], ["A"])
+
+    def test_token_texts_of_a_tokenizer_without_offsets(self) -> None:
+        self.extract(self.model(byt5), "--text", self.texts(), "--layers", 1)
+        self.assertEqual("".join(Activations(self.out).token_texts()[1]), "One</s>")
 
     def test_special_tokens_are_called_by_their_names(self) -> None:
         self.extract(self.model(bert), "--text", self.texts(), "--layers", 1)

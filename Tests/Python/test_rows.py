@@ -130,6 +130,7 @@ class RowsTest(ExtractionTest):
         refuse("line 1: expected a JSON object, found list", "[1]\n")
         refuse("line 1: expected a column text, found body", '{"body": "a"}\n')
         refuse("line 1: expected a string in column text, found int", '{"text": 5}\n')
+        refuse("line 1: expected Unicode in column text, found half", '{"text": "\\ud800"}\n')
         refuse("line 1: expected a column l, found text", '{"text": "a"}\n', "t.jsonl", "--label-column", "l")
         refuse("line 2: expected a column label", '{"text": "a", "label": 1}\n{"text": "a"}\n')
         refuse("line 1: expected a value in column label, found none", '{"text": "a", "label": null}\n')

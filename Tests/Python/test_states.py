@@ -6,7 +6,7 @@ import json
 import unittest
 from pathlib import Path
 
-from support import TEXTS, Activations, ExtractionTest, bert, fnet, gpt2, llama, t5
+from support import TEXTS, Activations, ExtractionTest, bert, byt5, fnet, gpt2, llama, t5
 
 import numpy as np
 import torch
@@ -53,6 +53,7 @@ class StatesTest(ExtractionTest):
 
     def test_encoder_of_an_encoder_decoder(self) -> None:
         self.compare(t5, 2)
+        self.compare(byt5, 1)
 
     def test_padding_that_no_mask_hides(self) -> None:
         errors = self.compare(fnet, 2)

@@ -203,6 +203,12 @@ class Rows:
             raise Failure(f"{place}: expected a column {name}, found {', '.join(record) or 'none'}")
         text = record[name]
         if isinstance(text, str):
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise Failure(
+                    f"{place}: expected Unicode in column {name}, found half a surrogate pair"
+                ) from error
             return [{"role": "user", "content": text}] if self.is_chat else text
         if self.is_chat and isinstance(text, list) and all(isinstance(turn, dict) for turn in text):
             return text
