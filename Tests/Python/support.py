@@ -26,6 +26,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 import extract_hidden_states  # noqa: E402
 
 transformers.utils.logging.set_verbosity_error()
+torch.set_num_threads(1)  # models as small as these are slower on more
 
 # Lengths from one token to many, white space, characters of several bytes.
 TEXTS = [
