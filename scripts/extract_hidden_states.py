@@ -24,7 +24,7 @@ OUT that ends in .safetensors is one file. Any other is a folder: layer-K.safete
 with --shard-size 00000.safetensors and so on, for several layers in folders layer-K.
 
 A run that is killed or interrupted leaves OUT.partial, and the same command with --resume goes on
-and writes the same bytes. Memory: the model, one batch of states, and some 20 bytes a token of a shard.
+and writes the same bytes. Memory: the model, one batch of states, and some 50 bytes a token of a shard.
 
 Exit codes: 64 usage, 65 bad data, 66 no such file, data set or model, 69 a package is missing,
 70 a fault of ours, 74 input or output failed, 130 interrupted.

@@ -63,6 +63,8 @@ class HiddenStateModel:
         self.dtype: torch.dtype = model.dtype
         self.commit: str | None = getattr(model.config, "_commit_hash", None)
         trial = self._hidden_states([np.zeros(1, np.int32)])
+        if not trial:
+            raise Failure(f"model {choice.name}: expected a model that gives hidden states, found none")
         self.layers = [_resolved(layer, len(trial)) for layer in layers]
         if len(set(self.layers)) < len(self.layers):
             raise Failure(
@@ -119,7 +121,7 @@ class HiddenStateModel:
             raise Failure(
                 f"the model refused a text of {longest} tokens ({error}): give --max-length"
             ) from error
-        return output.hidden_states
+        return getattr(output, "hidden_states", None) or ()
 
     def _leaks(self) -> bool:
         """Whether a short text's states differ beside a long one from what they are alone."""
