@@ -1,0 +1,57 @@
+"""The commands of docs/guide.md, run in the order in which a reader meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import unittest
+
+from support import SCRIPTS, ExtractionTest, bert
+
+ROOT = SCRIPTS.parent
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+TOOLS = [path for build in ("release", "debug") if (path := ROOT / ".build" / build / "attnprobe").exists()]
+
+
+class GuideTest(ExtractionTest):
+    @unittest.skipUnless(TOOLS, "needs a built attnprobe")
+    def test_every_command(self) -> None:
+        for name in ("train", "test"):
+            records = [
+                {
+                    "id": f"mail-{number}",
+                    "text": f"{'One head' if number % 2 else 'The attention'} of a probe, number {number}",
+                    "label": ["benign", "injection"][number % 2],
+                    "group": number // 4,
+                }
+                for number in range(40)
+            ]
+            self.jsonl(records, f"{name}.jsonl")
+        (self.folder / "Examples").symlink_to(ROOT / "Examples")
+        newest = max(TOOLS, key=lambda path: path.stat().st_mtime)
+        programs = {
+            "attnprobe": [newest],
+            "scripts/extract_hidden_states.py": [sys.executable, SCRIPTS / "extract_hidden_states.py"],
+        }
+        ran = 0
+        for line in (ROOT / "docs" / "guide.md").read_text().splitlines():
+            words = shlex.split(line) if line.startswith(("    attnprobe ", "    scripts/extract")) else []
+            if not words:
+                continue
+            words = [str(self.model(bert)) if word == MODEL else word for word in words]
+            # The small model has fewer blocks.
+            words = ["2" if before == "--layers" else word for before, word in zip(["", *words], words)]
+            command = [*programs[words[0]], *words[1:]]
+            done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ)
+            self.assertEqual(done.returncode, 0, f"{line}\n{done.stderr}")
+            ran += 1
+        self.assertGreaterEqual(ran, 12)
+        scores = [json.loads(row) for row in (self.folder / "scores.jsonl").read_text().splitlines()]
+        self.assertEqual([row["id"] for row in scores], [f"mail-{number}" for number in range(40)])
+
+
+if __name__ == "__main__":
+    unittest.main()

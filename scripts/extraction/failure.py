@@ -1,0 +1,24 @@
+"""What goes wrong, as one sentence and an exit code of sysexits."""
+
+from __future__ import annotations
+
+import os
+
+USAGE = os.EX_USAGE  # 64
+DATA = os.EX_DATAERR  # 65
+NO_INPUT = os.EX_NOINPUT  # 66
+UNAVAILABLE = os.EX_UNAVAILABLE  # 69
+IO = os.EX_IOERR  # 74
+
+
+class Failure(Exception):
+    """Ends the run: says what was expected, what was found and where."""
+
+    def __init__(self, message: str, code: int = DATA) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def first_sentence(error: BaseException) -> str:
+    """The first line of another library's message, which may be a page long."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
