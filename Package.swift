@@ -20,7 +20,8 @@ let package = Package(
         .executable(name: "attnprobe", targets: ["attnprobe"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
     targets: [
         .systemLibrary(
@@ -29,9 +30,14 @@ let package = Package(
             pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]
         ),
+        .systemLibrary(
+            name: "CZip", path: "Modules/CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .target(name: "CKernels"),
-        .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"], swiftSettings: settings),
-        .target(name: "AttentionProbes", dependencies: ["Tensors"], swiftSettings: settings),
+        .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "CZip"], swiftSettings: settings),
+        .target(
+            name: "AttentionProbes",
+            dependencies: ["Tensors", .product(name: "SwiftCSV", package: "SwiftCSV")],
+            swiftSettings: settings),
         .executableTarget(
             name: "attnprobe",
             dependencies: [

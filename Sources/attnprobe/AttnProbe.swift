@@ -21,6 +21,7 @@ struct AttnProbe: ParsableCommand {
 
     static func main() {
         BLAS.endIdleThreads()
+        raiseOpenFileLimit()
         MappedFile.exitWhenBytesAreLost(
             "attnprobe: an input file was cut, or its disk failed, while it was read\n")
         do {

@@ -8,7 +8,7 @@ extension ActivationSet {
     public func nonFiniteError(in index: Int) -> DataError? {
         let sequence = self[index]
         var scratch: [Float] = []
-        var error: DataError?
+        var error = cutError(in: index)
         for j in 0..<sequence.count where error == nil {
             sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
                 for d in token.indices where !token[d].isFinite {
@@ -54,7 +54,16 @@ extension ActivationSet {
             }
             return sum == 0
         }
+        // What is no number because the file was cut is no sequence to leave out.
+        for index in indices where !finite[index] {
+            if let error = cutError(in: index) { throw error }
+        }
         return finite.indices.filter { finite[$0] }
+    }
+
+    // The error for a sequence whose file has become shorter.
+    private func cutError(in index: Int) -> DataError? {
+        files[locations[index].file].batch.tokens.files.lazy.compactMap(DataError.init(ifCut:)).first
     }
 
     private func name(_ index: Int) -> String {
