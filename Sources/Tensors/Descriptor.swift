@@ -21,12 +21,13 @@ final class Descriptor: Sendable {
         return status
     }
 
-    // Reads from the start until the buffer is full; false where the file ends before, or fails.
-    func read(into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+    // Reads from a place until the buffer is full; false where the file ends before, or fails.
+    func read(into bytes: UnsafeMutableRawBufferPointer, from start: Int = 0) -> Bool {
         var done = 0
         while done < bytes.count {
             errno = 0
-            let found = unsafe pread(number, bytes.baseAddress! + done, bytes.count - done, off_t(done))
+            let found = unsafe pread(
+                number, bytes.baseAddress! + done, bytes.count - done, off_t(start + done))
             if found == -1, errno == EINTR { continue }
             guard found > 0 else { return false }
             done += found

@@ -148,6 +148,14 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
         if count > Self.headSize { onDemand?.forgetHead() }
     }
 
+    /// The file open once more, if it is still the one at the path and its bytes are as they are there.
+    func reopened() -> Descriptor? {
+        guard isMapped, let identity, let opened = try? Descriptor(path),
+            let status = try? opened.status(path)
+        else { return nil }
+        return FileIdentity(status) == identity ? opened : nil
+    }
+
     /// Reads a range into memory and maps it, without looking at it. Failure leaves the pages to be
     /// read when they are looked at.
     func populate(_ range: Range<Int>) {

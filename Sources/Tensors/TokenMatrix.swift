@@ -180,6 +180,36 @@ public struct TokenMatrix: Sendable {
         }
     }
 
+    /// Where rows lie side by side in one file; nil if they do not.
+    public func storedBytes(_ range: Range<Int>) -> (file: MappedFile, bytes: Range<Int>)? {
+        guard case .mapped(let file, let offset) = storage else { return nil }
+        return (file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize)
+    }
+
+    /// Appends rows with the bits they are stored with.
+    public func appendRows(_ range: Range<Int>, to bytes: inout [UInt8]) {
+        switch storage {
+        case .owned(let values):
+            for i in range.lowerBound * columns..<range.upperBound * columns {
+                unsafe withUnsafeBytes(of: values[i].bitPattern.littleEndian) {
+                    unsafe bytes.append(contentsOf: $0)
+                }
+            }
+        case .mapped(let file, let offset):
+            file.withBytes(offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize) {
+                unsafe $0.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+            }
+        case .pieces(let pieces):
+            for row in range {
+                for piece in pieces {
+                    piece.file.withBytes(piece.bytes(row..<row + 1, elementType.size)) {
+                        unsafe $0.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+                    }
+                }
+            }
+        }
+    }
+
     /// Lends rows as they are stored in a file; nil if they are in memory or at an odd address.
     func withStoredRows<R>(_ range: Range<Int>, _ body: (RawSpan) -> R) -> R? {
         guard case .mapped(let file, let offset) = storage, offset % elementType.size == 0 else { return nil }

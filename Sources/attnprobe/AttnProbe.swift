@@ -17,7 +17,7 @@ struct AttnProbe: ParsableCommand {
             Exit codes: 64 usage, 65 bad data, 66 no such input, 74 input/output error, 130 interrupted.
             """,
         version: "0.1.0",
-        subcommands: [Train.self, Score.self, Evaluate.self, Inspect.self])
+        subcommands: [Train.self, Score.self, Evaluate.self, Convert.self, Inspect.self])
 
     static func main() {
         BLAS.endIdleThreads()

@@ -100,6 +100,21 @@ public final class ActivationFile: Sendable {
     /// names none.
     public func id(_ sequence: Int) -> String? { ids?[sequence] ?? stem }
 
+    /// Whether the file has the text of its tokens.
+    var hasTokenText: Bool { tokenTexts != nil }
+
+    /// The bytes of a token's text, by its row; nil without text.
+    func tokenTextBytes(_ row: Int) -> [UInt8]? { tokenTexts?.bytes(row) }
+
+    /// How many bytes the text of some rows has; 0 without text.
+    func tokenTextSize(_ rows: Range<Int>) -> Int { tokenTexts?.byteCount(rows) ?? 0 }
+
+    /// Whether the file has the ids of its tokens.
+    var hasTokenIDs: Bool { tokenIDs != nil }
+
+    /// The id of a token, by its row; nil without ids.
+    func tokenID(_ row: Int) -> Int? { tokenIDs?[row] }
+
     /// The text of a token, by its row in the file; without text its id; nil without either.
     public func tokenText(_ token: Int) -> String? {
         tokenTexts?[token] ?? tokenIDs.map { "#\($0[token])" }

@@ -62,11 +62,11 @@ extension ActivationSet {
     }
 
     // The error for a sequence whose file has become shorter.
-    private func cutError(in index: Int) -> DataError? {
+    func cutError(in index: Int) -> DataError? {
         files[locations[index].file].batch.tokens.files.lazy.compactMap(DataError.init(ifCut:)).first
     }
 
-    private func name(_ index: Int) -> String {
+    func name(_ index: Int) -> String {
         let location = locations[index]
         let id = files[location.file].id(location.sequence)
         return "sequence \(location.sequence)" + (id.map { " (\($0))" } ?? "")

@@ -8,4 +8,5 @@ enum RandomStream {
     /// And the numbers after it, one a draw.
     static let bootstrap: UInt64 = 5
     static let folds = UInt64.max
+    static let sample = UInt64.max - 1
 }

@@ -30,8 +30,17 @@ struct TextTable: Sendable {
     }
 
     /// One string; bytes that are no UTF-8 become U+FFFD.
-    subscript(index: Int) -> String {
-        let range = bytes.lowerBound + offsets[index]..<bytes.lowerBound + offsets[index + 1]
-        return String(decoding: file.bytes(range), as: UTF8.self)
+    subscript(index: Int) -> String { String(decoding: bytes(index), as: UTF8.self) }
+
+    /// The bytes of one string; none if the file was cut meanwhile.
+    func bytes(_ index: Int) -> [UInt8] {
+        let (start, end) = (offsets[index], offsets[index + 1])
+        guard 0 <= start, start <= end, end <= bytes.count else { return [] }
+        return file.bytes(bytes.lowerBound + start..<bytes.lowerBound + end)
+    }
+
+    /// The bytes of some strings that follow each other, altogether.
+    func byteCount(_ range: Range<Int>) -> Int {
+        max(0, offsets[range.upperBound] - offsets[range.lowerBound])
     }
 }
