@@ -43,7 +43,9 @@ public struct ZipArchive: Sendable {
     public func start(of member: Member, _ count: Int) throws(Fault) -> [UInt8] {
         let archive = try OpenArchive(path)
         let count = min(count, member.size)
-        let bytes = unsafe HeldBytes(count: count) { unsafe archive.read(member.index, into: $0) }
+        let bytes = unsafe HeldBytes(count: count) {
+            unsafe archive.read(member.index, of: member.size, into: $0)
+        }
         if let reason = archive.lastFault { throw Fault(reason: reason) }
         return bytes.withBytes(0..<count) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
     }
@@ -67,7 +69,9 @@ public struct ZipArchive: Sendable {
                 for (member, start) in zip(members, places) {
                     let part = unsafe UnsafeMutableRawBufferPointer(
                         rebasing: buffer[start..<start + member.size])
-                    guard unsafe archive.read(member.index, into: part), archive.lastFault == nil else {
+                    guard unsafe archive.read(member.index, of: member.size, into: part),
+                        archive.lastFault == nil
+                    else {
                         damage.report("\(member.name): \(archive.lastFault ?? "less than it states")")
                         return false
                     }
@@ -119,8 +123,8 @@ final class Damage: Sendable {
         return members
     }
 
-    // Fills the buffer from the start of a member; at its end libzip has compared the checksum.
-    func read(_ index: UInt64, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+    // Fills the buffer from the start of a member; where that is all of it, its checksum must be right.
+    func read(_ index: UInt64, of size: Int, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
         guard let member = unsafe zip_fopen_index(handle, index, 0) else {
             lastFault = unsafe String(cString: zip_strerror(handle))
             return false
@@ -135,6 +139,14 @@ final class Damage: Sendable {
                 return false
             }
             done += Int(count)
+        }
+        guard bytes.count == size else { return true }
+        // libzip compares the checksum when it meets the end.
+        var next: UInt8 = 0
+        let more = unsafe zip_fread(member, &next, 1)
+        guard more == 0 else {
+            lastFault = more > 0 ? "more than it states" : unsafe String(cString: zip_file_strerror(member))
+            return false
         }
         return true
     }

@@ -63,6 +63,12 @@ public struct LabelTable: Sendable {
     private static func csvRows(_ text: String, _ path: String, _ columns: Columns) throws(DataError) -> [Row]
     {
         let table: CSV<Enumerated>
+        // An open one would swallow the rest of the file.
+        guard text.utf8.count(where: { $0 == UInt8(ascii: "\"") }).isMultiple(of: 2) else {
+            throw DataError(
+                .table, path, expected: "comma-separated values with quotation marks in pairs",
+                found: "one that is left open")
+        }
         do {
             table = try CSV<Enumerated>(string: text, loadColumns: false)
         } catch {
