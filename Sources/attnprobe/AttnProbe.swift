@@ -9,7 +9,8 @@ struct AttnProbe: ParsableCommand {
         commandName: "attnprobe",
         abstract: "Train, apply and judge attention probes on a language model's hidden states.",
         discussion: """
-            DATA is one or several activation files (safetensors), or folders of them.
+            DATA is one or several files of activations, or folders of them: safetensors, flat or \
+            padded, vLLM's dumps of hidden states, .npy and .npz.
 
               attnprobe train train.safetensors --out probe.safetensors
               attnprobe evaluate probe.safetensors test.safetensors

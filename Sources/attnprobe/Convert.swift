@@ -11,7 +11,7 @@ struct Convert: ParsableCommand {
 
     static let configuration = CommandConfiguration(
         abstract: "Write activations of any form as flat activation files.",
-        usage: "attnprobe convert IN... --out OUT [--dtype f16] [--shard-size 2GB] [options]",
+        usage: "attnprobe convert IN... --out OUT [--dtype f16] [options]",
         discussion: """
             Takes what the other subcommands take, also labels from a table, and keeps all that \
             is known about sequences and tokens. With --shard-size OUT is a folder of files \

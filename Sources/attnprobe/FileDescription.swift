@@ -41,17 +41,20 @@ struct FileDescription: Encodable {
             let count = try ActivationFile(path: path, layers: layers ?? [0]).layerCount
             let data = try ActivationFile(path: path, layers: layers ?? Array(0..<count))
             format = data.form.name
-            activations = try Self.activations(data, threads)
+            activations = try Self.activations(data, layers?.count ?? count, threads)
         } else {
             format = metadata["format"] ?? "safetensors"
         }
     }
 
-    private static func activations(_ file: ActivationFile, _ threads: Int) throws -> Activations {
+    // `width` is that of one of the layers that were read.
+    private static func activations(_ file: ActivationFile, _ layers: Int, _ threads: Int) throws
+        -> Activations
+    {
         let set = try ActivationSet([file])
         let lengths = set.indices.map { set[$0].rows.count }.sorted()
         return Activations(
-            sequences: set.count, tokens: set.tokenCount, width: set.width,
+            sequences: set.count, tokens: set.tokenCount, width: set.width / layers,
             element_type: file.batch.tokens.elementType.rawValue, shortest: lengths[0],
             median: lengths[lengths.count / 2], longest: lengths[lengths.count - 1],
             labels: counts(file), groups: file.groups.map { Set($0).count }, layers: file.layerCount,
@@ -80,9 +83,7 @@ struct FileDescription: Encodable {
                 "  \(a.sequences) sequences, \(a.tokens) tokens of \(a.width) \(a.element_type)",
                 "  lengths \(a.shortest) to \(a.longest), median \(a.median)",
             ]
-            if a.layers > 1 {
-                lines.append("  layers  \(a.layers) of \(tensors["hidden_states"]?.shape.last ?? 0)")
-            }
+            if a.layers > 1 { lines.append("  layers  \(a.layers)") }
             if let labels = a.labels {
                 let counts = labels.sorted { $0.key < $1.key }.map { "\($0.key.printable) \($0.value)" }
                 lines.append("  labels  " + counts.joined(separator: ", "))

@@ -54,7 +54,9 @@ struct FormatsTests {
             try scores(folder.write(Self.request(3), to: "three"), "--layer", "0")
                 != scores(folder("three"), "--layer", "2"))
         let described = try Command.run("inspect", folder("padded"), folder("three"), folder("a.npy"))
-        for words in ["padded activations", "vLLM", "layers  3 of 2", "one sequence in .npy"] {
+        for words in [
+            "padded activations", "vLLM", "2 tokens of 2 F32", "layers  3\n", "one sequence in .npy",
+        ] {
             #expect(described.output.contains(words), "\(described.output)")
         }
     }

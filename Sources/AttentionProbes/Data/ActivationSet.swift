@@ -190,20 +190,6 @@ public struct ActivationSet: Sendable {
         return bytes > Int(ProcessInfo.processInfo.physicalMemory / 2)
     }
 
-    /// Checks that the files of some sequences are as long as when they were opened.
-    ///
-    /// - Throws: `DataError` that names one that is shorter.
-    func checkLengths(_ range: Range<Int>) throws(DataError) {
-        var last: Int?
-        for index in range where locations[index].file != last {
-            last = locations[index].file
-            // Those that lose bytes quietly are asked when a NaN is found.
-            for file in files[locations[index].file].batch.tokens.files where !file.losesBytesQuietly {
-                if let error = DataError(ifCut: file) { throw error }
-            }
-        }
-    }
-
     /// Bytes of a sequence's hidden states as they are stored. O(1).
     func byteCount(_ index: Int) -> Int {
         let location = locations[index]
@@ -224,22 +210,6 @@ public struct ActivationSet: Sendable {
         let location = locations[index]
         let file = files[location.file]
         return file.tokenText(file.batch.rows(location.sequence).lowerBound + position) ?? "[\(position)]"
-    }
-}
-
-extension DataError {
-    /// The error for a file that is shorter than when it was opened, or an archive that is damaged; nil for
-    /// others.
-    init?(ifCut file: MappedFile) {
-        if let damage = file.damage {
-            self.init(.truncated, file.path, expected: "an archive that can be unpacked", found: damage)
-            return
-        }
-        let length = file.presentLength
-        guard length < file.count else { return nil }
-        self.init(
-            .truncated, file.path, expected: "\(file.count) bytes as when it was opened",
-            found: "\(length): the file was cut while it was read")
     }
 }
 

@@ -45,6 +45,7 @@ extension ActivationSet {
 
     /// Which sequences have only finite visible tokens. O(T·D).
     public func finiteSequences(threads: Int) throws -> [Int] {
+        try checkLengths(indices)
         let finite = try Parallel.map(count: count, threads: threads, workspace: { [Float]() }) {
             index, scratch in
             var sum: Float = 0
@@ -59,11 +60,6 @@ extension ActivationSet {
             if let error = cutError(in: index) { throw error }
         }
         return finite.indices.filter { finite[$0] }
-    }
-
-    // The error for a sequence whose file has become shorter.
-    func cutError(in index: Int) -> DataError? {
-        files[locations[index].file].batch.tokens.files.lazy.compactMap(DataError.init(ifCut:)).first
     }
 
     func name(_ index: Int) -> String {
