@@ -164,6 +164,31 @@ struct ReaderTests {
         #expect(other.rule == .layers && other.description.contains("layer-14"))
     }
 
+    // A small file is read when it is used: cut meanwhile it is named, deleted it keeps its bytes.
+    @Test func filesThatChange() throws {
+        let values = randomFloats(8000, seed: 5)
+        let file = LiteralActivations().without("labels")
+            .with("offsets", "I64", [3], integerBytes(0, 1000, 4000))
+            .with("hidden_states", "F32", [4000, 2], Self.bytes(values, .f32))
+        let path = try folder.write(file.file, to: "small")
+        let expected = try logits([path])
+        let set = try ActivationSet(paths: [path])
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try probe.scores(set).logits.storage == expected)
+
+        _ = try folder.write(file.file, to: "small")
+        let cut = try ActivationSet(paths: [path])
+        let handle = try #require(FileHandle(forWritingAtPath: path))
+        try handle.truncate(atOffset: 20000)
+        for attempt in [{ _ = try probe.scores(cut) }, { _ = try cut.finiteSequences(threads: 1) }] {
+            let error = try #require(throws: DataError.self) { try attempt() }
+            #expect(error.rule == .truncated && error.description.contains("cut while it was read"))
+        }
+        let error = try #require(throws: DataError.self) { try cut.write(to: folder("copy")) }
+        #expect(error.rule == .truncated)
+        #expect(try !folder.names.contains("copy"))
+    }
+
     @Test func labelsFromATable() throws {
         let data = try folder.write(
             LiteralActivations().without("labels").with("sequence_ids", "U8", [2], Array("ab".utf8))

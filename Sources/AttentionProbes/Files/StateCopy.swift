@@ -25,7 +25,7 @@ struct StateCopy {
                 try output.copy(run.file, run.bytes)
             } else {
                 var chunks: [Range<Int>] = []
-                while end < data.count, chunks.count < 4 * threads {
+                while end < data.count, chunks.count < min(4 * threads, 32) {
                     let chunk = chunk(from: end)
                     chunks.append(chunk)
                     end = chunk.upperBound
