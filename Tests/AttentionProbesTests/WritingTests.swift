@@ -14,7 +14,8 @@ struct WritingTests {
         -> String
     {
         let file = LiteralActivations().with("hidden_states", type, [3, 2], bytes)
-            .with("groups", "I64", [2], integerBytes(4, 9)).with("token_mask", "BOOL", [3], [1, 0, 1])
+            .with("groups", "I64", [2], integerBytes(4, 9)).with("weights", "F32", [2], floatBytes(0.5, 3))
+            .with("token_mask", "BOOL", [3], [1, 0, 1])
             .with("token_ids", "I32", [3], [7, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0])
             .with("token_text", "U8", [6], Array("abécd".utf8))
             .with("token_text_offsets", "I64", [4], integerBytes(0, 1, 4, 6))
@@ -47,6 +48,7 @@ struct WritingTests {
         try set.selecting([1, 0]).write(to: folder("out"))
         let copy = try ActivationSet(paths: [folder("out")])
         #expect(copy.targets == .classes([1, 0]) && copy.classes == ["no", "yes"] && copy.groups == [9, 4])
+        #expect(copy.weights == [3, 0.5])
         #expect(copy.id(0) == "yz" && copy.id(1) == "x" && copy.files[0].metadata["model"] == "m")
         #expect(copy.tokenText(0, position: 0) == "bé" && copy.tokenText(0, position: 1) == "cd")
         #expect(copy.tokenText(1, position: 0) == "a")
