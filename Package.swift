@@ -22,6 +22,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
     targets: [
         .systemLibrary(
@@ -30,16 +31,20 @@ let package = Package(
             pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]
         ),
+        .systemLibrary(
+            name: "CZip", path: "Modules/CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .target(name: "CKernels"),
-        .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels"], swiftSettings: settings),
+        .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "CZip"], swiftSettings: settings),
         .target(
             name: "AttentionProbes",
-            dependencies: ["Tensors", .product(name: "Mustache", package: "swift-mustache")],
+            dependencies: [
+                "Tensors", .product(name: "Mustache", package: "swift-mustache"),
+                .product(name: "SwiftCSV", package: "SwiftCSV"),
+            ],
             // The parts of report pages, in the binary so that a copy of it needs no other file.
             resources: [
                 "page.css", "page.js", "documents.js", "page.mustache", "report.mustache",
-                "comparison.mustache",
-                "plot.mustache", "table.mustache",
+                "comparison.mustache", "plot.mustache", "table.mustache",
             ].map { .embedInCode("Reports/Page/\($0)") },
             swiftSettings: settings),
         .executableTarget(

@@ -57,7 +57,7 @@ struct Workload {
 
     /// Writes hidden states and labels to a file.
     func write(as type: ElementType, to path: String) throws {
-        try ActivationFile.write(batch, targets: data.targets, classes: data.classes, as: type, to: path)
+        try data.write(to: path, as: type)
     }
 
     /// Reads all hidden states once, by `cblas_sdot`: nothing can take less time.

@@ -3,8 +3,9 @@ private import Foundation
 // Written before the handler that reads it is there.
 private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
 
-/// A file mapped read-only into memory: its pages are read when they are first looked at, and the
-/// system may drop them again, so a file larger than memory costs address space only.
+/// The bytes of a file, read-only. A large file is mapped into memory: its pages are read when they
+/// are first looked at, and the system may drop them again, so a file larger than memory costs address
+/// space only. A small one is read whole when it is looked at, which is faster than a mapping.
 ///
 /// The bytes are those of the file when it was opened, as long as nobody shortens it.
 @safe public final class MappedFile: Sendable {
@@ -12,35 +13,75 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
     public let path: String
     /// Length in bytes.
     public let count: Int
-    private let inode: ino_t
+    private let identity: FileIdentity?
     private nonisolated(unsafe) let base: UnsafeRawPointer?
+    private let onDemand: OnDemandBytes?
+    private let damages: Damage?
+    private let kept: Descriptor?
 
-    /// Maps a regular file. O(1).
+    // Up to this size reading beats mapping, looking at every page and unmapping.
+    private static let smallFile = 256 << 10
+    private static let headSize = 4096
+
+    /// Opens a regular file. O(1).
     ///
     /// - Throws: `SystemError` where it cannot be opened or mapped, or is no regular file.
     public init(path: String) throws(SystemError) {
-        let descriptor = unsafe try Int32(checked(Int(open(path, O_RDONLY | O_CLOEXEC)), "open", path))
-        defer { close(descriptor) }
-        var status = stat()
-        _ = try unsafe checked(Int(fstat(descriptor, &status)), "read", path)
+        let descriptor = try Descriptor(path)
+        let status = try descriptor.status(path)
         guard status.st_mode & S_IFMT == S_IFREG else {
             let code = status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL
             throw SystemError(operation: "map", path: path, code: code)
         }
         self.path = path
+        damages = nil
         count = Int(status.st_size)
-        inode = status.st_ino
-        guard count > 0 else {
+        identity = FileIdentity(status)
+        guard count > Self.smallFile else {
             unsafe base = nil
+            (onDemand, kept) = try Self.small(path, descriptor, FileIdentity(status), count)
             return
         }
-        let address = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        let address = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor.number, 0)
         guard let address = unsafe address, unsafe address != MAP_FAILED else {
-            throw SystemError(operation: "map", path: path, code: errno)
+            // A process may have some 65,000 mappings; files beyond are read as they are needed.
+            guard errno == ENOMEM, count <= 64 << 20 else {
+                throw SystemError(operation: "map", path: path, code: errno)
+            }
+            unsafe base = nil
+            (onDemand, kept) = try Self.small(path, descriptor, FileIdentity(status), count)
+            return
         }
+        (onDemand, kept) = (nil, nil)
         unsafe base = UnsafeRawPointer(address)
         // The system then reads and maps large files in pages of 2 MB where it can: a hint.
         if count >= 64 << 20 { unsafe madvise(address, count, MADV_HUGEPAGE) }
+    }
+
+    // The first bytes, and how to get all; the descriptor stays open where there are not too many.
+    private static func small(
+        _ path: String, _ descriptor: consuming Descriptor, _ identity: FileIdentity, _ count: Int
+    ) throws(SystemError) -> (OnDemandBytes, Descriptor?) {
+        var code: Int32 = 0
+        let head = unsafe HeldBytes(count: min(count, headSize), isBrief: count > headSize) {
+            let isRead = unsafe descriptor.read(into: $0)
+            code = isRead ? 0 : errno == 0 ? EIO : errno
+            return isRead
+        }
+        guard code == 0 else { throw SystemError(operation: "read", path: path, code: code) }
+        let kept = descriptor.keep() ? descriptor : nil
+        return (OnDemandBytes(head: head) { HeldBytes(path, kept, identity, count) }, kept)
+    }
+
+    /// Bytes that are made when they are looked at, as a file.
+    init(path: String, count: Int, bytes: OnDemandBytes, damage: Damage) {
+        self.path = path
+        self.count = count
+        identity = nil
+        unsafe base = nil
+        onDemand = bytes
+        damages = damage
+        kept = nil
     }
 
     deinit {
@@ -69,17 +110,50 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
         _ range: Range<Int>, _ body: (RawSpan) throws(E) -> R
     ) throws(E) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes outside \(path)")
+        if let onDemand {
+            return try onDemand.bytes(before: range.upperBound).withBytes(range, body)
+        }
         let bytes = unsafe UnsafeRawBufferPointer(
             start: unsafe base.map { unsafe $0 + range.lowerBound }, count: range.count)
         return try body(unsafe RawSpan(_unsafeBytes: bytes))
     }
 
-    /// The file's length now, at most `count`. Less, and looking at the bytes that are gone would end
-    /// the process. A file that was renamed or deleted meanwhile keeps its bytes.
+    /// The file's length now, at most `count`. Less, and the bytes that are gone end the process when
+    /// they are looked at, or of a small file are all NaN. A file that was renamed or deleted meanwhile
+    /// keeps its bytes, but for a small one among more than the process may have open.
     public var presentLength: Int {
+        if let kept { return (try? kept.status(path)).map { min(count, Int($0.st_size)) } ?? 0 }
+        guard let identity else { return count }
         var status = stat()
-        guard unsafe stat(path, &status) == 0, status.st_ino == inode else { return count }
+        guard unsafe stat(path, &status) == 0, FileIdentity(status) == identity else {
+            return onDemand == nil || count <= Self.headSize ? count : 0
+        }
         return min(count, Int(status.st_size))
+    }
+
+    /// Whether another process holds a lock (`flock`) on the file that keeps readers out.
+    public var isLocked: Bool { kept?.isLocked ?? Tensors.isLocked(path) }
+
+    /// What kept bytes from being unpacked; they are all NaN then.
+    public var damage: String? { damages?.found }
+
+    /// Whether bytes that are gone are NaN, where they would end the process in a mapped file.
+    public var losesBytesQuietly: Bool { onDemand != nil }
+
+    /// Whether there is something to gain from `populate`.
+    var isMapped: Bool { onDemand == nil }
+
+    /// Lets go of what opening has read of a small file, unless that is all of it.
+    public func forgetHead() {
+        if count > Self.headSize { onDemand?.forgetHead() }
+    }
+
+    /// The file open once more, if it is still the one at the path and its bytes are as they are there.
+    func reopened() -> Descriptor? {
+        guard isMapped, let identity, let opened = try? Descriptor(path),
+            let status = try? opened.status(path)
+        else { return nil }
+        return FileIdentity(status) == identity ? opened : nil
     }
 
     /// Reads a range into memory and maps it, without looking at it. Failure leaves the pages to be
@@ -96,6 +170,21 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
     /// Copies the bytes of a range. O(range.count).
     public func bytes(_ range: Range<Int>) -> [UInt8] {
         withBytes(range) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+    }
+}
+
+extension HeldBytes {
+    // All bytes of a file that is still the one that was opened.
+    fileprivate convenience init(
+        _ path: String, _ kept: Descriptor?, _ identity: FileIdentity, _ count: Int
+    ) {
+        unsafe self.init(count: count, isBrief: true) { bytes in
+            if let kept { return unsafe kept.read(into: bytes) }
+            guard let opened = try? Descriptor(path), let status = try? opened.status(path),
+                FileIdentity(status) == identity
+            else { return false }
+            return unsafe opened.read(into: bytes)
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 /// Sequences of different lengths, end to end and never padded: a T×D matrix of tokens and the
 /// N+1 offsets where sequences start and end.
 ///
-/// Sequence i is the rows `offsets[i]..<offsets[i+1]`.
+/// Sequence i is the rows `rows(i)`: `offsets[i]..<offsets[i+1]`, unless the batch was made of row
+/// ranges with others between them that belong to none.
 public struct RaggedBatch: Sendable {
     /// The hidden states of all tokens, T×D.
     public let tokens: TokenMatrix
-    /// N+1 row numbers: starts at 0, rises, ends at T.
+    /// N+1 token counts: starts at 0, rises, ends at T.
     public let offsets: [Int]
+    // Where sequences start among the rows; nil if they lie end to end.
+    private let starts: [Int]?
     /// For every token, whether a probe may look at it; nil if it may look at all.
     public let tokenMask: [Bool]?
 
@@ -48,7 +51,53 @@ public struct RaggedBatch: Sendable {
         }
         self.tokens = tokens
         self.offsets = offsets
+        starts = nil
         self.tokenMask = tokenMask
+    }
+
+    /// A batch of sequences that lie anywhere among the rows of a matrix, as in padded batches. O(N).
+    ///
+    /// - Precondition: the ranges lie inside the matrix.
+    /// - Throws: `Fault.emptySequence`, `.maskLength`, `.maskedSequence`.
+    public init(tokens: TokenMatrix, rows: [Range<Int>], tokenMask: [Bool]? = nil) throws(Fault) {
+        var offsets = [0]
+        offsets.reserveCapacity(rows.count + 1)
+        if let tokenMask, tokenMask.count != tokens.rows {
+            throw .maskLength(found: tokenMask.count, tokens: tokens.rows)
+        }
+        for (index, range) in rows.enumerated() {
+            precondition(range.lowerBound >= 0 && range.upperBound <= tokens.rows, "rows outside the matrix")
+            guard !range.isEmpty else { throw .emptySequence(index: index) }
+            if let tokenMask, !tokenMask[range].contains(true) { throw .maskedSequence(index: index) }
+            offsets.append(offsets[index] + range.count)
+        }
+        self.tokens = tokens
+        self.offsets = offsets
+        starts = rows.map(\.lowerBound)
+        self.tokenMask = tokenMask
+    }
+
+    // The same sequences of another matrix, row for row.
+    private init(_ other: RaggedBatch, tokens: TokenMatrix) {
+        precondition(tokens.rows == other.tokens.rows, "a matrix of other rows")
+        self.tokens = tokens
+        (offsets, starts, tokenMask) = (other.offsets, other.starts, other.tokenMask)
+    }
+
+    /// The same sequences with other hidden states.
+    ///
+    /// - Precondition: as many rows.
+    public func replacing(tokens: TokenMatrix) -> RaggedBatch { RaggedBatch(self, tokens: tokens) }
+
+    /// Whether two batches have the same sequences at the same rows.
+    public func hasRows(of other: RaggedBatch) -> Bool {
+        offsets == other.offsets && starts == other.starts && tokens.rows == other.tokens.rows
+    }
+
+    /// The rows of one sequence. O(1).
+    public func rows(_ index: Int) -> Range<Int> {
+        let start = starts?[index] ?? offsets[index]
+        return start..<start + offsets[index + 1] - offsets[index]
     }
 
     /// A batch of sequences in memory, each L×D floats, token after token.
@@ -73,7 +122,7 @@ public struct RaggedBatch: Sendable {
 
     /// One sequence, without a copy of its tokens. O(1), or O(L) where there is a mask.
     public subscript(index: Int) -> TokenSequence {
-        let rows = offsets[index]..<offsets[index + 1]
+        let rows = rows(index)
         guard let tokenMask else { return TokenSequence(tokens: tokens, rows: rows, visible: nil) }
         let visible = rows.filter { tokenMask[$0] }.map { $0 - rows.lowerBound }
         return TokenSequence(tokens: tokens, rows: rows, visible: visible.count == rows.count ? nil : visible)

@@ -22,9 +22,6 @@ public final class ReadAhead: Sendable {
     // Enough to keep a disk busy, little beside the memory of a machine.
     private static let distance = 256 << 20
     private static let pieceSize = 16 << 20
-    // A file up to this size comes whole when its header is looked at.
-    private static let smallFile = 128 << 10
-
     private final class State: Sendable {
         let used = Atomic(0)
         let isStopped = Atomic(false)
@@ -70,7 +67,7 @@ public final class ReadAhead: Sendable {
                 if state.isStopped.load(ordering: .relaxed) { return }
                 // What is used already needs no reading.
                 done += end - start
-                guard done > state.used.load(ordering: .relaxed), part.file.count > smallFile else {
+                guard done > state.used.load(ordering: .relaxed), part.file.isMapped else {
                     continue
                 }
                 part.file.populate(start..<end)

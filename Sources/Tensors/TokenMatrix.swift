@@ -1,6 +1,6 @@
 /// The hidden states of many tokens, T×D, as they were stored: floats in memory, or f32, f16 or
-/// bf16 in a mapped file. Rows are lent in place where they are floats already and widened into
-/// scratch space where they are not; nothing is ever converted as a whole.
+/// bf16 in files. Rows are lent in place where they are floats that lie side by side, and gathered and
+/// widened into scratch space where they are not; nothing is ever converted as a whole.
 public struct TokenMatrix: Sendable {
     /// T, the number of tokens.
     public let rows: Int
@@ -9,9 +9,34 @@ public struct TokenMatrix: Sendable {
     /// How an element is stored.
     public let elementType: ElementType
 
+    /// The same columns of every row: those that start at byte `offset` of a file and again every
+    /// `stride` bytes.
+    public struct Piece: Sendable {
+        let file: MappedFile
+        let offset: Int
+        let stride: Int
+        let columns: Int
+
+        /// - Precondition: `offset` and `stride` are not negative, and there is a column.
+        public init(_ file: MappedFile, offset: Int, stride: Int, columns: Int) {
+            precondition(offset >= 0 && stride >= 0 && columns > 0)
+            self.file = file
+            self.offset = offset
+            self.stride = stride
+            self.columns = columns
+        }
+
+        // Bytes from the first of these rows to the last, with what lies between.
+        func bytes(_ rows: Range<Int>, _ size: Int) -> Range<Int> {
+            let start = offset + rows.lowerBound * stride
+            return start..<(rows.isEmpty ? start : start + (rows.count - 1) * stride + columns * size)
+        }
+    }
+
     private enum Storage: Sendable {
         case owned([Float])
         case mapped(MappedFile, offset: Int)
+        case pieces([Piece])
     }
     private let storage: Storage
 
@@ -39,19 +64,79 @@ public struct TokenMatrix: Sendable {
         storage = .mapped(file, offset: offset)
     }
 
+    /// Hidden states whose rows are put together from pieces, one beside the other: one layer of
+    /// several in a file, or several files. Rows are gathered when they are used.
+    ///
+    /// - Precondition: there is a piece, and the files hold them all.
+    public init(pieces: [Piece], elementType: ElementType, rows: Int) {
+        precondition(!pieces.isEmpty && rows >= 0)
+        self.rows = rows
+        columns = pieces.reduce(0) { $0 + $1.columns }
+        self.elementType = elementType
+        for piece in pieces {
+            let end = piece.bytes(0..<rows, elementType.size).upperBound
+            precondition(end <= piece.file.count, "rows outside \(piece.file.path)")
+        }
+        let isWhole = pieces.count == 1 && pieces[0].stride == columns * elementType.size
+        storage = isWhole ? .mapped(pieces[0].file, offset: pieces[0].offset) : .pieces(pieces)
+    }
+
+    /// Several matrices with the same rows, side by side; nil where they differ in rows or in how an
+    /// element is stored, or one is not in a file.
+    public init?(beside matrices: [TokenMatrix]) {
+        guard let first = matrices.first,
+            matrices.allSatisfy({ $0.rows == first.rows && $0.elementType == first.elementType })
+        else { return nil }
+        let pieces = matrices.flatMap(\.pieces)
+        guard pieces.reduce(0, { $0 + $1.columns }) == matrices.reduce(0, { $0 + $1.columns }) else {
+            return nil
+        }
+        self.init(pieces: pieces, elementType: first.elementType, rows: first.rows)
+    }
+
+    private var pieces: [Piece] {
+        switch storage {
+        case .owned: []
+        case .mapped(let file, let offset): [Piece(file, offset: offset, stride: rowSize, columns: columns)]
+        case .pieces(let pieces): pieces
+        }
+    }
+
     /// Bytes of one row as it is stored.
     public var rowSize: Int { columns * elementType.size }
 
-    /// The mapped file they are in; nil if they are in memory.
-    public var file: MappedFile? {
-        if case .mapped(let file, _) = storage { return file }
-        return nil
+    /// The files they are in; none if they are in memory.
+    public var files: [MappedFile] {
+        switch storage {
+        case .owned: []
+        case .mapped(let file, _): [file]
+        case .pieces(let pieces): pieces.map(\.file)
+        }
     }
 
-    /// Where rows are in the mapped file; nil if they are in memory.
-    public func part(_ range: Range<Int>) -> ReadAhead.Part? {
-        guard case .mapped(let file, let offset) = storage else { return nil }
-        return ReadAhead.Part(file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize)
+    /// Whether rows lie in files.
+    public var isStored: Bool {
+        if case .owned = storage { return false }
+        return true
+    }
+
+    /// Hands over where rows are in files; nothing if they are in memory.
+    public func forEachPart(_ range: Range<Int>, _ body: (ReadAhead.Part) -> Void) {
+        switch storage {
+        case .owned: break
+        case .mapped(let file, let offset):
+            body(
+                ReadAhead.Part(
+                    file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize))
+        case .pieces(let pieces):
+            for piece in pieces { body(ReadAhead.Part(piece.file, piece.bytes(range, elementType.size))) }
+        }
+    }
+
+    /// Bytes of what `forEachPart` hands over, or of the rows in memory.
+    public func byteCount(_ range: Range<Int>) -> Int {
+        guard case .pieces(let pieces) = storage else { return range.count * rowSize }
+        return pieces.reduce(0) { $0 + $1.bytes(range, elementType.size).count }
     }
 
     /// Lends rows as floats, rows×D: in place where possible, else widened into `scratch`.
@@ -71,6 +156,56 @@ public struct TokenMatrix: Sendable {
                 scratch.grow(to: elements.count)
                 scratch.withPart(0..<elements.count) { widen(bytes, as: elementType, into: &$0) }
                 return try body(scratch.span.extracting(first: elements.count))
+            }
+        case .pieces(let pieces):
+            scratch.grow(to: elements.count)
+            gather(range, pieces, into: &scratch)
+            return try body(scratch.span.extracting(first: elements.count))
+        }
+    }
+
+    // Rows put together and widened, from the start of `scratch`.
+    private func gather(_ range: Range<Int>, _ pieces: [Piece], into scratch: inout [Float]) {
+        var column = 0
+        for piece in pieces {
+            piece.file.withBytes(piece.bytes(range, elementType.size)) { bytes in
+                for row in 0..<range.count {
+                    let from = row * piece.stride
+                    let to = row * columns + column
+                    let part = bytes.extracting(from..<from + piece.columns * elementType.size)
+                    scratch.withPart(to..<to + piece.columns) { widen(part, as: elementType, into: &$0) }
+                }
+            }
+            column += piece.columns
+        }
+    }
+
+    /// Where rows lie side by side in one file; nil if they do not.
+    public func storedBytes(_ range: Range<Int>) -> (file: MappedFile, bytes: Range<Int>)? {
+        guard case .mapped(let file, let offset) = storage else { return nil }
+        return (file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize)
+    }
+
+    /// Appends rows with the bits they are stored with.
+    public func appendRows(_ range: Range<Int>, to bytes: inout [UInt8]) {
+        switch storage {
+        case .owned(let values):
+            for i in range.lowerBound * columns..<range.upperBound * columns {
+                unsafe withUnsafeBytes(of: values[i].bitPattern.littleEndian) {
+                    unsafe bytes.append(contentsOf: $0)
+                }
+            }
+        case .mapped(let file, let offset):
+            file.withBytes(offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize) {
+                unsafe $0.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+            }
+        case .pieces(let pieces):
+            for row in range {
+                for piece in pieces {
+                    piece.file.withBytes(piece.bytes(row..<row + 1, elementType.size)) {
+                        unsafe $0.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+                    }
+                }
             }
         }
     }
@@ -92,6 +227,10 @@ public struct TokenMatrix: Sendable {
             file.withBytes(from..<from + columns * elementType.size) {
                 widen($0, as: elementType, into: &row)
             }
+        case .pieces(let pieces):
+            var scratch = [Float](repeating: 0, count: columns)
+            gather(index..<index + 1, pieces, into: &scratch)
+            for d in 0..<columns { row[d] = scratch[d] }
         }
     }
 }

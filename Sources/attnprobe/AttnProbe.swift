@@ -9,7 +9,8 @@ struct AttnProbe: ParsableCommand {
         commandName: "attnprobe",
         abstract: "Train, apply and judge attention probes on a language model's hidden states.",
         discussion: """
-            DATA is one or several activation files (safetensors), or folders of them.
+            DATA is one or several files of activations, or folders of them: safetensors, flat or \
+            padded, vLLM's dumps of hidden states, .npy and .npz.
 
               attnprobe train train.safetensors --out probe.safetensors
               attnprobe evaluate probe.safetensors test.safetensors
@@ -18,10 +19,13 @@ struct AttnProbe: ParsableCommand {
             Exit codes: 64 usage, 65 bad data, 66 no such input, 74 input/output error, 130 interrupted.
             """,
         version: "0.1.0",
-        subcommands: [Train.self, Score.self, Evaluate.self, Inspect.self, Report.self])
+        subcommands: [
+            Train.self, Score.self, Evaluate.self, Report.self, Convert.self, Inspect.self,
+        ])
 
     static func main() {
         BLAS.endIdleThreads()
+        raiseOpenFileLimit()
         MappedFile.exitWhenBytesAreLost(
             "attnprobe: an input file was cut, or its disk failed, while it was read\n")
         do {

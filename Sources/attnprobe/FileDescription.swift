@@ -25,6 +25,7 @@ struct FileDescription: Encodable {
         let length_histogram: [LengthBin]
         let labels: [String: Int]?
         let groups: Int?
+        let layers: Int
         let nonfinite_sequences: Int
     }
 
@@ -41,33 +42,38 @@ struct FileDescription: Encodable {
         let training: [String: String]
     }
 
-    /// Reads the header, checks the rest by the file's format, and reads all hidden states of an
-    /// activation file, to count those that are not finite.
-    init(_ path: String, _ threads: Int) throws {
-        let file = try Safetensors(path: path)
+    /// Reads the header, checks the rest by the file's format, and reads all hidden states of
+    /// activations, to count sequences with one that is not finite.
+    init(_ path: String, _ layers: [Int]?, _ threads: Int) throws {
+        let file = try Safetensors(anyContainer: path)
         self.path = path
         tensors = file.tensors.mapValues { Tensor(dtype: $0.type, shape: $0.shape) }
         metadata = file.metadata
-        switch metadata["format"] {
-        case Probe.fileFormat:
+        if metadata["format"] == Probe.fileFormat {
             format = "probe"
             probe = ProbeSummary(try Probe(path: path))
-        case ActivationFile.fileFormat:
-            format = "activations"
-            activations = try Self.activations(ActivationFile(path: path), threads)
-        default: format = metadata["format"] ?? "safetensors"
+        } else if metadata["format"] == ActivationFile.fileFormat || file.tensors["hidden_states"] != nil {
+            let count = try ActivationFile(path: path, layers: layers ?? [0]).layerCount
+            let data = try ActivationFile(path: path, layers: layers ?? Array(0..<count))
+            format = data.form.name
+            activations = try Self.activations(data, layers?.count ?? count, threads)
+        } else {
+            format = metadata["format"] ?? "safetensors"
         }
     }
 
-    private static func activations(_ file: ActivationFile, _ threads: Int) throws -> Activations {
+    // `width` is that of one of the layers that were read.
+    private static func activations(_ file: ActivationFile, _ layers: Int, _ threads: Int) throws
+        -> Activations
+    {
         let set = try ActivationSet([file])
         let lengths = set.indices.map { set[$0].rows.count }.sorted()
         return Activations(
-            sequences: set.count, tokens: file.batch.tokens.rows, width: set.width,
+            sequences: set.count, tokens: set.tokenCount, width: set.width / layers,
             element_type: file.batch.tokens.elementType.rawValue, shortest: lengths[0],
             median: lengths[lengths.count / 2], longest: lengths[lengths.count - 1],
             length_histogram: LengthBin.bins(lengths),
-            labels: counts(file), groups: file.groups.map { Set($0).count },
+            labels: counts(file), groups: file.groups.map { Set($0).count }, layers: file.layerCount,
             nonfinite_sequences: set.count - (try set.finiteSequences(threads: threads).count))
     }
 
@@ -94,6 +100,7 @@ struct FileDescription: Encodable {
                 "  lengths \(a.shortest) to \(a.longest), median \(a.median)",
             ]
             lines += a.length_histogram.barLines.map { "    " + $0 }
+            if a.layers > 1 { lines.append("  layers  \(a.layers)") }
             if let labels = a.labels {
                 let counts = labels.sorted { $0.key < $1.key }.map { "\($0.key.printable) \($0.value)" }
                 lines.append("  labels  " + counts.joined(separator: ", "))

@@ -7,16 +7,17 @@ import Tensors
 enum ProbePaths {
     /// Files of probes and paths of data; folders of probes are opened.
     static func split(_ paths: [String]) throws -> (probes: [String], data: [String]) {
-        let first = try ActivationSet.files(paths[0])
-        let others = try paths.dropFirst().prefix { try isProbe(ActivationSet.files($0)[0]) }
-        let data = Array(paths.dropFirst(1 + others.count))
-        guard !data.isEmpty else {
+        // Of each path the files that stand for it.
+        let files = try paths.map(ActivationSet.files)
+        let others = files.dropFirst().prefix { isProbe($0[0]) }
+        let start = 1 + others.count
+        guard start < paths.count else {
             throw ValidationError("expected probes and then activation files, found no activation files last")
         }
-        if let late = try data.first(where: { try isProbe(ActivationSet.files($0)[0]) }) {
-            throw ValidationError("expected all probes before the data, found \(late) behind them")
+        if let late = files[start...].firstIndex(where: { isProbe($0[0]) }) {
+            throw ValidationError("expected all probes before the data, found \(paths[late]) behind them")
         }
-        let probes = try first + others.flatMap(ActivationSet.files)
+        let (probes, data) = (files[..<start].flatMap(\.self), Array(paths[start...]))
         for (index, path) in probes.enumerated()
         where probes[..<index].contains(where: { isSameFile($0, path) }) {
             throw ValidationError("the probe \(path) is given twice")

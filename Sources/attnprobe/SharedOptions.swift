@@ -17,6 +17,8 @@ struct SharedOptions: ParsableArguments {
     @Flag(help: "Leave out sequences with a NaN or infinity in their hidden states instead of stopping.")
     var skipNonfinite = false
 
+    @OptionGroup var input: DataOptions
+
     var threadCount: Int { threads ?? Parallel.availableThreads }
 
     func validate() throws {
@@ -26,8 +28,10 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// Opens data; where asked, without the sequences that are not finite.
-    func open(_ paths: [String], labelled: Bool = true) throws -> ActivationSet {
-        let data = try ActivationSet(paths: paths, labelled: labelled)
+    ///
+    /// - Parameter classes: those that labels by name must be of; nil for any.
+    func open(_ paths: [String], labelled: Bool = true, classes: [String]? = nil) throws -> ActivationSet {
+        let data = try input.open(paths, labelled: labelled, classes: classes, note: note)
         guard skipNonfinite else { return data }
         let finite = try data.finiteSequences(threads: threadCount)
         if finite.count < data.count {
@@ -41,9 +45,11 @@ struct SharedOptions: ParsableArguments {
 
     /// Refuses to write over what is read.
     func checkOutput(_ output: String, isNoneOf inputs: [String]) throws {
-        guard !inputs.contains(where: { isSameFile($0, output) }) else {
-            throw ValidationError("--out: \(output) is also an input; choose another file")
-        }
+        // Usually there is no such file yet, and no input needs a look.
+        guard let existing = FileIdentity(regularFile: output),
+            inputs.contains(where: { FileIdentity(path: $0) == existing })
+        else { return }
+        throw ValidationError("--out: \(output) is also an input; choose another file")
     }
 
     /// A line for people, on standard error.

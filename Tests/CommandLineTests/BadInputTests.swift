@@ -4,7 +4,7 @@ import Testing
 
 /// Runs the tool and expects one sentence on standard error, this exit code, nothing on standard
 /// output and nothing new in the folder.
-private func expectFailure(
+func expectFailure(
     _ status: Int32, _ words: String, in folder: TemporaryFolder, _ arguments: [String],
     location: SourceLocation = #_sourceLocation
 ) throws {

@@ -31,14 +31,5 @@ public struct LiteralActivations: Sendable {
     }
 
     /// The bytes of the file.
-    public var file: [UInt8] {
-        var start = 0
-        let fields = tensors.map { tensor -> String in
-            defer { start += tensor.bytes.count }
-            return "\"\(tensor.name)\":{\"dtype\":\"\(tensor.type)\",\"shape\":\(tensor.shape),"
-                + "\"data_offsets\":[\(start),\(start + tensor.bytes.count)]}"
-        }
-        let header = "{\"__metadata__\":\(metadata),\(fields.joined(separator: ","))}"
-        return literalSafetensors(header, tensors.flatMap(\.bytes))
-    }
+    public var file: [UInt8] { literalSafetensors(tensors, metadata: metadata) }
 }

@@ -1,12 +1,14 @@
-// An activation file is safetensors: `hidden_states` (T×D, F32, F16 or BF16) and `offsets` (N+1,
-// I64) are required; `labels`, `groups` (N), `token_mask`, `token_ids` (T), `token_text` and
-// `sequence_ids` (bytes, each with its offsets) may be there, and `weights` (N, F32 or F64). Metadata: `format`
-// attention-probes/activations, `version` 1, and optionally `classes`, a JSON list.
+// What is known about the sequences of one file, whichever form it has (`Readers/`): beside hidden
+// states there may be `labels`, `groups` (N), `token_mask`, `token_ids` (one a token), `token_text` and
+// `sequence_ids` (bytes, each with its offsets), `weights` (N), and in the metadata `classes`, a JSON
+// list.
 public import Tensors
 
 /// One file of activations, or a batch in memory that stands for one: tokens, and what is known
 /// about the sequences.
-public struct ActivationFile: Sendable {
+///
+/// A class, because a set of thousands is copied about: it never changes.
+public final class ActivationFile: Sendable {
     /// The file; what messages call the data if they are in memory.
     public let path: String
     /// The sequences.
@@ -25,9 +27,15 @@ public struct ActivationFile: Sendable {
     private let tokenTexts: TextTable?
     private let tokenIDs: IntegerColumn?
 
+    /// What the file was recognised as.
+    public let form: ActivationForm
+    /// How many layers the file holds of every token; `batch` has those that were asked for.
+    public let layerCount: Int
+    // The name of a file that holds one sequence.
+    private let stem: String?
+
     /// The value of `format` in the metadata of an activation file.
     public static let fileFormat = "attention-probes/activations"
-    private static let fileVersion = "1"
 
     /// A batch in memory.
     ///
@@ -49,56 +57,59 @@ public struct ActivationFile: Sendable {
         ids = nil
         tokenTexts = nil
         tokenIDs = nil
+        (form, layerCount, stem) = (.memory, 1, nil)
     }
 
-    /// Opens an activation file. Hidden states stay where they are, mapped; the rest is read.
+    /// Opens a file of activations in any of the forms of `ActivationForm`. Hidden states stay where
+    /// they are; the rest is read.
     ///
+    /// - Parameter layers: which layers of a file that holds several, counted from 0 as they are
+    ///   stored; several become one wider hidden state. A file of one layer ignores it.
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks a rule.
-    public init(path: String) throws {
-        let file = try Safetensors(path: path)
-        for (name, expected) in [("format", Self.fileFormat), ("version", Self.fileVersion)]
-        where file.metadata[name] != expected {
-            throw DataError(
-                .metadata, path, "metadata \(name)", expected: expected,
-                found: file.metadata[name] ?? "nothing")
-        }
-        let states = try file.require(
-            "hidden_states", types: ElementType.allCases.map(\.rawValue), dimensions: 2)
-        let (tokens, width) = (states.shape[0], states.shape[1])
-        guard width > 0 else {
-            throw DataError(
-                .shape, path, "tensor hidden_states", expected: "a width of at least 1",
-                found: "\(states.shape)")
-        }
-        let matrix = TokenMatrix(
-            file: file.file, offset: states.bytes.lowerBound,
-            elementType: ElementType(rawValue: states.type)!,
-            rows: tokens, columns: width)
-        let offsets = file.integers(try file.require("offsets", types: ["I64"], dimensions: 1))
-        let mask = try file.optional("token_mask", types: ["U8", "BOOL"], shape: [tokens])
-            .map { file.integers($0).map { $0 != 0 } }
-        do {
-            batch = try RaggedBatch(tokens: matrix, offsets: offsets, tokenMask: mask)
-        } catch {
-            throw DataError(error, path)
-        }
+    public init(path: String, layers: [Int]? = nil) throws {
+        let (file, container) = try TensorContainer.open(path)
+        form = try ActivationForm(file, container)
+        let layout = try form.layout(file, layers)
+        batch = layout.batch
+        layerCount = layout.layerCount
+        stem = layout.isOneSequence ? fileStem(path) : nil
         self.path = path
         metadata = file.metadata
         let count = batch.count
         groups = try file.optional("groups", types: ["I64"], shape: [count]).map(file.integers)
         weights = try file.weights(count: count)
-        tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: [tokens])
+        tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: layout.tokenShape)
             .map { IntegerColumn(file, $0) }
         ids = try TextTable(file, "sequence_ids", count: count)
-        tokenTexts = try TextTable(file, "token_text", count: tokens)
+        tokenTexts = try TextTable(file, "token_text", count: layout.tokenShape.reduce(1, *))
         classes = try file.classes()
         targets = try file.targets(count: count, classes: classes)
+        file.file.forgetHead()
     }
 
-    /// The id of a sequence; nil if the file names none.
-    public func id(_ sequence: Int) -> String? { ids?[sequence] }
+    // The first file with the states of several side by side.
+    init(_ first: ActivationFile, tokens: TokenMatrix) {
+        batch = first.batch.replacing(tokens: tokens)
+        (path, targets, classes, groups) = (first.path, first.targets, first.classes, first.groups)
+        weights = first.weights
+        (metadata, ids, tokenTexts, tokenIDs) = (first.metadata, first.ids, first.tokenTexts, first.tokenIDs)
+        (form, layerCount, stem) = (first.form, first.layerCount, first.stem)
+    }
 
-    /// The text of a token, counted over the whole file; without text its id; nil without either.
+    /// The id of a sequence: the name of a file that holds just one, without its ending; nil if the file
+    /// names none.
+    public func id(_ sequence: Int) -> String? { ids?[sequence] ?? stem }
+
+    /// The bytes of a token's text, by its row; nil without text.
+    func tokenTextBytes(_ row: Int) -> [UInt8]? { tokenTexts?.bytes(row) }
+
+    /// How many bytes the text of some rows has; 0 without text.
+    func tokenTextSize(_ rows: Range<Int>) -> Int { tokenTexts?.byteCount(rows) ?? 0 }
+
+    /// The id of a token, by its row; nil without ids.
+    func tokenID(_ row: Int) -> Int? { tokenIDs?[row] }
+
+    /// The text of a token, by its row in the file; without text its id; nil without either.
     public func tokenText(_ token: Int) -> String? {
         tokenTexts?[token] ?? tokenIDs.map { "#\($0[token])" }
     }
@@ -143,11 +154,8 @@ extension DataError {
     }
 }
 
-/// Classes a set without names for them may have.
-private let mostClasses = 65536
-
 extension Safetensors {
-    fileprivate func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
+    func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
         tensors[name] == nil ? nil : try require(name, types: types, shape: shape)
     }
 
@@ -191,7 +199,7 @@ extension Safetensors {
                     .metadata, file.path, "metadata classes", expected: "at least two names",
                     found: "\(classes)")
             }
-            let allowed = 0..<(classes?.count ?? mostClasses)
+            let allowed = 0..<(classes?.count ?? Targets.mostClasses)
             if let bad = indices.firstIndex(where: { !allowed.contains($0) }) {
                 throw DataError(
                     .labels, file.path, "tensor labels, element \(bad)",

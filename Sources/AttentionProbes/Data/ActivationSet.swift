@@ -27,6 +27,8 @@ public struct ActivationSet: Sendable {
     public let groups: [Int]?
     /// How much each counts in training, if the files say so.
     public let weights: [Float]?
+    /// Files that were left out because a running server still writes them.
+    public let unfinished: [String]
 
     /// Joins files.
     ///
@@ -35,9 +37,15 @@ public struct ActivationSet: Sendable {
     /// - Throws: `DataError` where there is no sequence, or files differ in width, classes, the
     ///   form of their labels, or in having groups.
     public init(_ files: [ActivationFile], labelled: Bool = true) throws(DataError) {
+        try self.init(files, labelled: labelled, unfinished: [])
+    }
+
+    private init(_ files: [ActivationFile], labelled: Bool, unfinished: [String]) throws(DataError) {
         guard let first = files.first, files.contains(where: { $0.batch.count > 0 }) else {
             throw DataError(
-                .shape, files.first?.path ?? "the data", expected: "at least one sequence", found: "none")
+                .shape, files.first?.path ?? unfinished.first ?? "the data",
+                expected: "at least one sequence",
+                found: unfinished.isEmpty ? "none" : "\(unfinished.count) files that are still being written")
         }
         for file in files.dropFirst() {
             try first.checkWidth(file)
@@ -47,6 +55,7 @@ public struct ActivationSet: Sendable {
             try first.checkPresence(file, "weights") { $0.weights != nil }
         }
         self.files = files
+        self.unfinished = unfinished
         locations = files.enumerated().flatMap { index, file in
             (0..<file.batch.count).map { Location(file: index, sequence: $0) }
         }
@@ -58,31 +67,45 @@ public struct ActivationSet: Sendable {
         targets = labelling?.targets.map { Targets(joining: files.map { $0.targets! }, like: $0) }
     }
 
-    /// Opens files and folders; a folder stands for its `.safetensors` files in the order of names.
+    /// Opens files in any of the forms of `ActivationForm`, and folders of them (`files`). Dumps that a
+    /// running server still writes are left out, and named by `unfinished`.
     ///
+    /// - Parameters:
+    ///   - labelled: as for `init(_:labelled:)`.
+    ///   - layers: which layers to take of files that hold several, counted from 0 as they are stored,
+    ///     or of files that hold one each, by the `layer` in their metadata; several become one wider
+    ///     hidden state. nil for all that there is.
     /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks a rule.
-    public init(paths: [String], labelled: Bool = true) throws {
+    public init(paths: [String], labelled: Bool = true, layers: [Int]? = nil) throws {
         let paths = try paths.flatMap(Self.files)
-        let files = try Parallel.map(count: paths.count, threads: Parallel.availableThreads) {
-            try ActivationFile(path: paths[$0])
-        }
-        try self.init(files, labelled: labelled)
+        let opened = OpenedFile.open(paths, layers: layers)
+        let areUnfinished = OpenedFile.areUnfinished(opened, paths)
+        let unfinished = zip(paths, areUnfinished).filter(\.1).map(\.0)
+        let files = try zip(opened, areUnfinished).filter { !$0.1 }.map { try $0.0.file() }
+        try self.init(
+            LayerStack.joined(files, layers), labelled: labelled, unfinished: unfinished)
     }
 
-    /// The path itself, or if it is a folder the paths of its `.safetensors` files in the order of
-    /// names.
+    /// Endings of the files that a folder stands for.
+    private static let endings = [".safetensors", ".npy", ".npz"]
+
+    /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy` and `.npz` files in
+    /// the order of names.
     ///
     /// - Throws: `MissingInput` for a folder without any.
     public static func files(_ path: String) throws -> [String] {
         guard isFolder(path) else { return [path] }
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
-            .filter { $0.hasSuffix(".safetensors") && !$0.hasPrefix(".") }
-        guard !names.isEmpty else { throw MissingInput(path: path, what: "files named *.safetensors") }
+            .filter { name in !name.hasPrefix(".") && endings.contains { name.hasSuffix($0) } }
+        guard !names.isEmpty else {
+            throw MissingInput(path: path, what: "files named *.safetensors, *.npy or *.npz")
+        }
         return names.sorted().map { path.hasSuffix("/") ? path + $0 : path + "/" + $0 }
     }
 
     private init(_ set: ActivationSet, groups: [Int]) {
         files = set.files
+        unfinished = set.unfinished
         locations = set.locations
         starts = set.starts
         targets = set.targets
@@ -99,18 +122,24 @@ public struct ActivationSet: Sendable {
         return ActivationSet(self, groups: groups)
     }
 
-    private init(_ set: ActivationSet, selecting indices: [Int]) {
+    /// Some of the sequences, with labels and groups of their own.
+    init(
+        _ set: ActivationSet, selecting indices: [Int], targets: Targets?, classes: [String]?, groups: [Int]?
+    ) {
         files = set.files
+        unfinished = set.unfinished
         locations = indices.map { set.locations[$0] }
         starts = set.starts
-        targets = set.targets?.selecting(indices)
-        classes = set.classes
-        groups = set.groups.map { groups in indices.map { groups[$0] } }
+        (self.targets, self.classes, self.groups) = (targets, classes, groups)
         weights = set.weights.map { weights in indices.map { weights[$0] } }
     }
 
     /// The set of some of the sequences, in the order given; hidden states are shared.
-    public func selecting(_ indices: [Int]) -> ActivationSet { ActivationSet(self, selecting: indices) }
+    public func selecting(_ indices: [Int]) -> ActivationSet {
+        ActivationSet(
+            self, selecting: indices, targets: targets?.selecting(indices), classes: classes,
+            groups: groups.map { groups in indices.map { groups[$0] } })
+    }
 
     /// Checks that another set has the same width.
     ///
@@ -145,12 +174,11 @@ public struct ActivationSet: Sendable {
     /// Starts to read the hidden states of sequences in the order of their use.
     func readAhead(_ order: some Sequence<Int>) -> ReadAhead {
         var parts: [ReadAhead.Part] = []
-        if files.contains(where: { $0.batch.tokens.file != nil }) {
+        if files.contains(where: { $0.batch.tokens.isStored }) {
             for index in order {
                 let location = locations[index]
                 let batch = files[location.file].batch
-                let rows = batch.offsets[location.sequence]..<batch.offsets[location.sequence + 1]
-                if let part = batch.tokens.part(rows) { parts.append(part) }
+                batch.tokens.forEachPart(batch.rows(location.sequence)) { parts.append($0) }
             }
         }
         return ReadAhead(parts)
@@ -158,29 +186,15 @@ public struct ActivationSet: Sendable {
 
     /// Whether the hidden states are in files that together take more than half of the machine's memory.
     var isLargerThanMemory: Bool {
-        let bytes = files.reduce(0) { $0 + ($1.batch.tokens.file?.count ?? 0) }
+        let bytes = files.reduce(0) { $0 + $1.batch.tokens.files.reduce(0) { $0 + $1.count } }
         return bytes > Int(ProcessInfo.processInfo.physicalMemory / 2)
-    }
-
-    /// Checks that the files of some sequences are as long as when they were opened.
-    ///
-    /// - Throws: `DataError` that names one that is shorter.
-    func checkLengths(_ range: Range<Int>) throws(DataError) {
-        var last: Int?
-        for index in range where locations[index].file != last {
-            last = locations[index].file
-            guard let file = files[locations[index].file].batch.tokens.file else { continue }
-            let length = file.presentLength
-            guard length < file.count else { continue }
-            throw DataError(
-                .truncated, file.path, expected: "\(file.count) bytes as when it was opened",
-                found: "\(length): the file was cut while it was read")
-        }
     }
 
     /// Bytes of a sequence's hidden states as they are stored. O(1).
     func byteCount(_ index: Int) -> Int {
-        length(index) * files[locations[index].file].batch.tokens.rowSize
+        let location = locations[index]
+        let batch = files[location.file].batch
+        return batch.tokens.byteCount(batch.rows(location.sequence))
     }
 
     /// The id of a sequence; where its file names none, its number among all sequences of the files.
@@ -188,27 +202,6 @@ public struct ActivationSet: Sendable {
         let location = locations[index]
         if let id = files[location.file].id(location.sequence) { return id }
         return String(starts[location.file] + location.sequence)
-    }
-
-    /// The text of the token at a position of a sequence; without text its id, "#1037", and without
-    /// either its position, "[12]".
-    public func tokenText(_ index: Int, position: Int) -> String {
-        let location = locations[index]
-        let file = files[location.file]
-        return file.tokenText(file.batch.offsets[location.sequence] + position) ?? "[\(position)]"
-    }
-
-    /// Whether tokens of all files have texts.
-    public var hasTokenText: Bool { files.allSatisfy(\.hasTokenText) }
-
-    /// Whether tokens of all files have texts or ids, so that two of one name are the same token.
-    public var namesTokens: Bool { files.allSatisfy { $0.hasTokenText || $0.hasTokenIDs } }
-
-    /// Whether the bytes of a token's text are UTF-8; true where it has no text.
-    public func isTokenTextValid(_ index: Int, position: Int) -> Bool {
-        let location = locations[index]
-        let file = files[location.file]
-        return file.isTokenTextValid(file.batch.offsets[location.sequence] + position)
     }
 }
 
@@ -238,15 +231,4 @@ extension ActivationFile {
         throw DataError(
             .mismatch, other.path, expected: "\(what) \(value(self)) as in \(path)", found: value(other))
     }
-}
-
-/// A path where something was looked for in vain.
-public struct MissingInput: Error, Equatable, CustomStringConvertible {
-    /// The path.
-    public let path: String
-    /// What was looked for.
-    public let what: String
-
-    /// "runs: expected files named *.safetensors, found none".
-    public var description: String { "\(path): expected \(what), found none" }
 }

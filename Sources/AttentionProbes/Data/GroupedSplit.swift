@@ -1,4 +1,4 @@
-private import Tensors
+public import Tensors
 
 extension ActivationSet {
     /// Splits the sequences into two parts, stratified by class, with every group whole in one part.
@@ -38,5 +38,32 @@ extension ActivationSet {
     var strata: [Int] {
         if case .classes(let classes) = targets { return classes }
         return Array(repeating: 0, count: count)
+    }
+}
+
+extension ActivationSet {
+    /// So many sequences at random, all if there are fewer: indices in rising order.
+    public func sample(_ count: Int, seed: UInt64) -> [Int] {
+        var order = Array(indices)
+        var generator = SeededGenerator(seed: seed, stream: RandomStream.sample)
+        order.shuffle(using: &generator)
+        return order.prefix(count).sorted()
+    }
+
+    /// Parts that follow each other, each with at most so many bytes of hidden states stored as `type` (nil
+    /// for `storedType`), but at least one sequence.
+    public func shards(of size: Int, as type: ElementType? = nil) -> [Range<Int>] {
+        let tokenSize = width * (type ?? storedType).size
+        var shards: [Range<Int>] = []
+        var (start, bytes) = (0, 0)
+        for index in indices {
+            let own = length(index) * tokenSize
+            if index > start, bytes + own > size {
+                shards.append(start..<index)
+                (start, bytes) = (index, 0)
+            }
+            bytes += own
+        }
+        return shards + [start..<count]
     }
 }

@@ -8,7 +8,7 @@ extension ActivationSet {
     public func nonFiniteError(in index: Int) -> DataError? {
         let sequence = self[index]
         var scratch: [Float] = []
-        var error: DataError?
+        var error = cutError(in: index)
         for j in 0..<sequence.count where error == nil {
             sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
                 for d in token.indices where !token[d].isFinite {
@@ -45,6 +45,7 @@ extension ActivationSet {
 
     /// Which sequences have only finite visible tokens. O(T·D).
     public func finiteSequences(threads: Int) throws -> [Int] {
+        try checkLengths(indices)
         let finite = try Parallel.map(count: count, threads: threads, workspace: { [Float]() }) {
             index, scratch in
             var sum: Float = 0
@@ -54,10 +55,14 @@ extension ActivationSet {
             }
             return sum == 0
         }
+        // What is no number because the file was cut is no sequence to leave out.
+        for index in indices where !finite[index] {
+            if let error = cutError(in: index) { throw error }
+        }
         return finite.indices.filter { finite[$0] }
     }
 
-    private func name(_ index: Int) -> String {
+    func name(_ index: Int) -> String {
         let location = locations[index]
         let id = files[location.file].id(location.sequence)
         return "sequence \(location.sequence)" + (id.map { " (\($0))" } ?? "")

@@ -8,6 +8,6 @@ enum RandomStream {
     /// And the numbers after it, one a draw.
     static let bootstrap: UInt64 = 5
     static let folds = UInt64.max
-    // Behind those of the draws of a bootstrap, which has one each.
-    static let documents: UInt64 = 1 << 32
+    static let sample = UInt64.max - 1
+    static let documents = UInt64.max - 2
 }

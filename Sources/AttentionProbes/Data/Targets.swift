@@ -7,6 +7,9 @@ public enum Targets: Sendable, Equatable {
     /// Numbers, N×O: 0 or 1 a class, or regression targets.
     case values(Matrix)
 
+    /// Classes a set without names for them may have.
+    static let mostClasses = 65536
+
     /// N.
     public var count: Int {
         switch self {

@@ -35,7 +35,15 @@ struct TextTable: Sendable {
     /// Whether the bytes of a string are UTF-8.
     func isValid(_ index: Int) -> Bool { String(validating: bytes(index), as: UTF8.self) != nil }
 
-    private func bytes(_ index: Int) -> [UInt8] {
-        file.bytes(bytes.lowerBound + offsets[index]..<bytes.lowerBound + offsets[index + 1])
+    /// The bytes of one string; none if the file was cut meanwhile.
+    func bytes(_ index: Int) -> [UInt8] {
+        let (start, end) = (offsets[index], offsets[index + 1])
+        guard 0 <= start, start <= end, end <= bytes.count else { return [] }
+        return file.bytes(bytes.lowerBound + start..<bytes.lowerBound + end)
+    }
+
+    /// The bytes of some strings that follow each other, altogether.
+    func byteCount(_ range: Range<Int>) -> Int {
+        max(0, offsets[range.upperBound] - offsets[range.lowerBound])
     }
 }

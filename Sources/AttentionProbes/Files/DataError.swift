@@ -24,6 +24,15 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
         case offsets
         /// A sequence has no token that a probe may look at.
         case emptySequence
+        /// An attention mask has another value than 0 and 1, or a gap between tokens.
+        case attentionMask
+        /// A layer that was asked for is not there, or it is not said which of several to take.
+        case layers
+        /// An array is stored in a way that is not read: a pickled object, a name or a size that no
+        /// array has.
+        case array
+        /// A table of labels has no column that it must have, or a row that is not what it must be.
+        case table
         /// A label is outside the classes, or no number.
         case labels
         /// There is nothing to tell apart: one class only.

@@ -13,6 +13,7 @@
 // decay (ema). `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be
 // absent: the formula of the paper has none. Other metadata tell how the probe was trained.
 private import Foundation
+private import Synchronization
 private import Tensors
 
 extension Probe {
@@ -206,7 +207,14 @@ enum JSONList {
         return try String(decoding: encoder.encode(strings), as: UTF8.self)
     }
 
+    // Thousands of files mostly have the same list.
+    private static let last = Mutex<(text: String, list: [String])>(("[]", []))
+
     static func decode(_ text: String) -> [String]? {
-        try? JSONDecoder().decode([String].self, from: Data(text.utf8))
+        let known = last.withLock { $0.text == text ? $0.list : nil }
+        guard known == nil else { return known }
+        let list = try? JSONDecoder().decode([String].self, from: Data(text.utf8))
+        if let list { last.withLock { $0 = (text, list) } }
+        return list
     }
 }

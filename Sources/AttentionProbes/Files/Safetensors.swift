@@ -22,7 +22,7 @@ public struct Safetensors: Sendable {
         public let bytes: Range<Int>
     }
 
-    /// The mapped file.
+    /// The file's bytes.
     public let file: MappedFile
     /// The string metadata; empty if there is none.
     public let metadata: [String: String]
@@ -41,8 +41,21 @@ public struct Safetensors: Sendable {
     /// Opens a file and checks its header.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks the format.
-    public init(path: String) throws {
-        file = try MappedFile(path: path)
+    public init(path: String) throws { try self.init(MappedFile(path: path)) }
+
+    /// The same tensors wherever their bytes come from: how readers of other formats hand them on.
+    init(_ file: MappedFile, metadata: [String: String] = [:], tensors: [String: Tensor]) {
+        self.file = file
+        self.metadata = metadata
+        self.tensors = tensors
+    }
+
+    /// Checks the header of an open file.
+    ///
+    /// - Throws: `DataError` where it breaks the format.
+    init(_ file: MappedFile) throws(DataError) {
+        self.file = file
+        let path = file.path
         guard file.count >= 8 else {
             throw DataError(
                 .truncated, path, expected: "a safetensors file of at least 8 bytes",
@@ -61,20 +74,25 @@ public struct Safetensors: Sendable {
                 .truncated, path, "header", expected: "\(stated) bytes as the file states",
                 found: "\(file.count - 8): the file is cut short or no safetensors file")
         }
-        let header: Header
-        do {
-            header = try JSONDecoder().decode(Header.self, from: Data(file.bytes(8..<start)))
-        } catch {
-            throw DataError(
-                .header, path, "header", expected: "a JSON object of tensors", found: Header.fault(error))
-        }
+        let header = try Self.header(file.bytes(8..<start), path)
         metadata = header.metadata
         tensors = try Self.place(header.entries, from: start, in: file)
     }
 
+    private static func header(_ bytes: [UInt8], _ path: String) throws(DataError) -> SafetensorsHeader {
+        if let header = SafetensorsHeader(plain: bytes) { return header }
+        do {
+            return try JSONDecoder().decode(SafetensorsHeader.self, from: Data(bytes))
+        } catch {
+            throw DataError(
+                .header, path, "header", expected: "a JSON object of tensors",
+                found: SafetensorsHeader.fault(error))
+        }
+    }
+
     // Checks sizes against shapes, and that the tensors cover the bytes exactly once.
     private static func place(
-        _ entries: [String: Header.Entry], from start: Int, in file: MappedFile
+        _ entries: [String: SafetensorsHeader.Entry], from start: Int, in file: MappedFile
     ) throws(DataError) -> [String: Tensor] {
         let available = file.count - start
         var tensors: [String: Tensor] = [:]
@@ -128,7 +146,7 @@ public struct Safetensors: Sendable {
     }
 
     // Elements times size, or nil where that is no Int.
-    private static func byteCount(_ shape: [Int], _ size: Int) -> Int? {
+    static func byteCount(_ shape: [Int], _ size: Int) -> Int? {
         var count = size
         for dimension in shape {
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
@@ -136,68 +154,5 @@ public struct Safetensors: Sendable {
             count = product
         }
         return count
-    }
-}
-
-private struct Header: Decodable {
-    struct Entry: Decodable {
-        let type: String
-        let shape: [Int]
-        let begin, end: Int
-
-        private enum CodingKeys: String, CodingKey {
-            case type = "dtype"
-            case shape
-            case offsets = "data_offsets"
-        }
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.container(keyedBy: CodingKeys.self)
-            type = try container.decode(String.self, forKey: .type)
-            shape = try container.decode([Int].self, forKey: .shape)
-            let offsets = try container.decode([Int].self, forKey: .offsets)
-            guard offsets.count == 2 else {
-                throw DecodingError.dataCorruptedError(
-                    forKey: .offsets, in: container, debugDescription: "\(offsets.count) numbers instead of 2"
-                )
-            }
-            (begin, end) = (offsets[0], offsets[1])
-        }
-    }
-
-    private struct Name: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    var metadata: [String: String] = [:]
-    var entries: [String: Entry] = [:]
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Name.self)
-        for name in container.allKeys {
-            if name.stringValue == "__metadata__" {
-                metadata = try container.decode([String: String].self, forKey: name)
-            } else {
-                entries[name.stringValue] = try container.decode(Entry.self, forKey: name)
-            }
-        }
-    }
-
-    // A decoding error in a few words: where in the JSON, and what.
-    static func fault(_ error: any Error) -> String {
-        guard let error = error as? DecodingError else { return "\(error)" }
-        func at(_ context: DecodingError.Context) -> String {
-            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return (path.isEmpty ? "" : "at \(path), ") + context.debugDescription
-        }
-        switch error {
-        case .keyNotFound(let key, let context): return "no \(key.stringValue) " + at(context)
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            return at(context)
-        @unknown default: return "\(error)"
-        }
     }
 }

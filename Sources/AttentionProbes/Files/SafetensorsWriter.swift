@@ -39,15 +39,18 @@ struct SafetensorsWriter {
     /// The whole file.
     func bytes() throws -> [UInt8] { try header(entries) + data }
 
-    /// The file up to where the elements of one more tensor follow, which is not held in memory.
-    func bytes(before name: String, _ type: ElementType, shape: [Int]) throws -> [UInt8] {
-        var entries = entries
-        let size = shape.reduce(type.size, *)
-        // Behind a number of bytes that keeps floats aligned.
-        precondition(data.count % 4 == 0, "the tensors before are no multiple of 4 bytes")
-        entries[name] = Entry(
-            dtype: type.rawValue, shape: shape, data_offsets: [data.count, data.count + size])
-        return try header(entries) + data
+    /// The start of a file of these tensors, whose bytes follow in the order given.
+    static func header(
+        metadata: [String: String], _ tensors: [(name: String, type: String, shape: [Int], byteCount: Int)]
+    ) throws -> [UInt8] {
+        var entries: [String: Entry] = [:]
+        var end = 0
+        for tensor in tensors {
+            entries[tensor.name] = Entry(
+                dtype: tensor.type, shape: tensor.shape, data_offsets: [end, end + tensor.byteCount])
+            end += tensor.byteCount
+        }
+        return try SafetensorsWriter(metadata: metadata).header(entries)
     }
 
     private func header(_ entries: [String: Entry]) throws -> [UInt8] {
@@ -73,7 +76,7 @@ struct SafetensorsWriter {
 }
 
 extension FixedWidthInteger {
-    fileprivate var littleEndianBytes: [UInt8] {
+    var littleEndianBytes: [UInt8] {
         (0..<Self.bitWidth / 8).map { UInt8(truncatingIfNeeded: self >> (8 * $0)) }
     }
 }

@@ -25,7 +25,7 @@ extension ActivationSet {
 
     /// The tokens as a matrix, a row a sequence, if each has just one and all are in memory; else nil.
     var oneTokenStates: Matrix? {
-        guard files.allSatisfy({ $0.batch.tokens.file == nil }), indices.allSatisfy({ self[$0].count == 1 })
+        guard files.allSatisfy({ !$0.batch.tokens.isStored }), indices.allSatisfy({ self[$0].count == 1 })
         else { return nil }
         var scratch: [Float] = []
         let values = indices.flatMap { index in

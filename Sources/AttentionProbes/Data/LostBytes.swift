@@ -1,0 +1,40 @@
+// Files that become shorter while they are in use. A mapped one would end the process where bytes are gone, so
+// it is asked before; a small one has NaN there, so it is asked when a NaN is found.
+internal import Tensors
+
+extension ActivationSet {
+    /// Checks that the files of some sequences are as long as when they were opened.
+    ///
+    /// - Throws: `DataError` that names one that is shorter.
+    func checkLengths(_ range: Range<Int>) throws(DataError) {
+        var last: Int?
+        for index in range where locations[index].file != last {
+            last = locations[index].file
+            // Those that lose bytes quietly are asked when a NaN is found.
+            for file in files[locations[index].file].batch.tokens.files where !file.losesBytesQuietly {
+                if let error = DataError(ifCut: file) { throw error }
+            }
+        }
+    }
+
+    /// The error for a sequence whose file has become shorter; nil for others.
+    func cutError(in index: Int) -> DataError? {
+        files[locations[index].file].batch.tokens.files.lazy.compactMap(DataError.init(ifCut:)).first
+    }
+}
+
+extension DataError {
+    /// The error for a file that is shorter than when it was opened, or an archive that is damaged; nil for
+    /// others.
+    init?(ifCut file: MappedFile) {
+        if let damage = file.damage {
+            self.init(.truncated, file.path, expected: "an archive that can be unpacked", found: damage)
+            return
+        }
+        let length = file.presentLength
+        guard length < file.count else { return nil }
+        self.init(
+            .truncated, file.path, expected: "\(file.count) bytes as when it was opened",
+            found: "\(length): the file was cut while it was read")
+    }
+}

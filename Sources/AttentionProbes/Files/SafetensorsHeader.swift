@@ -1,0 +1,186 @@
+// The JSON header of a safetensors file. Headers as the format's own libraries write them are scanned
+// by a few lines, in a tenth of the time of a general decoder, which counts where a folder has
+// thousands of small files; all others, and all broken ones, are left to Foundation's decoder.
+private import Foundation
+
+/// What stands in the header: metadata, and a type, shape and place for each tensor.
+struct SafetensorsHeader: Decodable {
+    struct Entry: Decodable {
+        let type: String
+        let shape: [Int]
+        let begin, end: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case type = "dtype"
+            case shape
+            case offsets = "data_offsets"
+        }
+
+        init(type: String, shape: [Int], begin: Int, end: Int) {
+            (self.type, self.shape, self.begin, self.end) = (type, shape, begin, end)
+        }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            type = try container.decode(String.self, forKey: .type)
+            shape = try container.decode([Int].self, forKey: .shape)
+            let offsets = try container.decode([Int].self, forKey: .offsets)
+            guard offsets.count == 2 else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .offsets, in: container, debugDescription: "\(offsets.count) numbers instead of 2"
+                )
+            }
+            (begin, end) = (offsets[0], offsets[1])
+        }
+    }
+
+    private struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    private(set) var metadata: [String: String] = [:]
+    private(set) var entries: [String: Entry] = [:]
+
+    /// Scans a header of plain strings, each tensor with its three fields; nil for anything else.
+    init?(plain bytes: [UInt8]) {
+        var scanner = PlainScanner(bytes: bytes)
+        guard scanner.skip("{") else { return nil }
+        if !scanner.skip("}") {
+            repeat {
+                guard let name = scanner.string(), scanner.skip(":"), scanner.skip("{") else { return nil }
+                let isTaken = name == "__metadata__" ? !metadata.isEmpty : entries[name] != nil
+                guard !isTaken else { return nil }
+                if name == "__metadata__" {
+                    if scanner.skip("}") { continue }
+                    repeat {
+                        guard let key = scanner.string(), scanner.skip(":"), let value = scanner.string(),
+                            metadata.updateValue(value, forKey: key) == nil
+                        else { return nil }
+                    } while scanner.skip(",")
+                    guard scanner.skip("}") else { return nil }
+                } else {
+                    guard let entry = scanner.entry() else { return nil }
+                    entries[name] = entry
+                }
+            } while scanner.skip(",")
+            guard scanner.skip("}") else { return nil }
+        }
+        guard scanner.isAtEnd else { return nil }
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Name.self)
+        for name in container.allKeys {
+            if name.stringValue == "__metadata__" {
+                metadata = try container.decode([String: String].self, forKey: name)
+            } else {
+                entries[name.stringValue] = try container.decode(Entry.self, forKey: name)
+            }
+        }
+    }
+
+    // A decoding error in a few words: where in the JSON, and what.
+    static func fault(_ error: any Error) -> String {
+        guard let error = error as? DecodingError else { return "\(error)" }
+        func at(_ context: DecodingError.Context) -> String {
+            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+            return (path.isEmpty ? "" : "at \(path), ") + context.debugDescription
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "no \(key.stringValue) " + at(context)
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            return at(context)
+        @unknown default: return "\(error)"
+        }
+    }
+}
+
+private struct PlainScanner {
+    let bytes: [UInt8]
+    private var index = 0
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    private mutating func skipSpace() {
+        while index < bytes.count, [0x20, 0x0A, 0x0D, 0x09].contains(bytes[index]) { index += 1 }
+    }
+
+    var isAtEnd: Bool {
+        mutating get {
+            skipSpace()
+            return index == bytes.count
+        }
+    }
+
+    mutating func skip(_ character: Unicode.Scalar) -> Bool {
+        skipSpace()
+        guard index < bytes.count, bytes[index] == UInt8(ascii: character) else { return false }
+        index += 1
+        return true
+    }
+
+    // Printable ASCII, at most with escaped quotation marks, as in a list of names.
+    mutating func string() -> String? {
+        guard skip("\"") else { return nil }
+        var text: [UInt8] = []
+        while index < bytes.count {
+            var byte = bytes[index]
+            index += 1
+            if byte == UInt8(ascii: "\"") { return String(decoding: text, as: UTF8.self) }
+            if byte == UInt8(ascii: "\\") {
+                guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { return nil }
+                byte = bytes[index]
+                index += 1
+            }
+            guard (0x20..<0x7F).contains(byte) else { return nil }
+            text.append(byte)
+        }
+        return nil
+    }
+
+    // Digits without a leading zero, few enough for an Int.
+    private mutating func number() -> Int? {
+        skipSpace()
+        let start = index
+        var value = 0
+        while index < bytes.count, (0x30...0x39).contains(bytes[index]) {
+            guard index - start < 18 else { return nil }
+            value = value * 10 + Int(bytes[index] - 0x30)
+            index += 1
+        }
+        guard index > start, bytes[start] != 0x30 || index == start + 1 else { return nil }
+        return value
+    }
+
+    private mutating func numbers() -> [Int]? {
+        guard skip("[") else { return nil }
+        var values: [Int] = []
+        if skip("]") { return values }
+        repeat {
+            guard let value = number() else { return nil }
+            values.append(value)
+        } while skip(",")
+        return skip("]") ? values : nil
+    }
+
+    // The three fields of a tensor in any order, behind the opening brace.
+    mutating func entry() -> SafetensorsHeader.Entry? {
+        var type: String?
+        var shape: [Int]?
+        var place: [Int]?
+        repeat {
+            guard let key = string(), skip(":") else { return nil }
+            switch key {
+            case "dtype" where type == nil: type = string()
+            case "shape" where shape == nil: shape = numbers()
+            case "data_offsets" where place == nil: place = numbers()
+            default: return nil
+            }
+        } while skip(",")
+        guard skip("}"), let type, let shape, let place, place.count == 2 else { return nil }
+        return SafetensorsHeader.Entry(type: type, shape: shape, begin: place[0], end: place[1])
+    }
+}

@@ -1,0 +1,136 @@
+// The forms in which files hold the hidden states of sequences, told apart by what is in them:
+//
+//     flat           hidden_states T×D and offsets          sequences end to end (metadata `format`)
+//     padded         hidden_states N×S×D and attention_mask N×S
+//     request dump   hidden_states tokens×layers×D and token_ids: one request of a vLLM server
+//     one sequence   an array L×D alone in a .npy or .npz file
+internal import Tensors
+
+/// How a file holds its sequences.
+public enum ActivationForm: Sendable, Equatable {
+    /// End to end with offsets, in safetensors or, where `isArchive`, in .npz.
+    case flat(isArchive: Bool)
+    /// A rectangle with a mask, likewise.
+    case padded(isArchive: Bool)
+    /// One request of a vLLM server.
+    case requestDump
+    /// One array in .npy or, where `isArchive`, .npz.
+    case sequence(isArchive: Bool)
+    /// No file.
+    case memory
+
+    /// What `inspect` calls it.
+    public var name: String {
+        switch self {
+        case .flat(let isArchive): isArchive ? "activations in .npz" : "activations"
+        case .padded(let isArchive): isArchive ? "padded activations in .npz" : "padded activations"
+        case .requestDump: "vLLM hidden states of one request"
+        case .sequence(let isArchive): isArchive ? "one sequence in .npz" : "one sequence in .npy"
+        case .memory: "activations in memory"
+        }
+    }
+
+    init(_ file: Safetensors, _ container: TensorContainer) throws(DataError) {
+        let dimensions = file.tensors["hidden_states"]?.shape.count
+        switch container {
+        case .npy: self = .sequence(isArchive: false)
+        case .npz:
+            if dimensions == 3 {
+                self = .padded(isArchive: true)
+            } else {
+                self = file.tensors["offsets"] == nil ? .sequence(isArchive: true) : .flat(isArchive: true)
+            }
+        case .safetensors:
+            if dimensions == 3, file.tensors["attention_mask"] != nil {
+                self = .padded(isArchive: false)
+            } else if dimensions == 3, file.tensors["token_ids"] != nil {
+                self = .requestDump
+            } else if dimensions == 3, file.metadata["format"] != ActivationFile.fileFormat {
+                throw DataError(
+                    .missingTensor, file.file.path,
+                    expected:
+                        "attention_mask beside hidden_states of three dimensions (padded), or token_ids (vLLM)",
+                    found: file.tensors.keys.sorted().joined(separator: ", "))
+            } else {
+                self = .flat(isArchive: false)
+            }
+        }
+    }
+
+    /// Where the sequences of a file are.
+    struct Layout {
+        var batch: RaggedBatch
+        /// The shape of tensors with one element a token.
+        var tokenShape: [Int]
+        var layerCount = 1
+        var isOneSequence = false
+    }
+
+    func layout(_ file: Safetensors, _ layers: [Int]?) throws(DataError) -> Layout {
+        switch self {
+        case .flat(let isArchive): try file.flatLayout(isArchive: isArchive)
+        case .padded: try file.paddedLayout()
+        case .requestDump: try file.requestLayout(layers)
+        case .sequence: try file.sequenceLayout()
+        case .memory: preconditionFailure("no file")
+        }
+    }
+}
+
+extension Safetensors {
+    /// `hidden_states` as it is stored, its last dimension the width.
+    func states(dimensions: Int) throws(DataError) -> (tensor: Tensor, type: ElementType, width: Int) {
+        let states = try require(
+            "hidden_states", types: ElementType.allCases.map(\.rawValue), dimensions: dimensions)
+        let width = states.shape[dimensions - 1]
+        guard width > 0 else {
+            throw DataError(
+                .shape, file.path, "tensor hidden_states", expected: "a width of at least 1",
+                found: "\(states.shape)")
+        }
+        return (states, ElementType(rawValue: states.type)!, width)
+    }
+
+    /// The tokens of `hidden_states`, all dimensions but the last taken together.
+    func tokens(dimensions: Int) throws(DataError) -> TokenMatrix {
+        let (states, type, width) = try states(dimensions: dimensions)
+        return TokenMatrix(
+            file: file, offset: states.bytes.lowerBound, elementType: type,
+            rows: states.shape.dropLast().reduce(1, *), columns: width)
+    }
+
+    // Metadata `format` attention-probes/activations and `version` 1, which .npz has no place for.
+    fileprivate func flatLayout(isArchive: Bool) throws(DataError) -> ActivationForm.Layout {
+        for (name, expected) in [("format", ActivationFile.fileFormat), ("version", "1")]
+        where !isArchive && metadata[name] != expected {
+            throw DataError(
+                .metadata, file.path, "metadata \(name)", expected: expected,
+                found: metadata[name] ?? "nothing")
+        }
+        let matrix = try tokens(dimensions: 2)
+        let offsets = integers(try require("offsets", types: ["I64"], dimensions: 1))
+        let mask = try optional("token_mask", types: ["U8", "BOOL"], shape: [matrix.rows])
+            .map { integers($0).map { $0 != 0 } }
+        do {
+            let batch = try RaggedBatch(tokens: matrix, offsets: offsets, tokenMask: mask)
+            return ActivationForm.Layout(batch: batch, tokenShape: [matrix.rows])
+        } catch {
+            throw DataError(error, file.path)
+        }
+    }
+
+    fileprivate func sequenceLayout() throws(DataError) -> ActivationForm.Layout {
+        let matrix = try tokens(dimensions: 2)
+        return ActivationForm.Layout(
+            batch: try oneSequence(matrix), tokenShape: [matrix.rows], isOneSequence: true)
+    }
+
+    /// All rows as one sequence.
+    func oneSequence(_ matrix: TokenMatrix) throws(DataError) -> RaggedBatch {
+        do {
+            return try RaggedBatch(tokens: matrix, rows: [0..<matrix.rows])
+        } catch {
+            throw DataError(error, file.path)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// Several layers as one hidden state. Files that hold several layers (`RequestDump.swift`) were opened with
+// those that were asked for. Files of one layer each say which in the metadata, `layer`: for every layer
+// that was asked for there must be as many, in the same order and with the same sequences, and the k-th of
+// each are put side by side, in place.
+internal import Tensors
+
+enum LayerStack {
+    /// The files of the layers that were asked for, joined; others are left out.
+    static func joined(_ files: [ActivationFile], _ layers: [Int]?) throws(DataError) -> [ActivationFile] {
+        let single = files.filter { $0.form != .requestDump }
+        guard let layers, let first = single.first else { return files }
+        guard single.count == files.count else {
+            throw DataError(
+                .layers, first.path, expected: "files of several layers, as in the others",
+                found: "\(first.form.name)")
+        }
+        var byLayer: [Int: [ActivationFile]] = [:]
+        for file in files {
+            guard let layer = file.metadata["layer"].flatMap({ Int($0) }) else {
+                throw DataError(
+                    .layers, file.path, "metadata layer",
+                    expected: "the number of the layer that the file holds",
+                    found: file.metadata["layer"] ?? "nothing")
+            }
+            byLayer[layer, default: []].append(file)
+        }
+        var chosen: [[ActivationFile]] = []
+        for layer in layers {
+            guard let files = byLayer[layer] else {
+                let found = byLayer.keys.sorted().map(String.init).joined(separator: ", ")
+                throw DataError(
+                    .layers, first.path, expected: "a file of layer \(layer)", found: "layers \(found)")
+            }
+            guard chosen.isEmpty || files.count == chosen[0].count else {
+                throw DataError(
+                    .layers, files[0].path,
+                    expected: "\(chosen[0].count) files of layer \(layer), as of layer \(layers[0])",
+                    found: "\(files.count)")
+            }
+            chosen.append(files)
+        }
+        var result: [ActivationFile] = []
+        for k in chosen[0].indices { result.append(try beside(chosen.map { $0[k] })) }
+        return result
+    }
+
+    private static func beside(_ files: [ActivationFile]) throws(DataError) -> ActivationFile {
+        let first = files[0]
+        for file in files.dropFirst() {
+            guard file.batch.hasRows(of: first.batch) else {
+                throw DataError(
+                    .layers, file.path, "layer \(file.metadata["layer"]!)",
+                    expected:
+                        "the sequences of \(first.path), \(first.batch.count) of \(first.batch.tokens.rows) tokens",
+                    found: "\(file.batch.count) of \(file.batch.tokens.rows), or other lengths")
+            }
+            if let index = (0..<first.batch.count).first(where: { file.id($0) != first.id($0) }) {
+                throw DataError(
+                    .layers, file.path, "sequence \(index)",
+                    expected: "the id of \(first.path), \(first.id(index) ?? "none")",
+                    found: file.id(index) ?? "none")
+            }
+        }
+        guard let tokens = TokenMatrix(beside: files.map(\.batch.tokens)) else {
+            throw DataError(
+                .layers, files[files.count - 1].path, "tensor hidden_states",
+                expected: "the type of \(first.path), \(first.batch.tokens.elementType.rawValue)",
+                found: files.map(\.batch.tokens.elementType.rawValue).joined(separator: ", "))
+        }
+        return ActivationFile(first, tokens: tokens)
+    }
+}

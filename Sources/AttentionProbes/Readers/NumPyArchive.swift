@@ -1,0 +1,73 @@
+// .npz: a zip archive of .npy files, stored (np.savez) or deflated (np.savez_compressed). Names of arrays are
+// those of activation files: `hidden_states`, or `hidden_state`, or whatever the only array is called; beside it
+// `offsets`, `attention_mask`, `labels`, `groups`, `token_ids` and so on. Arrays are unpacked into memory when
+// they are needed.
+//
+// What an archive states is believed within limits, so that a small file cannot fill the memory: a member may
+// unpack to 200 times its size in the archive (those up to 1 MB to more), all together to a quarter of the
+// machine's memory.
+private import Foundation
+internal import Tensors
+
+enum NumPyArchive {
+    private static let largestRatio = 200
+    private static let freeOfRatio = 1 << 20
+    private static var largestSize: Int { Int(ProcessInfo.processInfo.physicalMemory / 4) }
+
+    /// The arrays of an archive.
+    ///
+    /// - Throws: `DataError` where it is damaged, holds objects, or unpacks to more than the limits.
+    static func open(_ file: MappedFile) throws(DataError) -> Safetensors {
+        let path = file.path
+        do {
+            let archive = try ZipArchive(path: path)
+            let members = archive.members.filter { $0.name.hasSuffix(".npy") }
+            try checkSizes(members, path)
+            var arrays: [(name: String, array: NumPyArray)] = []
+            for member in members {
+                let name = String(member.name.dropLast(4))
+                let start = try archive.start(of: member, NumPyArray.longestHeader)
+                arrays.append((name, try NumPyArray(start, path, "array \(name)", size: member.size)))
+            }
+            let (contents, starts) = archive.contents(of: members)
+            var tensors: [String: Safetensors.Tensor] = [:]
+            for (index, (name, array)) in arrays.enumerated() {
+                let bytes = starts[index] + array.start..<starts[index] + members[index].size
+                let isStates = name == "hidden_state" || arrays.count == 1
+                let tensor = Safetensors.Tensor(type: array.type, shape: array.shape, bytes: bytes)
+                guard tensors.updateValue(tensor, forKey: isStates ? "hidden_states" : name) == nil else {
+                    throw DataError(.array, path, "array \(name)", expected: "one of a name", found: "two")
+                }
+            }
+            // Others than the states are needed at once.
+            if tensors.count > 1 { contents.withBytes(0..<contents.count) { _ in } }
+            if let error = DataError(ifCut: contents) { throw error }
+            return Safetensors(contents, tensors: tensors)
+        } catch let error as DataError {
+            throw error
+        } catch {
+            let reason = (error as? ZipArchive.Fault)?.reason ?? "\(error)"
+            throw DataError(.truncated, path, expected: "an archive that can be unpacked", found: reason)
+        }
+    }
+
+    private static func checkSizes(_ members: [ZipArchive.Member], _ path: String) throws(DataError) {
+        var size = 0
+        for member in members {
+            guard member.size <= freeOfRatio || member.size / largestRatio <= member.packedSize else {
+                throw DataError(
+                    .array, path, "array \(member.name.dropLast(4))",
+                    expected:
+                        "at most \(largestRatio) times the \(member.packedSize) bytes it has in the archive",
+                    found: "\(member.size)")
+            }
+            size = size.addingReportingOverflow(member.size).partialValue
+            guard size >= 0, size <= largestSize else {
+                throw DataError(
+                    .array, path, "array \(member.name.dropLast(4))",
+                    expected: "at most \(largestSize) bytes altogether, a quarter of the memory",
+                    found: "more")
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// Padded activations: `hidden_states` N×S×D (F32, F16 or BF16) and `attention_mask` N×S (U8, BOOL, I32 or
+// I64), 1 for a token and 0 for padding, as tokenizers give it. The tokens of a row lie side by side, with
+// padding on the left, the right or both sides. The mask alone says which they are, never zeros in the
+// hidden states. Each row becomes a range of rows of the (N·S)×D matrix where it lies: padding ends here.
+internal import Tensors
+
+extension Safetensors {
+    func paddedLayout() throws(DataError) -> ActivationForm.Layout {
+        let matrix = try tokens(dimensions: 3)
+        let shape = tensors["hidden_states"]!.shape
+        let (count, length) = (shape[0], shape[1])
+        let mask = integers(
+            try require("attention_mask", types: ["U8", "BOOL", "I32", "I64"], shape: [count, length]))
+        var rows: [Range<Int>] = []
+        rows.reserveCapacity(count)
+        for row in 0..<count { rows.append(try trueTokens(mask, row * length..<(row + 1) * length, row)) }
+        let tokenMask = try optional("token_mask", types: ["U8", "BOOL"], shape: [count, length])
+            .map { integers($0).map { $0 != 0 } }
+        do {
+            let batch = try RaggedBatch(tokens: matrix, rows: rows, tokenMask: tokenMask)
+            return ActivationForm.Layout(batch: batch, tokenShape: [count, length])
+        } catch {
+            throw DataError(error, file.path)
+        }
+    }
+
+    // The elements of one row that are 1, which must lie side by side.
+    private func trueTokens(_ mask: [Int], _ range: Range<Int>, _ row: Int) throws(DataError) -> Range<Int> {
+        func fault(_ position: Int?, _ expected: String, _ found: String) -> DataError {
+            let place = position.map { ", position \($0)" } ?? ""
+            return DataError(
+                position == nil ? .emptySequence : .attentionMask, file.path,
+                "tensor attention_mask, row \(row)\(place)", expected: expected, found: found)
+        }
+        if let bad = range.first(where: { mask[$0] != 0 && mask[$0] != 1 }) {
+            throw fault(bad - range.lowerBound, "0 or 1", "\(mask[bad])")
+        }
+        guard let first = range.first(where: { mask[$0] == 1 }) else {
+            throw fault(nil, "at least one true token", "none")
+        }
+        let end = (first..<range.upperBound).first { mask[$0] == 0 } ?? range.upperBound
+        if let again = (end..<range.upperBound).first(where: { mask[$0] == 1 }) {
+            throw fault(
+                again - range.lowerBound, "tokens side by side",
+                "a token behind a gap of \(again - end)")
+        }
+        return first..<end
+    }
+}

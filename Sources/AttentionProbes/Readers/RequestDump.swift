@@ -1,0 +1,102 @@
+// The hidden states that a vLLM server writes (its ExampleHiddenStatesConnector): for every request a file
+// `REQUEST.safetensors` with `hidden_states` tokens×layers×D and `token_ids` (tokens). Layers are in the
+// order in which the server was asked for them; files do not say which of the model's they are.
+//
+// While a request is under way the server holds a lock (`flock`) on `REQUEST.safetensors.lock` beside it,
+// older ones none. A locked file, and in such a folder one that is cut short, is not there yet.
+internal import Tensors
+
+extension Safetensors {
+    func requestLayout(_ layers: [Int]?) throws(DataError) -> ActivationForm.Layout {
+        let (states, type, width) = try states(dimensions: 3)
+        let (rows, count) = (states.shape[0], states.shape[1])
+        _ = try require("token_ids", types: ["I32", "I64"], shape: [rows])
+        guard let layers = layers ?? (count == 1 ? [0] : nil) else {
+            throw DataError(
+                .layers, file.path, "tensor hidden_states",
+                expected: "one layer, or --layer 0 to \(count - 1) to choose one", found: "\(count) layers")
+        }
+        for layer in layers where !(0..<count).contains(layer) {
+            throw DataError(
+                .layers, file.path, "tensor hidden_states", expected: "layer \(layer)",
+                found: count == 0 ? "no layers" : "layers 0 to \(count - 1)")
+        }
+        let pieces = layers.map { layer in
+            TokenMatrix.Piece(
+                file, offset: states.bytes.lowerBound + layer * width * type.size,
+                stride: count * width * type.size, columns: width)
+        }
+        let matrix = TokenMatrix(pieces: pieces, elementType: type, rows: rows)
+        return ActivationForm.Layout(
+            batch: try oneSequence(matrix), tokenShape: [rows], layerCount: count, isOneSequence: true)
+    }
+}
+
+/// One of several files that are opened together.
+enum OpenedFile: Sendable {
+    case whole(ActivationFile)
+    /// A server still writes it.
+    case locked
+    case failed(any Error)
+
+    init(_ path: String, layers: [Int]?) {
+        do {
+            let file = try ActivationFile(path: path, layers: layers)
+            let isLocked =
+                file.form == .requestDump
+                && (isLocked(path + ".lock") || file.batch.tokens.files.contains(where: \.isLocked))
+            self = isLocked ? .locked : .whole(file)
+        } catch {
+            self = isLocked(path + ".lock") ? .locked : .failed(error)
+        }
+    }
+
+    /// The file, if it is whole.
+    func file() throws -> ActivationFile {
+        switch self {
+        case .whole(let file): return file
+        case .failed(let error): throw error
+        case .locked: preconditionFailure("a file that is still being written")
+        }
+    }
+
+    /// Opens files side by side.
+    static func open(_ paths: [String], layers: [Int]?) -> [OpenedFile] {
+        // Nothing throws: a fault is a result.
+        try! Parallel.map(count: paths.count, threads: Parallel.availableThreads) {
+            OpenedFile(paths[$0], layers: layers)
+        }
+    }
+
+    /// Which of the files a server still writes: locked ones, and those that end early in a folder of dumps.
+    static func areUnfinished(_ opened: [OpenedFile], _ paths: [String]) -> [Bool] {
+        lazy var dumps = Set(zip(paths, opened).filter(\.1.isDump).map { folder($0.0) })
+        return zip(paths, opened).map { path, file in
+            switch file {
+            case .whole: false
+            case .locked: true
+            case .failed(let error): (error as? DataError)?.rule == .truncated && dumps.contains(folder(path))
+            }
+        }
+    }
+
+    private var isDump: Bool {
+        switch self {
+        case .whole(let file): file.form == .requestDump
+        case .locked: true
+        case .failed: false
+        }
+    }
+
+    private static func folder(_ path: String) -> Substring {
+        path.lastIndex(of: "/").map { path[..<$0] } ?? ""
+    }
+}
+
+extension ActivationSet {
+    /// Which of some files a running server still writes.
+    public static func unfinished(among paths: [String]) -> [String] {
+        let opened = OpenedFile.open(paths, layers: [0])
+        return zip(paths, OpenedFile.areUnfinished(opened, paths)).filter(\.1).map(\.0)
+    }
+}

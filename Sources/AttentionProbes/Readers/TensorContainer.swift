@@ -1,0 +1,37 @@
+// Three kinds of files hold named arrays. They are told apart by their first bytes, never by their
+// names:
+//
+//     0x93 "NUMPY"     .npy, one array
+//     "PK" 3 4         .npz, a zip archive of .npy files
+//     anything else    safetensors
+internal import Tensors
+
+/// A kind of file that holds arrays.
+enum TensorContainer {
+    case safetensors, npy, npz
+
+    /// Opens a file of any kind.
+    ///
+    /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks its format.
+    static func open(_ path: String) throws -> (Safetensors, TensorContainer) {
+        let file = try MappedFile(path: path)
+        let start = file.bytes(0..<min(6, file.count))
+        if start == [0x93] + Array("NUMPY".utf8) { return (try NumPyArray.open(file), .npy) }
+        if start.starts(with: Array("PK\u{3}\u{4}".utf8)) { return (try NumPyArchive.open(file), .npz) }
+        return (try Safetensors(file), .safetensors)
+    }
+}
+
+extension Safetensors {
+    /// Opens a file of arrays of any kind: safetensors, .npy, whose array is called `hidden_states`, or .npz.
+    ///
+    /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks its format.
+    public init(anyContainer path: String) throws { self = try TensorContainer.open(path).0 }
+}
+
+/// A path's last part without its ending: "runs/cmpl-7.safetensors" is "cmpl-7".
+func fileStem(_ path: String) -> String {
+    let name = path.split(separator: "/").last ?? ""
+    guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return String(name) }
+    return String(name[..<dot])
+}

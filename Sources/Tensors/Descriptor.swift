@@ -1,0 +1,71 @@
+internal import Foundation
+private import Synchronization
+
+/// A file that is open for reading, as long as somebody holds it.
+final class Descriptor: Sendable {
+    let number: Int32
+    private let isCounted = Atomic(false)
+
+    init(_ path: String) throws(SystemError) {
+        number = unsafe try Int32(checked(Int(open(path, O_RDONLY | O_CLOEXEC)), "open", path))
+    }
+
+    deinit {
+        close(number)
+        if isCounted.load(ordering: .relaxed) { Self.keptCount.subtract(1, ordering: .relaxed) }
+    }
+
+    func status(_ path: String) throws(SystemError) -> stat {
+        var status = stat()
+        _ = try unsafe checked(Int(fstat(number, &status)), "read", path)
+        return status
+    }
+
+    // Reads from a place until the buffer is full; false where the file ends before, or fails.
+    func read(into bytes: UnsafeMutableRawBufferPointer, from start: Int = 0) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            errno = 0
+            let found = unsafe pread(
+                number, bytes.baseAddress! + done, bytes.count - done, off_t(start + done))
+            if found == -1, errno == EINTR { continue }
+            guard found > 0 else { return false }
+            done += found
+        }
+        return true
+    }
+
+    /// Whether another process holds a lock that keeps readers out.
+    var isLocked: Bool {
+        guard flock(number, LOCK_SH | LOCK_NB) == 0 else { return errno == EWOULDBLOCK }
+        flock(number, LOCK_UN)
+        return false
+    }
+
+    private static let keptCount = Atomic(0)
+    // Half of what the process may have, asked once.
+    private static let mostKept: Int = {
+        var limit = rlimit()
+        return unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
+            ? Int(clamping: limit.rlim_cur / 2) : 0
+    }()
+
+    /// Asks to stay open for long, which not all can; true if it may.
+    func keep() -> Bool {
+        guard Self.keptCount.add(1, ordering: .relaxed).newValue <= Self.mostKept else {
+            Self.keptCount.subtract(1, ordering: .relaxed)
+            return false
+        }
+        isCounted.store(true, ordering: .relaxed)
+        return true
+    }
+}
+
+/// Lets the process have as many files open as the system allows it: thousands of small files then are
+/// opened once. For programs, at their start.
+public func raiseOpenFileLimit() {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}

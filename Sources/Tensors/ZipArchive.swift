@@ -1,0 +1,153 @@
+private import CZip
+private import Foundation
+private import Synchronization
+
+/// The table of contents of a zip archive, and its members' bytes when they are looked at. Read by
+/// libzip: members that are stored or deflated, in archives of any size.
+public struct ZipArchive: Sendable {
+    /// One member.
+    public struct Member: Sendable {
+        /// Its name in the archive.
+        public let name: String
+        /// Bytes unpacked, as the archive states.
+        public let size: Int
+        /// Bytes in the archive.
+        public let packedSize: Int
+        let index: UInt64
+    }
+
+    /// Why an archive cannot be read.
+    public struct Fault: Error {
+        /// What libzip says.
+        public let reason: String
+    }
+
+    private let path: String
+    private let identity: FileIdentity?
+    /// The members, in the order of the archive.
+    public let members: [Member]
+
+    /// Reads the table of contents. O(members).
+    ///
+    /// - Throws: `Fault`.
+    public init(path: String) throws(Fault) {
+        self.path = path
+        identity = FileIdentity(path: path)
+        let archive = try OpenArchive(path)
+        members = try archive.members()
+    }
+
+    /// The first bytes of a member, at most `count`, unpacked.
+    ///
+    /// - Throws: `Fault`.
+    public func start(of member: Member, _ count: Int) throws(Fault) -> [UInt8] {
+        let archive = try OpenArchive(path)
+        let count = min(count, member.size)
+        let bytes = unsafe HeldBytes(count: count) {
+            unsafe archive.read(member.index, of: member.size, into: $0)
+        }
+        if let reason = archive.lastFault { throw Fault(reason: reason) }
+        return bytes.withBytes(0..<count) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+    }
+
+    /// Some members as one file: unpacked when they are looked at, each from a multiple of 64 on.
+    public func contents(of members: [Member]) -> (file: MappedFile, starts: [Int]) {
+        var starts: [Int] = []
+        var end = 0
+        for member in members {
+            starts.append((end + 63) / 64 * 64)
+            end = starts[starts.count - 1] + member.size
+        }
+        let damage = Damage()
+        let (path, identity, size, places) = (path, identity, end, starts)
+        let bytes = OnDemandBytes(kept: .archives) {
+            unsafe HeldBytes(count: size) { buffer in
+                guard FileIdentity(path: path) == identity, let archive = try? OpenArchive(path) else {
+                    damage.report("a file that was replaced while it was read")
+                    return false
+                }
+                for (member, start) in zip(members, places) {
+                    let part = unsafe UnsafeMutableRawBufferPointer(
+                        rebasing: buffer[start..<start + member.size])
+                    guard unsafe archive.read(member.index, of: member.size, into: part),
+                        archive.lastFault == nil
+                    else {
+                        damage.report("\(member.name): \(archive.lastFault ?? "less than it states")")
+                        return false
+                    }
+                }
+                return true
+            }
+        }
+        return (MappedFile(path: path, count: end, bytes: bytes, damage: damage), starts)
+    }
+}
+
+/// What went wrong when bytes were fetched, for who finds NaN in their place.
+final class Damage: Sendable {
+    private let text = Mutex<String?>(nil)
+    var found: String? { text.withLock { $0 } }
+    func report(_ what: String) { text.withLock { $0 = $0 ?? what } }
+}
+
+// One open archive; used by one thread.
+@safe private final class OpenArchive {
+    private let handle: OpaquePointer
+    private(set) var lastFault: String?
+
+    init(_ path: String) throws(ZipArchive.Fault) {
+        var code: Int32 = 0
+        guard let handle = unsafe zip_open(path, ZIP_RDONLY, &code) else {
+            var error = unsafe zip_error_t()
+            unsafe zip_error_init_with_code(&error, code)
+            defer { unsafe zip_error_fini(&error) }
+            throw ZipArchive.Fault(reason: unsafe String(cString: zip_error_strerror(&error)))
+        }
+        unsafe self.handle = handle
+    }
+
+    deinit { unsafe zip_discard(handle) }
+
+    func members() throws(ZipArchive.Fault) -> [ZipArchive.Member] {
+        var members: [ZipArchive.Member] = []
+        for index in 0..<UInt64(max(0, unsafe zip_get_num_entries(handle, 0))) {
+            var status = unsafe zip_stat_t()
+            guard unsafe zip_stat_index(handle, index, 0, &status) == 0, let name = unsafe status.name,
+                let size = unsafe Int(exactly: status.size),
+                let packed = unsafe Int(exactly: status.comp_size)
+            else { throw ZipArchive.Fault(reason: "a member without a name or size") }
+            members.append(
+                ZipArchive.Member(
+                    name: unsafe String(cString: name), size: size, packedSize: packed, index: index))
+        }
+        return members
+    }
+
+    // Fills the buffer from the start of a member; where that is all of it, its checksum must be right.
+    func read(_ index: UInt64, of size: Int, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let member = unsafe zip_fopen_index(handle, index, 0) else {
+            lastFault = unsafe String(cString: zip_strerror(handle))
+            return false
+        }
+        defer { unsafe zip_fclose(member) }
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe zip_fread(member, bytes.baseAddress! + done, UInt64(bytes.count - done))
+            guard count > 0 else {
+                lastFault =
+                    count == 0 ? "less than it states" : unsafe String(cString: zip_file_strerror(member))
+                return false
+            }
+            done += Int(count)
+        }
+        guard bytes.count == size else { return true }
+        // libzip compares the checksum when it meets the end.
+        var next: UInt8 = 0
+        let more = unsafe zip_fread(member, &next, 1)
+        guard more == 0 else {
+            lastFault = more > 0 ? "more than it states" : unsafe String(cString: zip_file_strerror(member))
+            return false
+        }
+        return true
+    }
+}

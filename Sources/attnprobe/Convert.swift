@@ -1,0 +1,212 @@
+import ArgumentParser
+import AttentionProbes
+import Foundation
+import Tensors
+
+struct Convert: ParsableCommand {
+    enum DataType: String, ExpressibleByArgument, CaseIterable {
+        case f32, f16, bf16
+        var elementType: ElementType { ElementType(rawValue: rawValue.uppercased())! }
+    }
+
+    static let configuration = CommandConfiguration(
+        abstract: "Write activations of any form as flat activation files.",
+        usage: "attnprobe convert IN... --out OUT [--dtype f16] [options]",
+        discussion: """
+            Takes what the other subcommands take, also labels from a table, and keeps all that \
+            is known about sequences and tokens. With --shard-size OUT is a folder of files \
+            OUT-00001-of-00004.safetensors; with --test-fraction OUT-train and OUT-test are \
+            written in place of OUT.
+
+              attnprobe convert dumps/ --layer 1 --labels labels.csv --out data.safetensors
+              attnprobe convert shards/ --dtype bf16 --test-fraction 0.2 --out data
+            """)
+
+    @Argument(help: "Activation files or folders, in any form.")
+    var data: [String]
+    @Option(name: [.short, .long], help: "The file to write, or with --shard-size the folder.")
+    var out: String
+    @Option(help: "How to store hidden states; rounded to nearest, ties to even. (default: as they are)")
+    var dtype: DataType?
+    @Option(help: "Size of the hidden states in one file at most, such as 2GB or 500MiB.")
+    var shardSize: String?
+    @Option(help: "Take only the sequences whose ids are in this file, one a line.")
+    var ids: String?
+    @Option(help: "Take so many sequences at random, by --seed.")
+    var sample: Int?
+    @Option(help: "Share of sequences to write as OUT-test, stratified by class, whole groups; by --seed.")
+    var testFraction: Double?
+    @Flag(help: "Print a JSON object about what was written on standard output.")
+    var json = false
+    @OptionGroup var shared: SharedOptions
+
+    func validate() throws {
+        guard sample ?? 1 > 0 else {
+            throw ValidationError("--sample: expected at least 1, found \(sample!)")
+        }
+        guard testFraction.map({ $0 > 0 && $0 < 1 }) ?? true else {
+            throw ValidationError(
+                "--test-fraction: expected a number between 0 and 1, found \(testFraction!)")
+        }
+        guard shardSize == nil || shardBytes != nil else {
+            throw ValidationError("--shard-size: expected a size such as 2GB or 500MiB, found \(shardSize!)")
+        }
+        guard !out.isEmpty, !out.hasSuffix("/") || shardSize != nil else {
+            throw ValidationError("--out: expected a file, or a folder with --shard-size")
+        }
+    }
+
+    func run() throws {
+        let data = try chosen(shared.open(data))
+        for name in data.partialTokenTensors {
+            shared.note("\(name): left out, because not all files have it")
+        }
+        var parts: [(path: String, data: ActivationSet)] = [(base + ending, data)]
+        if let testFraction {
+            let (train, test) = data.split(fraction: testFraction, seed: shared.seed)
+            guard !train.isEmpty, !test.isEmpty else {
+                throw DataError(
+                    .mismatch, data.files[0].path,
+                    expected: "groups that --test-fraction \(testFraction) can divide",
+                    found: train.isEmpty ? "none left for training" : "none small enough for the test")
+            }
+            parts = [
+                ("\(base)-train\(ending)", data.selecting(train)),
+                ("\(base)-test\(ending)", data.selecting(test)),
+            ]
+        }
+        // Before the first is written: nothing that is there is lost.
+        let outputs = try parts.map { try files(for: $0.data, $0.path) }
+        for file in outputs.joined() {
+            try shared.checkOutput(file.path, isNoneOf: data.files.map(\.path) + labelPaths)
+        }
+        let interrupt = Interrupt()
+        let line = ProgressLine(isShown: !shared.quiet)
+        var written: [Summary.File] = []
+        do {
+            for (part, files) in zip(parts, outputs) {
+                if shardBytes != nil {
+                    try FileManager.default.createDirectory(
+                        atPath: part.path, withIntermediateDirectories: true)
+                }
+                var progress = ScoreProgress(part.data)
+                for file in files {
+                    let shard =
+                        file.range == part.data.indices
+                        ? part.data : part.data.selecting(Array(file.range))
+                    try shard.write(
+                        to: file.path, as: dtype?.elementType, threads: shared.threadCount, isDurable: false
+                    ) { range in
+                        if interrupt.flag.isSet { throw ExitCode(130) }
+                        progress.add(
+                            file.range.lowerBound + range.lowerBound..<file.range.lowerBound
+                                + range.upperBound)
+                        line.show(progress.line(line.elapsed))
+                    }
+                    written.append(
+                        Summary.File(path: file.path, sequences: shard.count, tokens: shard.tokenCount))
+                }
+            }
+        } catch {
+            line.abandon()
+            if !written.isEmpty { shared.note("complete: \(few(written.map(\.path)))") }
+            throw error
+        }
+        line.finish()
+        let summary = Summary(
+            files: written, dtype: (dtype?.elementType ?? data.storedType).rawValue, width: data.width)
+        shared.note(
+            "wrote \(data.count) sequences, \(data.tokenCount) tokens of \(data.width) \(summary.dtype) to \(few(written.map(\.path)))"
+        )
+        if json { try StandardOutput.print(summary.json()) }
+    }
+
+    private struct Summary: Encodable {
+        struct File: Encodable {
+            let path: String
+            let sequences, tokens: Int
+        }
+        let files: [File]
+        let dtype: String
+        let width: Int
+    }
+
+    private var labelPaths: [String] { [shared.input.labels, ids].compactMap(\.self) }
+
+    // --out without its ending, and the ending of files.
+    private var base: String {
+        let path = out.hasSuffix("/") ? String(out.dropLast()) : out
+        return path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path
+    }
+    private var ending: String {
+        shardSize != nil ? "" : testFraction != nil || out.hasSuffix(".safetensors") ? ".safetensors" : ""
+    }
+
+    // "2GB", "500MiB", "1000000".
+    private var shardBytes: Int? {
+        guard let shardSize else { return nil }
+        let units = [
+            "": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000,
+            "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "KIB": 1 << 10, "MIB": 1 << 20,
+            "GIB": 1 << 30,
+            "TIB": 1 << 40,
+        ]
+        let digits = shardSize.prefix { $0.isNumber || $0 == "." }
+        let unit = shardSize.dropFirst(digits.count).trimmingCharacters(in: .whitespaces).uppercased()
+        guard let number = Double(digits), let factor = units[unit] else { return nil }
+        let size = number * Double(factor)
+        return (1...1e18).contains(size) ? Int(size) : nil
+    }
+
+    // The sequences that --ids and --sample leave.
+    private func chosen(_ data: ActivationSet) throws -> ActivationSet {
+        var data = data
+        if let ids {
+            let file = try MappedFile(path: ids)
+            let wanted = String(decoding: file.bytes(0..<file.count), as: UTF8.self)
+                .split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+                .filter { !$0.isEmpty }
+            let set = Set(wanted)
+            let indices = data.indices.filter { set.contains(data.id($0)) }
+            let found = Set(indices.map(data.id))
+            let missing = wanted.filter { !found.contains($0) }
+            guard !indices.isEmpty else {
+                throw DataError(
+                    .table, ids, expected: "ids of the data, as \(few(data.indices.prefix(3).map(data.id)))",
+                    found: wanted.isEmpty ? "none" : few(wanted))
+            }
+            if !missing.isEmpty {
+                shared.note("\(missing.count) ids of \(ids) match no sequence: \(few(missing))")
+            }
+            data = data.selecting(indices)
+        }
+        if let sample {
+            if sample > data.count {
+                shared.note("--sample \(sample): there are only \(data.count) sequences")
+            }
+            data = data.selecting(data.sample(sample, seed: shared.seed))
+        }
+        return data
+    }
+
+    // The files that a part is written to, with the sequences of each.
+    private func files(for data: ActivationSet, _ path: String) throws -> [(path: String, range: Range<Int>)]
+    {
+        guard let shardBytes else {
+            try OutputFile.check(path: path)
+            return [(path, data.indices)]
+        }
+        if let existing = try? ActivationSet.files(path), isFolder(path) {
+            throw ValidationError(
+                "--out: the folder \(path) holds \(existing.count) files already; choose another")
+        }
+        guard isFolder(path) || !FileManager.default.fileExists(atPath: path) else {
+            throw ValidationError("--out: expected a folder for --shard-size, found a file \(path)")
+        }
+        let ranges = data.shards(of: shardBytes, as: dtype?.elementType)
+        let name = URL(fileURLWithPath: path).lastPathComponent
+        return ranges.enumerated().map { index, range in
+            (String(format: "\(path)/\(name)-%05d-of-%05d.safetensors", index + 1, ranges.count), range)
+        }
+    }
+}

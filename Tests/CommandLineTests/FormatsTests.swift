@@ -1,0 +1,206 @@
+import AttentionProbes
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Forms of activations on the command line")
+struct FormatsTests {
+    private let folder: TemporaryFolder
+    private let probe: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        probe = folder("probe")
+        let fitted = Probe(
+            .attention(heads: 1), width: 2, task: .binary(classes: ["no", "yes"]),
+            parameters: randomFloats(6, seed: 1))
+        try fitted.write(to: probe)
+    }
+
+    private static func padded(_ mask: [UInt8], shape: [Int] = [2, 3]) -> [UInt8] {
+        literalSafetensors([
+            ("hidden_states", "F32", [2, 3, 2], floatBytes(1, 2, 9, 9, 9, 9, 9, 9, 3, 4, 5, 6)),
+            ("attention_mask", "U8", shape, mask),
+        ])
+    }
+
+    private static func request(_ layers: Int = 1, tokens: Int = 2) -> [UInt8] {
+        literalSafetensors([
+            ("hidden_states", "F32", [2, layers, 2], (0..<4 * layers).flatMap { floatBytes(Float($0)) }),
+            ("token_ids", "I64", [tokens], (0..<tokens).flatMap { integerBytes($0) }),
+        ])
+    }
+
+    // Logits and the like, without ids.
+    private func scores(_ arguments: String...) throws -> [Substring] {
+        let result = try Command.start(["score", probe] + arguments).wait()
+        #expect(result.status == 0, "\(result.error)")
+        return result.output.split(separator: "\n").map { $0.drop { $0 != "," } }
+    }
+
+    @Test func allFormsScoreAlike() throws {
+        let flat = try scores(folder.write(LiteralActivations().file, to: "flat"))
+        #expect(try scores(folder.write(Self.padded([1, 0, 0, 0, 1, 1]), to: "padded")) == flat)
+        #expect(try scores(folder.write(LiteralArchive.deflated, to: "deflated.npz")) == flat)
+        for (name, values) in [("a", floatBytes(1, 2)), ("b", floatBytes(3, 4, 5, 6))] {
+            _ = try folder.write(literalNumPy("'<f4'", "(\(values.count / 8), 2)", values), to: "\(name).npy")
+        }
+        #expect(try scores(folder("a.npy"), folder("b.npy")) == flat)
+        let row = try object(
+            String(Command.run("score", probe, folder("b.npy")).output.split(separator: "\n")[0]))
+        #expect(row["id"] as? String == "b")
+        #expect(
+            try scores(folder.write(Self.request(3), to: "three"), "--layer", "0")
+                != scores(folder("three"), "--layer", "2"))
+        let described = try Command.run("inspect", folder("padded"), folder("three"), folder("a.npy"))
+        for words in [
+            "padded activations", "vLLM", "2 tokens of 2 F32", "layers  3\n", "one sequence in .npy",
+        ] {
+            #expect(described.output.contains(words), "\(described.output)")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("no true token", "row 1: expected at least one true token", Self.padded([1, 0, 0, 0, 0, 0])),
+            ("gap", "row 1, position 2", Self.padded([1, 0, 0, 1, 0, 1])),
+            (
+                "mask shape", "expected shape [2, 3], found shape [3, 2]",
+                Self.padded([1, 0, 0, 0, 1, 1], shape: [3, 2])
+            ),
+            ("mask value", "row 0, position 1: expected 0 or 1, found 2", Self.padded([1, 2, 0, 0, 1, 1])),
+            (
+                "no mask", "attention_mask beside hidden_states",
+                literalSafetensors([
+                    ("hidden_states", "F32", [1, 1, 2], floatBytes(1, 2))
+                ])
+            ),
+            ("layers", "--layer 0 to 2", Self.request(3)),
+            ("token ids", "token_ids: expected shape [2]", Self.request(1, tokens: 3)),
+            (
+                "Fortran", "F32 in Fortran order",
+                literalNumPy("'<f4'", "(2, 2)", floatBytes(1, 2, 3, 4), isFortran: true)
+            ),
+            ("big-endian", "big-endian >f4", literalNumPy("'>f4'", "(1, 2)", floatBytes(1, 2))),
+            ("double", "F32, F16 or BF16, found F64", literalNumPy("'<f8'", "(1, 1)", integerBytes(0))),
+            ("record", "found a record", literalNumPy("[('x', '<f4')]", "(2,)", floatBytes(1, 2))),
+            ("objects", "pickled Python objects", literalNumPy("'|O'", "(1,)", [0x80, 4, 0x4E, 0x2E])),
+            (
+                "one dimension", "2 dimensions, found shape [2]",
+                literalNumPy("'<f4'", "(2,)", floatBytes(1, 2))
+            ),
+            ("array cut short", "cut short", literalNumPy("'<f4'", "(2, 2)", floatBytes(1, 2))),
+            (
+                "array too long", "expected 8 bytes of F32 [1, 2], found 16",
+                literalNumPy("'<f4'", "(1, 2)", floatBytes(1, 2, 3, 4))
+            ),
+            ("header", "a header with descr", literalNumPy("'<f4'", "(1, two)", floatBytes(1, 2))),
+            ("no rows", "at least one token", literalNumPy("'<f4'", "(0, 2)", [])),
+            ("pickled archive", "array labels: expected numbers, found pickled", LiteralArchive.pickled),
+            ("zip bomb", "at most 200 times the 88 bytes", LiteralArchive.bomb),
+            ("damaged archive", "an archive that can be unpacked", LiteralArchive.damaged),
+            (
+                "archive cut short", "an archive that can be unpacked",
+                Array(LiteralArchive.stored.dropLast(30))
+            ),
+        ] as [(String, String, [UInt8])])
+    func badInput(name: String, words: String, bytes: [UInt8]) throws {
+        let data = try folder.write(bytes, to: "bad")
+        try expectFailure(65, words, in: folder, ["score", probe, data])
+        try expectFailure(65, words, in: folder, ["convert", data, "--dtype", "f16", "--out", folder("out")])
+    }
+
+    @Test func layersThatAreNotThere() throws {
+        let data = try folder.write(Self.request(3), to: "three.safetensors")
+        try expectFailure(
+            65, "expected layer 3, found layers 0 to 2", in: folder, ["score", probe, data, "--layer", "3"])
+        for (name, offsets) in [("4", [0, 1, 3]), ("8", [0, 2, 3])] {
+            let file = LiteralActivations().with("offsets", "I64", [3], offsets.flatMap { integerBytes($0) })
+                .described(by: #"{"format":"attention-probes/activations","version":"1","layer":"\#(name)"}"#)
+            _ = try folder.write(file.file, to: "layer\(name)")
+        }
+        try expectFailure(
+            65, "layer8: layer 8: expected the sequences of", in: folder,
+            ["score", probe, folder("layer4"), folder("layer8"), "--layers", "4,8"])
+        for arguments in [["--layer", "0", "--layers", "1"], ["--layers", "1,1"], ["--layers", "1,x"]] {
+            let result = try Command.start(["score", probe, data] + arguments).wait()
+            #expect(result.status == 64 && result.error.contains("--layers"))
+        }
+    }
+
+    // What a server still writes is left out and counted; a file cut short elsewhere is an error.
+    @Test func unfinishedRequests() throws {
+        for name in ["a", "b", "c"] { _ = try folder.write(Self.request(), to: "\(name).safetensors") }
+        let whole = try scores(folder("a.safetensors"))
+        _ = try folder.write(Array(Self.request().dropLast(9)), to: "b.safetensors")
+        let lock = try folder.write([], to: "c.safetensors.lock")
+        let server = try #require(FileHandle(forReadingAtPath: lock))
+        #expect(flock(server.fileDescriptor, LOCK_EX) == 0)
+        let paths = ["a", "b", "c"].map { folder("\($0).safetensors") }
+        let result = try Command.start(["score", probe] + paths).wait()
+        #expect(result.status == 0 && result.output.split(separator: "\n").count == 1)
+        #expect(
+            result.error.contains("left out 2 files that are still being written")
+                && result.error.contains("b.safetensors"))
+        let report = try object(Command.start(["inspect"] + paths + ["--json"]).wait().output)
+        #expect((report["files"] as? [Any])?.count == 1 && (report["unfinished"] as? [String])?.count == 2)
+        try expectFailure(65, "cut short", in: folder, ["score", probe, paths[1]])
+        try expectFailure(65, "still being written", in: folder, ["score", probe, paths[2]])
+        flock(server.fileDescriptor, LOCK_UN)
+        #expect(try scores(paths[0], paths[2]) == whole + whole)
+        // The lock may be on the file itself.
+        let own = try #require(FileHandle(forReadingAtPath: paths[2]))
+        #expect(flock(own.fileDescriptor, LOCK_EX) == 0)
+        #expect(try scores(paths[0], paths[2]) == whole)
+    }
+
+    @Test func labelsFromATable() throws {
+        let data = try folder.write(LiteralActivations().without("labels").file, to: "data.safetensors")
+        let table = try folder.write(Array("id,label\n0,yes\n1,no\n7,no\n".utf8), to: "labels.csv")
+        let trained = try Command.run(
+            "train", data, "--labels", table, "--kind", "mean", "--out", folder("new"))
+        #expect(trained.status == 0 && trained.error.contains("binary: no, yes"), "\(trained.error)")
+        #expect(trained.error.contains("1 ids of \(table) match no sequence: 7"))
+        #expect(try Command.run("evaluate", folder("new"), data, "--labels", table).status == 0)
+        let jsonl = try folder.write(Array("{\"name\":1,\"topic\":\"yes\"}\n".utf8), to: "labels.jsonl")
+        let part = try Command.run(
+            "evaluate", folder("new"), data, "--labels", jsonl, "--id-column", "name", "--label-column",
+            "topic")
+        #expect(part.status == 0 && part.error.contains("left out 1 of 2 sequences"), "\(part)")
+        for (text, words) in [
+            ("name,label\n0,yes\n", "expected one column id, found name, label"),
+            ("id,id,label\n0,0,yes\n", "expected one column id, found 2"),
+            ("id,label\n0,yes\n0,no\n", "row 3: expected an id of its own"),
+            ("id,label\n0,maybe\n1,no\n", "row 2: expected no or yes, found maybe"),
+            ("id,label\n0,\"yes\n1,no\n", "quotation marks in pairs"),
+            ("id,label\n8,yes\n", "expected labels for the sequences, as 0, 1, found none; it has 8"),
+        ] {
+            let bad = try folder.write(Array(text.utf8), to: "bad.csv")
+            try expectFailure(65, words, in: folder, ["evaluate", folder("new"), data, "--labels", bad])
+        }
+        try expectFailure(
+            66, "none.csv", in: folder, ["evaluate", folder("new"), data, "--labels", folder("none.csv")])
+        #expect(try Command.run("score", probe, data, "--labels", table).status == 64)
+    }
+
+    @Test func manySmallFiles() throws {
+        try FileManager.default.createDirectory(atPath: folder("many"), withIntermediateDirectories: false)
+        for number in 0..<300 {
+            let file = literalSafetensors([
+                ("hidden_states", "F32", [1, 1, 2], floatBytes(Float(number), 1)),
+                ("token_ids", "I64", [1], integerBytes(1)),
+            ])
+            _ = try folder.write(file, to: String(format: "many/%03d.safetensors", number))
+        }
+        // Also where few may be open at a time.
+        let line = "ulimit -n 64; \(Command.tool.path) score \(probe) many"
+        let result = try Command.run("/bin/sh", ["-c", line], in: folder.path)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(try result.output == Command.run("score", probe, folder("many")).output)
+        #expect(result.output.split(separator: "\n").count == 300)
+        _ = try folder.write([1, 2, 3, 4, 5, 6, 7, 8, 9], to: "many/007.safetensors")
+        _ = try folder.write(Self.padded([0, 0, 0, 0, 0, 0]), to: "many/003.safetensors")
+        try expectFailure(65, "003.safetensors", in: folder, ["score", probe, folder("many")])
+    }
+}
