@@ -4,6 +4,7 @@ One JSON object a line, from standard input to standard output:
 
     {"command": "info"}    {"python": …, "torch": …, "threads": …, "cpu_capability": …, …}
     {"command": "load", "activations": PATH, "probe": PATH, "threads": 2}    {"names": [NAME, …]}
+    {"command": "load folds", "activations": PATH, "penalties": […], "threads": 2}    {"names": [NAME, …]}
     {"command": "run", "name": NAME}    {"seconds": …, "result": [at most 4096 floats]}
     {"command": "quit"}    no reply, as at the end of input
 
@@ -268,6 +269,14 @@ def answer(request, implementations):
     if command == "load":
         implementations.clear()  # before loading: two sets may not fit in memory
         implementations.update(load(request))
+        return {"names": list(implementations)}
+    if command == "load folds":
+        import bench_folds  # needs the packages that may be missing
+
+        torch.set_num_threads(request["threads"])
+        threadpoolctl.threadpool_limits(request["threads"], user_api="blas")
+        implementations.clear()
+        implementations.update(bench_folds.implementations(request))
         return {"names": list(implementations)}
     if command == "run":
         if request["name"] not in implementations:

@@ -4,7 +4,7 @@ import Foundation
 import Tensors
 
 enum Section: String, CaseIterable, ExpressibleByArgument {
-    case shapes, probes, files
+    case shapes, probes, selection, files
 }
 
 @main
@@ -31,7 +31,7 @@ struct Bench: ParsableCommand {
     var threads = Parallel.availableThreads
     @Option(help: "Timed rounds.")
     var rounds = 7
-    @Option(help: "Sections: shapes, probes (64 in one pass), files. (default: all)")
+    @Option(help: "Sections: shapes, probes (64 in one pass), selection, files. (default: all)")
     var only: [Section] = []
     @Option(help: "Shapes D,H,O; D a multiple of 16. (default: those of the README)")
     var shape: [Shape] = []
@@ -86,6 +86,9 @@ struct Bench: ParsableCommand {
         }
         if sections.contains(.probes) {
             add(try ManyProbes(machine: machine, threads: threads, rounds: rounds).cases())
+        }
+        if sections.contains(.selection) {
+            add([try PenaltySearch(threads: threads, rounds: rounds, peers: peers).run()])
         }
         if sections.contains(.files) {
             let files = Files(machine: machine, threads: threads, rounds: rounds)

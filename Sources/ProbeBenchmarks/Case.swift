@@ -31,15 +31,16 @@ struct Case: Encodable {
     var rooflineFraction: Double? { roofline_seconds.map { $0 / ways[0].timing.median } }
 
     var text: String {
-        var lines = ["", "\(section): \(shape), \(tokens) tokens"]
+        var lines = ["", "\(section): \(shape)" + (operations > 0 ? ", \(tokens) tokens" : "")]
         let width = ways.map(\.name.count).max() ?? 0
         for way in ways {
             let seconds = way.timing.median
-            var figures = [
-                String(format: "%8.1f ms ±%2.0f%%", seconds * 1e3, way.timing.spread),
-                String(format: "%6.2f Mtok/s", Double(tokens) / seconds * 1e-6),
-                String(format: "%5.1f GB/s", bytes / seconds * 1e-9),
-            ]
+            var figures = [String(format: "%8.1f ms ±%2.0f%%", seconds * 1e3, way.timing.spread)]
+            // What meets its data many times has no rate.
+            if operations > 0 {
+                figures.append(String(format: "%6.2f Mtok/s", Double(tokens) / seconds * 1e-6))
+                figures.append(String(format: "%5.1f GB/s", bytes / seconds * 1e-9))
+            }
             if let roofline_seconds {
                 figures.append(String(format: "%4.2f of roofline", roofline_seconds / seconds))
             }

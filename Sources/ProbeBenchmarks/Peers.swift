@@ -38,6 +38,14 @@ final class Peers {
         return reply["names"] as? [String] ?? []
     }
 
+    /// Loads sequences of one token whose groups are folds; the names of what searches a penalty on them.
+    func loadFolds(activations: String, penalties: [Double], threads: Int) throws -> [String] {
+        let reply = try ask([
+            "command": "load folds", "activations": activations, "penalties": penalties, "threads": threads,
+        ])
+        return reply["names"] as? [String] ?? []
+    }
+
     /// Runs one thing; the seconds it took there, and the start of its result.
     func run(_ name: String) throws -> (seconds: Double, result: [Float]) {
         let reply = try ask(["command": "run", "name": name])

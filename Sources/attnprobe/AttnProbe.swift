@@ -20,7 +20,8 @@ struct AttnProbe: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Train.self, Score.self, Evaluate.self, Report.self, Convert.self, Inspect.self,
+            Train.self, Score.self, Evaluate.self, Compare.self, Report.self, Convert.self,
+            Inspect.self,
         ])
 
     static func main() {

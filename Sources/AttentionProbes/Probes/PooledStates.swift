@@ -13,7 +13,9 @@ extension ActivationSet {
         }
     }
 
-    /// The same sequences, each of one token in memory, the pooled one: pooling it again changes nothing.
+    /// The same sequences, each of one token in memory, the pooled one.
+    ///
+    /// - Throws: `DataError` where a hidden state is not finite.
     func pooled(_ pooling: Pooling, threads: Int) throws -> ActivationSet {
         let states = try pooledStates(pooling, threads: threads)
         let batch = try RaggedBatch(
@@ -27,10 +29,12 @@ extension ActivationSet {
     var oneTokenStates: Matrix? {
         guard files.allSatisfy({ !$0.batch.tokens.isStored }), indices.allSatisfy({ self[$0].count == 1 })
         else { return nil }
-        var scratch: [Float] = []
-        let values = indices.flatMap { index in
-            self[index].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
+        var states = [Float](repeating: 0, count: count * width)
+        for index in indices {
+            let sequence = self[index]
+            let token = sequence.rows.lowerBound + sequence.position(0)
+            states.withPart(index * width..<(index + 1) * width) { sequence.tokens.copyRow(token, into: &$0) }
         }
-        return Matrix(rows: count, columns: width, storage: values)
+        return Matrix(rows: count, columns: width, storage: states)
     }
 }

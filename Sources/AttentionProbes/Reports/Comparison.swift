@@ -13,6 +13,13 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// The mean entropy ratio of its heads; nil without softmax attention.
         public let entropyRatio: Double?
 
+        private enum CodingKeys: String, CodingKey {
+            case name, value, low, high, difference
+            case differenceLow = "difference_low"
+            case differenceHigh = "difference_high"
+            case entropyRatio = "entropy_ratio"
+        }
+
         /// A row of its parts.
         public init(
             name: String, value: Double, low: Double? = nil, high: Double? = nil, difference: Double? = nil,
@@ -51,6 +58,8 @@ public struct Comparison: Codable, Sendable, Equatable {
 
     /// The sets, in the order to show.
     public let dataSets: [DataSet]
+
+    private enum CodingKeys: String, CodingKey { case dataSets = "data_sets" }
 
     /// A comparison on some sets.
     public init(dataSets: [DataSet]) { self.dataSets = dataSets }

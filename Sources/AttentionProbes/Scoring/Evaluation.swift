@@ -15,7 +15,8 @@ public struct Evaluation: Sendable, Encodable {
     public let accuracy: Double?
     /// Mean over classes of the share predicted right (binary, multiclass).
     public let balancedAccuracy: Double?
-    /// Area under the ROC curve: binary; multilabel, the mean over classes that have both labels.
+    /// Area under the ROC curve: binary; multiclass (each class against all others) and multilabel, the
+    /// mean over classes that have both labels.
     public let auroc: Double?
     /// Average precision; likewise.
     public let averagePrecision: Double?
@@ -185,7 +186,6 @@ extension Probe {
         default: preconditionFailure("targets were checked against the task")
         }
         let isBinary = task.isBinary
-        let ranked = task.hasThreshold ? byClass : []
         let curve = isBinary ? byClass[0].ranking : nil
         var intervals: [String: ClosedRange<Double>] = [:]
         var byLength: [LengthFigures] = []
@@ -203,8 +203,8 @@ extension Probe {
         return Evaluation(
             task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),
             accuracy: accuracy, balancedAccuracy: confusion?.balancedAccuracy,
-            auroc: mean(ranked.compactMap(\.auroc)),
-            averagePrecision: mean(ranked.compactMap(\.averagePrecision)), f1: f1,
+            auroc: mean(byClass.compactMap(\.auroc)),
+            averagePrecision: mean(byClass.compactMap(\.averagePrecision)), f1: f1,
             recallAt01FPR: curve?.recall(atFalsePositiveRate: 0.001),
             recallAt1FPR: curve?.recall(atFalsePositiveRate: 0.01),
             recallAt5FPR: curve?.recall(atFalsePositiveRate: 0.05),

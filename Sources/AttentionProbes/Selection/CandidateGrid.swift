@@ -61,7 +61,7 @@ public struct CandidateGrid: Sendable {
         case .binary:
             return [
                 GridRow(.attention, heads: [4], dropouts: [0.5, 0]), GridRow(.attention, heads: [8]),
-                GridRow(.multimax), GridRow(.rollingAttention), GridRow(.softmax), GridRow(.lda),
+                GridRow(.multimax), GridRow(.softmax), GridRow(.lda),
             ] + linear
         case .multiclass, .multilabel:
             return [

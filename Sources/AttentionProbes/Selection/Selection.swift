@@ -104,16 +104,26 @@ public struct Selection: Sendable {
                 .overflow, data.files[0].path, expected: "a candidate that can be trained",
                 found: entries[0].failure ?? "no figure on any fold")
         }
-        var best = first
-        if average > 1 {
-            let final = ranked.filter { candidates[$0].configuration.canBeAveraged }.prefix(finalists)
-            try run(final.flatMap { trials($0, 1..<average, folds.count) })
-            for candidate in final { entries[candidate] = entry(candidate, average) }
-            best = ranked.max { entries[$0].score! < entries[$1].score! }!
+        func choice() -> Int {
+            let best = ranked.max { (entries[$0].score!, -$0) < (entries[$1].score!, -$1) }!
+            guard prefersEarlier else { return best }
+            return ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }!
         }
-        let chosen =
-            prefersEarlier
-            ? ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }! : best
+        var chosen = first
+        if average > 1 {
+            var open = Array(ranked.filter { candidates[$0].configuration.canBeAveraged }.prefix(finalists))
+            // The preferred one is tried as an average too, whichever it turns out to be.
+            repeat {
+                try run(open.flatMap { trials($0, 1..<average, folds.count) })
+                for candidate in open { entries[candidate] = entry(candidate, average) }
+                chosen = choice()
+                open =
+                    entries[chosen].replicates < average
+                        && candidates[chosen].configuration.canBeAveraged ? [chosen] : []
+            } while !open.isEmpty
+        } else {
+            chosen = choice()
+        }
         entries[chosen].isChosen = true
 
         let replicates = entries[chosen].replicates

@@ -25,6 +25,18 @@ public enum SelectionMetric: String, Sendable, CaseIterable {
         }
     }
 
+    /// What people call it: "AUROC".
+    public var title: String {
+        switch self {
+        case .auroc: "AUROC"
+        case .averagePrecision: "average precision"
+        case .accuracy: "accuracy"
+        case .balancedAccuracy: "balanced accuracy"
+        case .negativeLoss: "negative loss"
+        case .r2: "R²"
+        }
+    }
+
     /// Whether a task has it.
     public func fits(_ task: ProbeTask) -> Bool {
         switch (self, task) {
@@ -71,16 +83,16 @@ public enum SelectionMetric: String, Sendable, CaseIterable {
 
 extension ProbeTask {
     /// The ranking of sequences by each class: one curve for two classes, else one a class, for
-    /// multiclass by its probability against all others; none for regression.
+    /// multiclass by its odds against all others; none for regression.
     func rankingCurves(_ logits: Matrix, _ targets: Targets) -> [RankingCurve] {
         let rows = 0..<logits.rows
         switch (self, targets) {
         case (.binary, .classes(let labels)):
             return [RankingCurve(scores: logits.storage, isPositive: labels.map { $0 == 1 })]
         case (.multiclass, .classes(let labels)):
-            let probabilities = rows.map { self.probabilities(logits[row: $0]) }
+            let odds = rows.map { ClassFigures.logOdds(Array(logits[row: $0])) }
             return (0..<outputs).map { c in
-                RankingCurve(scores: probabilities.map { $0[c] }, isPositive: labels.map { $0 == c })
+                RankingCurve(scores: odds.map { $0[c] }, isPositive: labels.map { $0 == c })
             }
         case (.multilabel, .values(let values)):
             return (0..<outputs).map { c in
