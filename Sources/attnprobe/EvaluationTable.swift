@@ -34,7 +34,7 @@ extension Evaluation {
         let valueWidth = rows.filter { !$0.interval.isEmpty }.map(\.value.count).max() ?? 0
         var lines = rows.map { row in
             let value = row.interval.isEmpty ? row.value : row.value.filled(to: valueWidth + 2) + row.interval
-            return String((row.name.filled(to: nameWidth + 2) + value).prefix(80))
+            return (row.name.filled(to: nameWidth + 2) + value).shortened(to: 80)
         }
         if let confusionMatrix, let classes = probe.task.classes {
             lines += [""] + confusionMatrix.lines(classes)
@@ -51,7 +51,7 @@ extension Evaluation {
 
     private var classLines: [String] {
         let columns = ["sequences", "precision", "recall", "F1", "AUROC"]
-        let names = byClass.map { String($0.name.printable.prefix(24)) }
+        let names = byClass.map { $0.name.printable.shortened(to: 24) }
         let width = max(5, names.map(\.count).max() ?? 0)
         let head = "class".filled(to: width) + columns.map { $0.padded(to: 11) }.joined()
         let left = byClass.count - Self.mostClasses
@@ -69,7 +69,7 @@ extension Evaluation {
 extension ConfusionMatrix {
     /// Rows of counts under the names of the classes; under their numbers where names would not fit.
     fileprivate func lines(_ classes: [String]) -> [String] {
-        let names = classes.map { String($0.printable.prefix(16)) }
+        let names = classes.map { $0.printable.shortened(to: 16) }
         let digits = counts.joined().map { String($0).count }.max() ?? 1
         let corner = "label \\ predicted"
         var width = max(digits, names.map(\.count).max() ?? 0) + 2

@@ -104,6 +104,8 @@ struct FileDescription: Encodable {
             if let labels = a.labels {
                 let counts = labels.sorted { $0.key < $1.key }.map { "\($0.key.printable) \($0.value)" }
                 lines.append("  labels  " + counts.joined(separator: ", "))
+            } else if let shape = tensors["labels"]?.shape {
+                lines.append("  labels  \(shape.count > 1 ? shape[1] : 1) numbers a sequence")
             }
             if let groups = a.groups { lines.append("  groups  \(groups)") }
             lines.append("  sequences with a NaN or infinity  \(a.nonfinite_sequences)")

@@ -16,6 +16,9 @@ extension String {
     /// The string, left-aligned in a field.
     func filled(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 
+    /// The string, or as much of it as a width holds and an ellipsis.
+    func shortened(to width: Int) -> String { count <= width ? self : String(prefix(width - 1)) + "…" }
+
     /// The string without control characters, which data may hold and a terminal would obey.
     var printable: String {
         String(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
@@ -27,6 +30,7 @@ extension ProbeTask {
     var summary: String {
         guard let classes else { return "regression of \(outputs) numbers" }
         let shown = classes.prefix(6).map(\.printable).joined(separator: ", ")
-        return "\(name): \(shown)" + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
+        return classes.count > 6
+            ? "\(name) of \(classes.count) classes: \(shown), …" : "\(name): \(shown)"
     }
 }

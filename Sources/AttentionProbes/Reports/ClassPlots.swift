@@ -144,6 +144,7 @@ extension ScoredSet {
     /// The distribution of an output where nothing is known of classes.
     func unlabelledPlot(output o: Int, name: String) -> Plot {
         let all = Histogram(logits.map { Double($0[o]) }, bins: 24)
+        let scoreName = probabilities.allSatisfy(\.isEmpty) ? "output" : "logit"
         let rows = all.counts.indices.map { bin in
             let interval = all.interval(bin)
             return [brief(interval.lowerBound), brief(interval.upperBound), String(all.counts[bin])]
@@ -151,6 +152,6 @@ extension ScoredSet {
         return distributionPlot(
             "output-\(o)", "Scores", "How many sequences have which score of \(name).", all,
             [(all.counts, "accent", "sequences")], limit.map(Double.init),
-            Table("Scores of \(name)", ["logit from", "to", "sequences"], names: 0, rows))
+            Table("Scores of \(name)", ["\(scoreName) from", "to", "sequences"], names: 0, rows))
     }
 }

@@ -8,8 +8,8 @@ private import Tensors
 /// Turns values into a page.
 enum Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
-    static let styleHash = "sha256-TnQRad/imrkD4s7+mqQgG6MitDA6dabSJSSfyjobwNg="
-    static let scriptHash = "sha256-73t0O3vInpbd9BdUaYAEuBSltrngPA/Z99tErRyxFvo="
+    static let styleHash = "sha256-fLHnZu7ea77/sDJrNzAM1hibVLeGa4qGCkyqij2hQl0="
+    static let scriptHash = "sha256-OdE7bwt4WU0Yij4Fyfvmq5FMMCAJgJjcOwT6xXHjnHA="
 
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }

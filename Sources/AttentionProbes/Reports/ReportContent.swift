@@ -60,7 +60,8 @@ struct ReportContent {
         subtitle = Self.subtitle(probe, data)
         headline = evaluation.map(Self.headline) ?? []
         figures = evaluation.map(Self.figures)
-        facts = Self.facts(probe, data)
+        let trained = record.summary.isEmpty ? [] : [Fact(name: "training", value: record.summary)]
+        facts = Self.facts(probe, data) + trained
         threshold = ThresholdText(probe, evaluation, record).sentences
 
         var notes: [String] = []

@@ -6,6 +6,7 @@ import Tensors
 /// A document with what each of its tokens has.
 struct ReportDocument: Encodable {
     let id: String
+    /// nil without labels and for regression.
     let label: String?
     let prediction: String
     let outcome: String?
@@ -42,7 +43,7 @@ struct ReportDocument: Encodable {
         let (names, predicted) = (probe.outputNames, scored.predictions[index])
         id = data.id(index)
         outcome = judgement.outcome
-        let labels = Self.labels(scored.targets?[index])
+        let labels: [Int]? = probe.task.classes == nil ? nil : Self.labels(scored.targets?[index])
         label = labels.map { Self.join($0, probe.task.classes) }
         prediction =
             probe.task.classes == nil

@@ -4,7 +4,7 @@ private import Foundation
 /// Outputs, predictions and labels, one a sequence.
 struct ScoredSet {
     let logits: [[Float]]
-    /// Empty for regression.
+    /// Each empty for regression.
     let probabilities: [[Float]]
     let predictions: [[Int]]
     /// nil where the data have no labels.

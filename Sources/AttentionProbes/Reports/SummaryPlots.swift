@@ -70,7 +70,7 @@ extension TrainingRecord {
         }
         var plot = Plot(
             "loss", "Learning curve",
-            "The loss falls from \(brief(first.loss)) to \(brief(last.loss)) over the training.",
+            "The loss goes from \(brief(first.loss)) to \(brief(last.loss)) over the training.",
             x: Axis(first.epoch...max(first.epoch, last.epoch), "epoch"),
             y: Axis(min(0, values.min()!)...most, "loss"),
             table: Table(
@@ -171,8 +171,13 @@ extension AttentionSummary {
             ["token", "occurrences", "share of attention", "times uniform"],
             first.map {
                 [
-                    $0.text, String($0.count), fixed(share($0), 5), fixed(share($0) / $0.uniform, 2),
+                    visible($0.text), String($0.count), fixed(share($0), 5), fixed(share($0) / $0.uniform, 2),
                 ]
             })
     }
+}
+
+// Of a token that is all white space, its escapes.
+private func visible(_ text: String) -> String {
+    text.allSatisfy(\.isWhitespace) ? String(reflecting: text) : text
 }

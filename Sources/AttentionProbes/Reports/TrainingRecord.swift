@@ -38,6 +38,24 @@ struct TrainingRecord {
         }
     }
 
+    /// "train.safetensors, 30 epochs, adamw, 200 sequences, best of 2 candidates by auroc": as much of
+    /// it as is known.
+    var summary: String {
+        var parts: [String] = []
+        for (name, value) in values {
+            switch name {
+            case "training sequences": parts.append("\(value) sequences")
+            case "epoch": parts.append("\(value) epochs")
+            case "data", "optimizer": parts.append(value)
+            default: break
+            }
+        }
+        if let selection {
+            parts.append("best of \(selection.candidates.count) candidates by \(selection.metric)")
+        }
+        return parts.joined(separator: ", ")
+    }
+
     /// Reads the metadata of a probe.
     init(_ probe: Probe) {
         let training = probe.training

@@ -38,7 +38,7 @@ public struct Evaluation: Sendable, Encodable {
     public let entropyRatio: [Double]?
     /// The probability from which on a class counts as present (binary, multilabel).
     public let threshold: Double?
-    /// 95 % confidence intervals of figures by their names in JSON (binary, multiclass); empty without a
+    /// 95 % confidence intervals of figures by their names in JSON (all but multilabel); empty without a
     /// bootstrap.
     public let intervals: [String: ClosedRange<Double>]
     /// Figures of the short, middle and long sequences (binary, multiclass); else empty.
@@ -199,6 +199,18 @@ extension Probe {
                 try bootstrap?.intervals(
                     labels: labels, predictions: classes, classes: confusion.counts.count,
                     scores: positiveScores, threads: threads) ?? [:]
+        } else if case .regression(let outputs) = task, case .values(let values) = targets, let bootstrap {
+            let found = try bootstrap.intervals(strata: [Array(data.indices)], threads: threads) { draw in
+                let predicted = (0..<outputs).map { o in draw.map { logits[$0][o] } }
+                let wanted = (0..<outputs).map { o in draw.map { values[$0, o] } }
+                return [
+                    mean(zip(predicted, wanted).compactMap { r2Score($0, $1) }),
+                    AttentionProbes.meanSquaredError(
+                        Array(predicted.joined()), Array(wanted.joined())),
+                ]
+            }
+            intervals["r2"] = found[0]
+            intervals["mean_squared_error"] = found[1]
         }
         return Evaluation(
             task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),

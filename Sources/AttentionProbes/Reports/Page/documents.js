@@ -11,6 +11,7 @@ function showDocuments(data, reader) {
     return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
   };
   const number = (x) => x === 0 ? "0" : Math.abs(x) >= 0.001 && Math.abs(x) < 1e5 ? x.toFixed(4) : x.toExponential(2);
+  const visible = (text) => text.trim() === "" ? JSON.stringify(text) : text;
   const signed = (x) => (x > 0 ? "+" : x < 0 ? "−" : "") + number(Math.abs(x));
 
   const controls = make("div", "controls");
@@ -45,7 +46,9 @@ function showDocuments(data, reader) {
       ? choice(label, name, [["", "any"], ...options.map((x) => [x, x])]) : { value: "" };
   };
   const label = filter("Label", "label", "label");
-  const prediction = filter("Predicted", "prediction", "prediction");
+  // Numbers that are predicted have no classes to choose from.
+  const isRegression = data.documents[0].outputs[0].probability == null;
+  const prediction = isRegression ? { value: "" } : filter("Predicted", "prediction", "prediction");
   const outcome = filter("Outcome", "outcome", "outcome");
   const search = field("Text or id", make("input"));
   search.type = "search";
@@ -54,7 +57,12 @@ function showDocuments(data, reader) {
   const count = make("p", "count");
   count.setAttribute("role", "status");
   const holder = make("div");
-  reader.append(controls, count, holder);
+  const listed = make("div", "listed");
+  listed.append(count, copyButtons("Copy list as ", () => [
+    ["document", "label", "predicted", "outcome", "output", isRegression ? "value" : "logit", "probability", "target"],
+    ...shown.flatMap((card) => card.outcomes())]));
+  reader.append(controls, listed, holder);
+  let shown = [];
 
   // Which quantity a token is shaded by, summed over the heads or of one.
   const perToken = (values, n) => {
@@ -69,7 +77,9 @@ function showDocuments(data, reader) {
   class Card {
     constructor(source) {
       this.source = source;
-      this.text = (source.tokens.join("") + "\n" + source.tokens.join(" ") + "\n" + source.id).toLowerCase();
+      // Words are found whole, also where tokens continue them with "##".
+      const spaced = source.tokens.join(" ");
+      this.text = [source.tokens.join(""), spaced, spaced.replaceAll(" ##", ""), source.id].join("\n").toLowerCase();
       this.element = make("article", "document");
       this.output = 0;
       this.current = -1;
@@ -89,11 +99,11 @@ function showDocuments(data, reader) {
         verdict.append(part);
       };
       if (d.label != null) fact("label", d.label);
-      fact("predicted", d.prediction);
+      if (!isRegression) fact("predicted", d.prediction);
       if (d.outcome != null) verdict.append(make("span", "", d.outcome));
       for (const o of d.outputs) {
-        fact(o.name, (o.probability != null ? `p ${number(o.probability)}, logit ` : "") + signed(o.logit)
-          + (o.target != null && o.probability == null ? `, target ${signed(o.target)}` : ""));
+        fact(o.name, (isRegression ? "" : `p ${number(o.probability)}, logit `) + signed(o.logit)
+          + (isRegression && o.target != null ? `, target ${signed(o.target)}` : ""));
       }
       if (d.contributions.length > 1) {
         const select = make("select");
@@ -112,6 +122,7 @@ function showDocuments(data, reader) {
       this.spans = d.tokens.map((text, position) => {
         const span = make("span", "token", text);
         if (invalid.has(position)) span.classList.add("invalid");
+        if (/[\u202a-\u202e\u2066-\u2069]/.test(text)) span.classList.add("turning");
         span.place = d.visible ? place.get(position) : position;
         if (span.place === undefined) span.classList.add("unseen");
         this.tokens.append(span, spaced ? " " : "");
@@ -119,17 +130,10 @@ function showDocuments(data, reader) {
       });
       this.readout = make("p", "readout");
       this.readout.setAttribute("aria-live", "polite");
-      const buttons = make("p", "copy");
-      for (const format of ["csv", "json"]) {
-        const button = make("button", "", "Copy " + format.toUpperCase());
-        button.type = "button";
-        button.addEventListener("click", () => copyRows(this.rows(), format));
-        buttons.append(button, " ");
-      }
       this.tokens.addEventListener("pointerover", (event) => this.read(this.spans.indexOf(event.target)));
       this.tokens.addEventListener("focus", () => this.read(Math.max(0, this.current)));
       this.tokens.addEventListener("keydown", (event) => this.move(event));
-      this.element.append(make("h3", "", d.id), verdict, this.tokens, this.readout, buttons);
+      this.element.append(make("h3", "", d.id), verdict, this.tokens, this.readout, copyButtons("Copy ", () => this.rows()));
       this.paint();
     }
 
@@ -161,7 +165,7 @@ function showDocuments(data, reader) {
       }
       this.current = position;
       span.classList.add("current");
-      this.readout.append(make("b", "", this.source.tokens[position]), ` token ${position + 1} of ${this.spans.length}`);
+      this.readout.append(make("b", "", visible(this.source.tokens[position])), ` token ${position + 1} of ${this.spans.length}`);
       if (span.place === undefined) return this.readout.append(" · not looked at");
       const name = head.value === "" ? (data.heads > 1 ? " (sum of heads)" : "") : ` (head ${Number(head.value) + 1})`;
       if (this.attention) this.readout.append(" · attention ", make("b", "", number(perToken(this.attention, this.n)[span.place])));
@@ -179,6 +183,13 @@ function showDocuments(data, reader) {
       event.preventDefault();
       this.read(Math.min(last, Math.max(0, to)));
       this.spans[this.current].scrollIntoView({ block: "nearest" });
+    }
+
+    // A row an output, for copies.
+    outcomes() {
+      const d = this.source;
+      return d.outputs.map((o) => [d.id, d.label ?? null, d.prediction, d.outcome ?? null, o.name, o.logit,
+        o.probability ?? null, o.target ?? null]);
     }
 
     // A row a token and head, for copies.
@@ -218,7 +229,7 @@ function showDocuments(data, reader) {
     const chosen = data.groups.find((g) => g.name === group.value);
     const members = chosen ? chosen.members : cards.map((_, i) => i);
     const words = search.value.trim().toLowerCase();
-    const shown = members.map((i) => cards[i]).filter(({ source, text }) =>
+    shown = members.map((i) => cards[i]).filter(({ source, text }) =>
       (label.value === "" || source.label === label.value)
       && (prediction.value === "" || source.prediction === prediction.value)
       && (outcome.value === "" || source.outcome === outcome.value)

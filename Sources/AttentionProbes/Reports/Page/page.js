@@ -55,6 +55,16 @@ const copy = async (text, count) => {
 };
 const copyRows = (rows, format) =>
   copy(format === "csv" ? csv(rows) : JSON.stringify(objects(rows), null, 1), rows.length - 1);
+const copyButtons = (action, rows) => {
+  const buttons = make("p", "copy");
+  for (const format of ["csv", "json"]) {
+    const button = make("button", "", action + format.toUpperCase());
+    button.type = "button";
+    button.addEventListener("click", () => copyRows(rows(), format));
+    buttons.append(button, " ");
+  }
+  return buttons;
+};
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
   const table = button && button.closest(".table");
