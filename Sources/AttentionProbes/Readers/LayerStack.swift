@@ -83,6 +83,7 @@ enum LayerStack {
                 expected: "the type of \(first.path), \(first.batch.tokens.elementType.rawValue)",
                 found: files.map(\.batch.tokens.elementType.rawValue).joined(separator: ", "))
         }
-        return ActivationFile(first, tokens: tokens)
+        let layers = files.compactMap { $0.metadata["layer"] }.joined(separator: ",")
+        return ActivationFile(first, tokens: tokens, layer: layers)
     }
 }
