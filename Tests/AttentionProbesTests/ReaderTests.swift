@@ -150,6 +150,9 @@ struct ReaderTests {
         #expect(joined.count == 3 && joined.width == 4)
         #expect(try probe.scores(joined).logits == probe.scores(ActivationSet(paths: [wide])).logits)
         #expect(try logits([folder.path], layers: [10]) == logits([flat(type, "flat")]))
+        let mixed = try #require(throws: DataError.self) { try ActivationSet(paths: [folder.path]) }
+        #expect(mixed.rule == .layers && mixed.description.contains("10 as in"))
+        #expect(joined.files[0].metadata["layer"] == "10,14")
         let missing = try #require(throws: DataError.self) {
             try ActivationSet(paths: [folder.path], layers: [10, 11])
         }
@@ -212,12 +215,16 @@ struct ReaderTests {
         let several = try join("{\"id\":\"a\",\"label\":[\"x\",\"y\"]}\n\n{\"id\":\"b\",\"label\":[\"y\"]}\n")
         #expect(several.set.targets == .values(Matrix(rows: 2, columns: 2, storage: [1, 1, 0, 1])))
         #expect(several.set.classes == ["x", "y"])
+        let none = try join("{\"id\":\"a\",\"label\":[]}\n{\"id\":\"b\",\"label\":[\"x\"]}\n")
+        #expect(none.set.targets == .values(Matrix(rows: 2, columns: 1, storage: [0, 1])))
         for (text, words) in [
             ("name,label\na,1\n", "one column id"), ("id,id,label\na,b,1\n", "found 2"),
             ("id,label\na,1\na,1\n", "row 3"), ("id,label\na\n", "row 2"),
             ("id,label\nq,1\n", "labels for the sequences"),
             ("{\"id\":\"a\"}\n", "line 1"), ("{\"id\":\"a\",\"label\":1\n", "line 1"),
             ("id,label\na,\"x", "in pairs"),
+            ("id,label\na,0.5\nb,nan\n", "row 3: expected a number that F32 can hold"),
+            ("{\"id\":\"a\",\"label\":[1e300]}\n", "row 1: expected numbers that F32 can hold"),
         ] {
             let error = try #require(throws: DataError.self) { try join(text) }
             #expect(error.description.contains(words), "\(error)")

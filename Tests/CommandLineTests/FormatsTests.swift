@@ -96,6 +96,24 @@ struct FormatsTests {
                 literalNumPy("'<f4'", "(1, 2)", floatBytes(1, 2, 3, 4))
             ),
             ("header", "a header with descr", literalNumPy("'<f4'", "(1, two)", floatBytes(1, 2))),
+            (
+                "shape too large", "expected the bytes of F32",
+                literalNumPy("'<f4'", "(4611686018427387904, 1099511627776)", [])
+            ),
+            (
+                "rows of no bytes", "row 0: expected at least one true token",
+                literalSafetensors([
+                    ("attention_mask", "I64", [1_099_511_627_776, 0], []),
+                    ("hidden_states", "F32", [1_099_511_627_776, 0, 2], []),
+                ])
+            ),
+            (
+                "request of no tokens", "at least one token and one layer",
+                literalSafetensors([
+                    ("hidden_states", "F32", [0, 1_152_921_504_606_846_976, 2], []),
+                    ("token_ids", "I64", [0], []),
+                ])
+            ),
             ("no rows", "at least one token", literalNumPy("'<f4'", "(0, 2)", [])),
             ("pickled archive", "array labels: expected numbers, found pickled", LiteralArchive.pickled),
             ("zip bomb", "at most 200 times the 88 bytes", LiteralArchive.bomb),

@@ -9,7 +9,10 @@ import subprocess
 import sys
 import unittest
 
-from support import SCRIPTS, ExtractionTest, bert
+from support import SCRIPTS, ExtractionTest, bert  # first: it keeps transformers offline
+
+import torch
+from safetensors.torch import save_file
 
 ROOT = SCRIPTS.parent
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -30,6 +33,7 @@ class GuideTest(ExtractionTest):
                 for number in range(40)
             ]
             self.jsonl(records, f"{name}.jsonl")
+        self.dumps()
         (self.folder / "Examples").symlink_to(ROOT / "Examples")
         newest = max(TOOLS, key=lambda path: path.stat().st_mtime)
         programs = {
@@ -48,9 +52,20 @@ class GuideTest(ExtractionTest):
             done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ)
             self.assertEqual(done.returncode, 0, f"{line}\n{done.stderr}")
             ran += 1
-        self.assertGreaterEqual(ran, 12)
+        self.assertGreaterEqual(ran, 19)
         scores = [json.loads(row) for row in (self.folder / "scores.jsonl").read_text().splitlines()]
         self.assertEqual([row["id"] for row in scores], [f"mail-{number}" for number in range(40)])
+
+    def dumps(self) -> None:
+        """A folder of a vLLM server's files, and labels for them."""
+        (self.folder / "dumps").mkdir()
+        rows = ["id,label"]
+        for number in range(40):
+            states = torch.randn(3 + number % 5, 2, 8, generator=torch.Generator().manual_seed(number))
+            tensors = {"hidden_states": states, "token_ids": torch.arange(len(states))}
+            save_file(tensors, self.folder / "dumps" / f"cmpl-{number}.safetensors")
+            rows.append(f"cmpl-{number},{['no', 'yes'][number % 2]}")
+        (self.folder / "labels.csv").write_text("\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":

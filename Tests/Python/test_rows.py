@@ -150,6 +150,16 @@ class RowsTest(ExtractionTest):
             "x,z",
         )
         refuse("at least two different names, found x", '{"text": "a", "label": "x"}')
+        refuse("line 1: expected a label of words or numbers", '{"text": "a", "label": {"b": 1}}')
+        for number in ("NaN", "1e300", "9" * 400):
+            refuse(
+                "labels: expected numbers that F32 can hold",
+                f'{{"text": "a", "label": {number}}}\n{{"text": "a", "label": 1.5}}',
+            )
+        refuse("labels: expected classes from 0 to 65535", '{"text": "a", "label": 70000}')
+        refuse("line 2: expected an id of its own, found 'b' again", '{"id": "b", "text": "a"}\n' * 2)
+        refuse("line 1: expected a JSON object", '{"text": "a", "b": ' + "[" * 100_000 + "]" * 100_000 + "}")
+        refuse("line 1: expected one column text, found 2", "text,text\na,b\n", "t.csv")
         refuse("t.jsonl: expected UTF-8", b'{"text": "\xff"}\n')
         refuse("t.jsonl.gz: expected a whole gzip file", b"no gzip", "t.jsonl.gz")
         refuse("line 2: expected 2 fields", "text,label\na,1,2\n", "t.csv")

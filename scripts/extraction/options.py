@@ -72,7 +72,7 @@ def parser(description: str) -> Parser:
         "--group-column", metavar="NAME", help="rows never split in validation (group, if there is one)"
     )
     text.add_argument(
-        "--id-column", metavar="NAME", help="names of sequences (id, if there is one; else row numbers)"
+        "--id-column", metavar="NAME", help="names of sequences (id, if there is one; '' for row numbers)"
     )
     text.add_argument(
         "--classes", metavar="NAME,…", help="names of the classes in order (else sorted, or numbers)"

@@ -96,7 +96,7 @@ class TextFiles:
                 continue
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:  # also numbers too long and lists too deep
                 raise Failure(f"{path}, line {number}: expected a JSON object, found {error}") from error
             if not isinstance(record, dict):
                 raise Failure(f"{path}, line {number}: expected a JSON object, found {type(record).__name__}")
@@ -107,6 +107,9 @@ class TextFiles:
         csv.field_size_limit(sys.maxsize)
         reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
         try:
+            names = reader.fieldnames or []
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise Failure(f"{path}, line 1: expected one column {twice[0]}, found {names.count(twice[0])}")
             for record in reader:
                 place = f"{path}, line {reader.line_num}"
                 if None in record or None in record.values():

@@ -22,15 +22,23 @@ from .failure import Failure
 from .rows import Row
 
 MOST_CLASSES = 65536
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def _number(value: Any) -> float | None:
-    """The value if it is a finite number, or a string that says one."""
+    """The value if it is a number that F32 can hold, or a string that says one."""
+    number = _any_number(value)
+    return number if number is not None and abs(number) <= _LARGEST else None
+
+
+def _any_number(value: Any) -> float | None:
+    """The same with infinity, NaN and numbers too large."""
     try:
-        number = float(value)
+        return float(value)
+    except OverflowError:
+        return math.inf
     except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) else None
 
 
 @dataclass
@@ -51,6 +59,8 @@ class Labels:
     def add(self, row: Row) -> None:
         label = row.label
         values = label if isinstance(label, list) else [label]
+        if bad := [value for value in values if value is None or isinstance(value, dict | list)]:
+            raise Failure(f"{row.place}: expected a label of words or numbers, found {bad[0]!r:.60}")
         numbers = [_number(value) for value in values]
         if None in numbers or (not values):
             self._are_numbers = False
@@ -80,9 +90,18 @@ class Labels:
         if self.classes and not self._is_list and set(self._words) <= set(self.classes):
             self._are_numbers = False  # names that happen to be numbers
         if not self._are_numbers:
+            if not self.classes and self._words and None not in map(_any_number, self._words):
+                bad = next((word for word in self._words if _number(word) is None), None)
+                if bad is not None:
+                    raise Failure(f"labels: expected numbers that F32 can hold, found {bad:.60}")
             self.classes = self.classes or sorted(self._words)
             if unknown := [word for word in self._words if word not in self.classes]:
                 raise Failure(f"labels: expected one of {', '.join(self.classes)}, found {unknown[0]!r}")
+        elif self.task == "multiclass" and self._highest >= MOST_CLASSES:
+            raise Failure(
+                f"labels: expected classes from 0 to {MOST_CLASSES - 1}, or --regression, "
+                f"found {self._highest}"
+            )
         elif self.task in ("binary", "multiclass") and self.classes and self._highest >= len(self.classes):
             raise Failure(
                 f"labels: expected a class from 0 to {len(self.classes) - 1}, found {self._highest}"
@@ -139,7 +158,14 @@ class Survey:
         survey = cls()
         labels = Labels(classes, is_regression)
         groups: dict[str, None] = {}
+        ids: set[str] = set()
         for row in rows:
+            if row.id in ids:
+                raise Failure(
+                    f"{row.place}: expected an id of its own, found {row.id!r:.60} again "
+                    "(--id-column '' takes row numbers)"
+                )
+            ids.add(row.id)
             survey.rows += 1
             survey.characters += characters(row)
             if row.label is not None:
@@ -151,10 +177,13 @@ class Survey:
             labels.close()
         if groups:
             # Whole numbers stay what they are; names are counted in the order of their appearance.
+            survey.groups = {name: number for number, name in enumerate(groups)}
             try:
-                survey.groups = {name: int(name) for name in groups}
+                numbers = {name: int(name) for name in groups}
             except ValueError:
-                survey.groups = {name: number for number, name in enumerate(groups)}
+                return survey
+            if all(-(2**63) <= number < 2**63 for number in numbers.values()):
+                survey.groups = numbers
         return survey
 
 

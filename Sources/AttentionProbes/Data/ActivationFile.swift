@@ -88,11 +88,12 @@ public final class ActivationFile: Sendable {
     }
 
     // The first file with the states of several side by side.
-    init(_ first: ActivationFile, tokens: TokenMatrix) {
+    init(_ first: ActivationFile, tokens: TokenMatrix, layer: String) {
         batch = first.batch.replacing(tokens: tokens)
         (path, targets, classes, groups) = (first.path, first.targets, first.classes, first.groups)
         weights = first.weights
-        (metadata, ids, tokenTexts, tokenIDs) = (first.metadata, first.ids, first.tokenTexts, first.tokenIDs)
+        metadata = first.metadata.merging(["layer": layer]) { $1 }
+        (ids, tokenTexts, tokenIDs) = (first.ids, first.tokenTexts, first.tokenIDs)
         (form, layerCount, stem) = (first.form, first.layerCount, first.stem)
     }
 

@@ -75,10 +75,10 @@ extension LabelTable {
         }
         func chosen<T>(_ value: (LabelValue) -> T) -> [T] { rows.map { value(self.rows[$0].label!) } }
         // Several labels or values a sequence.
-        if case .names = labels[0].label {
+        if let first = labels.first(where: { $0.label.areNames }) {
             let all = Set(labels.flatMap { $0.label.names ?? [] })
             if let bad = labels.first(where: { $0.label.names == nil }) {
-                throw fault(bad.row, "a list of names as in row \(labels[0].row)", "another label")
+                throw fault(bad.row, "a list of names as in row \(first.row)", "another label")
             }
             let names = known.flatMap { all.isSubset(of: $0) ? $0 : nil } ?? all.sorted()
             let values = chosen { label in names.map { label.names!.contains($0) ? Float(1) : 0 } }
@@ -90,6 +90,9 @@ extension LabelTable {
         if case .numbers(let first) = labels[0].label {
             if let bad = labels.first(where: { $0.label.numbers?.count != first.count || first.isEmpty }) {
                 throw fault(bad.row, "a list of \(max(first.count, 1)) numbers", "another label")
+            }
+            if let bad = labels.first(where: { !$0.label.numbers!.allSatisfy { Float($0).isFinite } }) {
+                throw fault(bad.row, "numbers that F32 can hold", "\(bad.label.numbers!)")
             }
             let values = chosen { $0.numbers!.map { Float($0) } }
             return (
@@ -111,7 +114,10 @@ extension LabelTable {
             }
             return (.classes(chosen { Int($0.text!)! }), known)
         }
-        if !areFixed || known == nil, texts.allSatisfy({ Float($0)?.isFinite ?? false }) {
+        if !areFixed || known == nil, texts.allSatisfy({ Float($0) != nil }) {
+            if let bad = texts.firstIndex(where: { !Float($0)!.isFinite }) {
+                throw fault(labels[bad].row, "a number that F32 can hold", texts[bad])
+            }
             return (.values(Matrix(rows: rows.count, columns: 1, storage: chosen { Float($0.text!)! })), nil)
         }
         if areFixed, let known, let bad = texts.firstIndex(where: { !known.contains($0) }) {
@@ -128,7 +134,15 @@ extension LabelTable {
 
 extension LabelValue {
     fileprivate var text: String? { if case .text(let text) = self { text } else { nil } }
-    fileprivate var names: [String]? { if case .names(let names) = self { names } else { nil } }
+    fileprivate var areNames: Bool { if case .names = self { true } else { false } }
+    // An empty list, which was read as one of numbers, is also one of names.
+    fileprivate var names: [String]? {
+        switch self {
+        case .names(let names): names
+        case .numbers(let numbers) where numbers.isEmpty: []
+        default: nil
+        }
+    }
     fileprivate var numbers: [Double]? { if case .numbers(let numbers) = self { numbers } else { nil } }
 }
 

@@ -45,7 +45,9 @@ public struct LabelTable: Sendable {
     public init(path: String, columns: Columns = Columns()) throws {
         self.path = path
         let file = try MappedFile(path: path)
-        var text = String(decoding: file.bytes(0..<file.count), as: UTF8.self)
+        guard var text = String(validating: file.bytes(0..<file.count), as: UTF8.self) else {
+            throw DataError(.table, path, expected: "UTF-8", found: "bytes that are not")
+        }
         if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
         let isJSON = text.first { !$0.isWhitespace } == "{"
         rows = isJSON ? try Self.jsonRows(text, path, columns) : try Self.csvRows(text, path, columns)

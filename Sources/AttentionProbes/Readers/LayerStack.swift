@@ -8,7 +8,11 @@ enum LayerStack {
     /// The files of the layers that were asked for, joined; others are left out.
     static func joined(_ files: [ActivationFile], _ layers: [Int]?) throws(DataError) -> [ActivationFile] {
         let single = files.filter { $0.form != .requestDump }
-        guard let layers, let first = single.first else { return files }
+        guard let layers else {
+            try checkAreOfOneLayer(single)
+            return files
+        }
+        guard let first = single.first else { return files }
         guard single.count == files.count else {
             throw DataError(
                 .layers, first.path, expected: "files of several layers, as in the others",
@@ -44,6 +48,18 @@ enum LayerStack {
         return result
     }
 
+    // Where no layer was asked for, files of several are not taken for more sequences.
+    private static func checkAreOfOneLayer(_ files: [ActivationFile]) throws(DataError) {
+        let named = files.filter { $0.metadata["layer"] != nil }
+        guard let first = named.first, let layer = first.metadata["layer"],
+            let other = named.first(where: { $0.metadata["layer"] != layer })
+        else { return }
+        throw DataError(
+            .layers, other.path, "metadata layer",
+            expected: "\(layer) as in \(first.path), or --layer or --layers to choose",
+            found: other.metadata["layer"] ?? "nothing")
+    }
+
     private static func beside(_ files: [ActivationFile]) throws(DataError) -> ActivationFile {
         let first = files[0]
         for file in files.dropFirst() {
@@ -67,6 +83,7 @@ enum LayerStack {
                 expected: "the type of \(first.path), \(first.batch.tokens.elementType.rawValue)",
                 found: files.map(\.batch.tokens.elementType.rawValue).joined(separator: ", "))
         }
-        return ActivationFile(first, tokens: tokens)
+        let layers = files.compactMap { $0.metadata["layer"] }.joined(separator: ",")
+        return ActivationFile(first, tokens: tokens, layer: layers)
     }
 }

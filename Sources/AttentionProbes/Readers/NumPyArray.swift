@@ -15,9 +15,6 @@ struct NumPyArray {
     /// Where the elements start.
     let start: Int
 
-    /// Bytes of the elements; nil where that is no number, or the type has no size.
-    var byteCount: Int? { Safetensors.elementSizes[type].flatMap { Safetensors.byteCount(shape, $0) } }
-
     /// The longest header that is read, with what stands before it.
     static let longestHeader = 65536
 
@@ -64,7 +61,11 @@ struct NumPyArray {
         // With one row or column both orders are the same.
         if isFortran, shape.count(where: { $0 != 1 }) > 1 { type += " in Fortran order" }
         self.type = type
-        guard let wanted = byteCount, wanted != size - start else { return }
+        guard let elementSize = Safetensors.elementSizes[type] else { return }
+        guard let wanted = Safetensors.byteCount(shape, elementSize) else {
+            throw fault(.tensorBounds, "the bytes of \(type) \(shape)", "\(size - start) bytes")
+        }
+        guard wanted != size - start else { return }
         throw fault(
             wanted > size - start ? .truncated : .tensorBounds, "\(wanted) bytes of \(type) \(shape)",
             "\(size - start)" + (wanted > size - start ? ": the file is cut short" : ""))

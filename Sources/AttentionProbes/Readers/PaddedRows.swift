@@ -11,6 +11,12 @@ extension Safetensors {
         let (count, length) = (shape[0], shape[1])
         let mask = integers(
             try require("attention_mask", types: ["U8", "BOOL", "I32", "I64"], shape: [count, length]))
+        // Without columns any number of rows takes no bytes.
+        guard length > 0 || count == 0 else {
+            throw DataError(
+                .emptySequence, file.path, "tensor attention_mask, row 0",
+                expected: "at least one true token", found: "none")
+        }
         var rows: [Range<Int>] = []
         rows.reserveCapacity(count)
         for row in 0..<count { rows.append(try trueTokens(mask, row * length..<(row + 1) * length, row)) }

@@ -11,6 +11,12 @@ extension Safetensors {
         let (states, type, width) = try states(dimensions: 3)
         let (rows, count) = (states.shape[0], states.shape[1])
         _ = try require("token_ids", types: ["I32", "I64"], shape: [rows])
+        // The bytes that are there bound the numbers only where none is 0.
+        guard rows > 0, count > 0 else {
+            throw DataError(
+                .emptySequence, file.path, "tensor hidden_states",
+                expected: "at least one token and one layer", found: "\(states.shape)")
+        }
         guard let layers = layers ?? (count == 1 ? [0] : nil) else {
             throw DataError(
                 .layers, file.path, "tensor hidden_states",
@@ -19,7 +25,7 @@ extension Safetensors {
         for layer in layers where !(0..<count).contains(layer) {
             throw DataError(
                 .layers, file.path, "tensor hidden_states", expected: "layer \(layer)",
-                found: count == 0 ? "no layers" : "layers 0 to \(count - 1)")
+                found: "layers 0 to \(count - 1)")
         }
         let pieces = layers.map { layer in
             TokenMatrix.Piece(
