@@ -65,6 +65,27 @@ struct TrainingTests {
         #expect(result.history.last!.loss < 0.9 * result.history[0].loss)
     }
 
+    // On one token a sequence, the products for all rows at once are those sequence by sequence.
+    @Test(arguments: [1, 3])
+    func rowsAtOnceAreRowsOneByOne(outputs: Int) throws {
+        let (count, width) = (700, 24)
+        let batch = try RaggedBatch(
+            tokens: TokenMatrix(randomFloats(count * width, seed: 1), columns: width),
+            offsets: Array(0...count))
+        let values = Matrix(rows: count, columns: outputs, storage: randomFloats(count * outputs, seed: 2))
+        let weights = randomFloats(count, seed: 3).map { abs($0) + 0.1 }
+        let data = try ActivationSet([ActivationFile(batch, targets: .values(values))])
+        let architecture = ProbeConfiguration.mean.architecture(width: width, outputs: outputs)
+        let parameters = randomFloats((width + 1) * outputs, seed: 4)
+        let objective = Objective(architecture, data, try data.task(), weights: weights, threads: 2)
+        let together = try objective.gradient(parameters)
+        let oneByOne = try objective.gradient(parameters, over: Array(0..<count))
+        #expect(abs(together.loss - oneByOne.loss) < 1e-6 * oneByOne.loss)
+        #expect(relativeError(together.gradient, oneByOne.gradient) < 1e-5)
+        let alone = Objective(architecture, data, try data.task(), weights: weights, threads: 1)
+        #expect(try alone.gradient(parameters) == together)
+    }
+
     @Test func lossFallsAndPenaltyIsApart() throws {
         let result = try Trainer(.attention(heads: 2), options: options(.lbfgs) { $0.l2 = 0.1 }).fit(
             needleSet(count: 60))

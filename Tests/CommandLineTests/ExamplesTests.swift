@@ -115,7 +115,7 @@ struct ExamplesTests {
     }
 
     @Test func helpHasExamples() throws {
-        for command in ["train", "score", "evaluate", "report", "convert", "inspect"] {
+        for command in ["train", "score", "evaluate", "compare", "report", "convert", "inspect"] {
             let help = try Command.run(command, "--help")
             #expect(help.status == 0 && help.output.contains("attnprobe \(command) "))
             #expect(help.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
