@@ -20,7 +20,7 @@ struct TrainingRecord {
         struct Candidate: Decodable {
             let name: String
             let score, low, high, seconds: Double?
-            let folds: [Double]?
+            let folds: [Double?]?
             let converged, chosen: Bool?
         }
     }
