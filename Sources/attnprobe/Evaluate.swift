@@ -49,7 +49,7 @@ struct Evaluate: ParsableCommand {
         if json {
             try StandardOutput.print(Report(evaluation: evaluation, documents: shown).json())
         } else {
-            let parts = [evaluation.table(probe)] + (shown ?? []).map(\.text)
+            let parts = [evaluation.table(probe, data)] + (shown ?? []).map(\.text)
             try StandardOutput.print(parts.joined(separator: "\n\n"))
         }
     }

@@ -3,9 +3,11 @@ import Foundation
 
 extension Evaluation {
     /// What was judged, its figures in columns, the confusion matrix and the ROC curve, at most 80 wide.
-    func table(_ probe: Probe) -> String {
+    func table(_ probe: Probe, _ data: ActivationSet) -> String {
+        let names = few(data.files.map { URL(fileURLWithPath: $0.path).lastPathComponent.printable })
         var rows: [(name: String, value: String, interval: String)] = [
-            ("probe", probe.configuration.summary, ""), ("task", probe.task.summary, ""),
+            ("probe", probe.configuration.summary, ""), ("trained on", probe.trainingSummary.printable, ""),
+            ("task", probe.task.summary, ""), ("data", names, ""),
             ("sequences", String(sequences), ""), ("tokens", String(tokens), ""),
         ]
         rows += figures.map { figure in
@@ -14,7 +16,12 @@ extension Evaluation {
             }
             return (figure.name, decimal(figure.value), interval ?? "")
         }
-        if let threshold { rows.append(("threshold", decimal(threshold), "")) }
+        if let threshold {
+            let promise = probe.thresholdRule.map {
+                "(false positives at most \(significant($0.falsePositiveRate)), confidence \($0.confidence))"
+            }
+            rows.append(("threshold", decimal(threshold), promise ?? ""))
+        }
         if let entropyRatio {
             for (line, start) in stride(from: 0, to: entropyRatio.count, by: 12).enumerated() {
                 let part = entropyRatio[start..<min(start + 12, entropyRatio.count)]

@@ -168,6 +168,22 @@ struct SelectionTests {
         #expect(try selection.run(data).entries[0].isChosen)
     }
 
+    // roc_auc_score(…, multi_class="ovr", average="macro") and the mean of average_precision_score a
+    // class, of the softmax in float64 (scikit-learn 1.9); ties included.
+    @Test func macroFiguresAreThoseOfScikitLearn() throws {
+        let logits: [Float] = [
+            2, 1, 0, 0.5, 0.5, 0.5, 0, 2, 1, 1, 0, 2, 2, 1, 0, 0, 0, 1, 1, 1, 0, 0.25, 1.5, 1.25, 3, 2.5, 2,
+            0, 1, 0,
+        ]
+        let targets = Targets.classes([0, 1, 1, 2, 0, 2, 0, 1, 2, 0])
+        let task = ProbeTask.multiclass(classes: ["a", "b", "c"])
+        let matrix = Matrix(rows: 10, columns: 3, storage: logits)
+        let area = try #require(SelectionMetric.auroc.value(matrix, targets, task))
+        let precision = try #require(SelectionMetric.averagePrecision.value(matrix, targets, task))
+        #expect(abs(area - 0.8263888888888888) < 1e-12)
+        #expect(abs(precision - 0.7925264550264549) < 1e-12)
+    }
+
     @Test func nearDuplicatesAreFound() throws {
         let data = try needleSet(count: 40)
         #expect(try data.nearDuplicates() == nil)

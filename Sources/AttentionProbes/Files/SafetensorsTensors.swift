@@ -2,15 +2,20 @@
 private import Tensors
 
 extension Safetensors {
+    /// The names of the tensors for a message: the first few of many.
+    var tensorNames: String {
+        let names = tensors.keys.sorted()
+        guard names.count > 12 else { return names.isEmpty ? "no tensors" : names.joined(separator: ", ") }
+        return names.prefix(8).joined(separator: ", ") + ", … (\(names.count) tensors)"
+    }
+
     /// A tensor that must be there, of one of these types and this many dimensions.
     ///
     /// - Throws: `DataError`, naming file and tensor.
     func require(_ name: String, types: [String], dimensions: Int) throws(DataError) -> Tensor {
         guard let tensor = tensors[name] else {
-            let names = tensors.keys.sorted()
             throw DataError(
-                .missingTensor, file.path, expected: "a tensor \(name)",
-                found: names.isEmpty ? "no tensors" : names.joined(separator: ", "))
+                .missingTensor, file.path, expected: "a tensor \(name)", found: tensorNames)
         }
         guard types.contains(tensor.type) else {
             throw DataError(

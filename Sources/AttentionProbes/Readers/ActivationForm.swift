@@ -50,7 +50,7 @@ public enum ActivationForm: Sendable, Equatable {
                     .missingTensor, file.file.path,
                     expected:
                         "attention_mask beside hidden_states of three dimensions (padded), or token_ids (vLLM)",
-                    found: file.tensors.keys.sorted().joined(separator: ", "))
+                    found: file.tensorNames)
             } else {
                 self = .flat(isArchive: false)
             }

@@ -77,5 +77,10 @@ struct TrainingRecord {
     }
 }
 
+extension Probe {
+    /// "train.safetensors, adamw, 30 epochs, 200 sequences": as much of its training as its file tells.
+    public var trainingSummary: String { TrainingRecord(self).summary }
+}
+
 // Some values are for other tools to read.
 private func shortened(_ value: String) -> String { value.count <= 300 ? value : value.prefix(299) + "…" }
