@@ -10,7 +10,8 @@ public struct ComparisonReport: Sendable {
     public init(_ comparison: Comparison, title: String = "Probes compared") throws {
         let content = Content(
             title: title,
-            subtitle: "\(comparison.dataSets.count) sets of data",
+            subtitle: comparison.dataSets.count == 1
+                ? "one set of data" : "\(comparison.dataSets.count) sets of data",
             sets: comparison.dataSets.enumerated().map { ComparedSet($1, number: $0) })
         html = try Page.html(title, template: "comparison", content, data: nil)
     }

@@ -19,7 +19,7 @@ extension Evaluation {
                         brief($0.share, digits: 6),
                     ]
                 }))
-        plot.line([(0, 0), (1, 1)], "guide", "as sure as right")
+        plot.line([(0, 0), (1, 1)], "guide", "perfectly calibrated")
         plot.line(reliability.map { ($0.confidence, $0.share) }, "accent")
         plot.dots(
             reliability.map { ($0.confidence, $0.share) }, "accent",
