@@ -154,3 +154,12 @@ struct CandidateOptions: ParsableArguments {
         }
     }
 }
+
+extension [ProbeKind] {
+    /// Refuses kinds that cannot do a task.
+    func checkFit(_ task: ProbeTask) throws {
+        guard let kind = first(where: \.isClosedForm), !task.isBinary else { return }
+        throw ValidationError(
+            "--kind: expected \(kind.rawValue) only with a binary task, found \(task.name)")
+    }
+}

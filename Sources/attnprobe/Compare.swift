@@ -68,7 +68,9 @@ struct Compare: ParsableCommand {
         }
         let sets = try zip(data, tests).map { (try shared.open([$0]), try shared.open([$1])) }
         let tasks = try sets.map { try $0.0.task() }
-        for task in tasks {
+        for ((training, test), task) in zip(sets, tasks) {
+            try kinds.checkFit(task)
+            try training.checkFits(test, task)
             guard metric?.fits(task) ?? true else {
                 throw ValidationError("--metric: expected a figure of a \(task.name) task")
             }

@@ -30,7 +30,22 @@ struct ProbeChoice {
         selection.seed = shared.seed
         selection.threads = shared.threadCount
 
-        // Bad data are refused in one sentence, before anything is said about them.
+        // What cannot end well is refused in one sentence before anything is trained.
+        guard !isSameFile(outOfFoldPath, out), outOfFoldPath != out else {
+            throw ValidationError("--out-of-fold: expected another file than --out, found \(out)")
+        }
+        try shared.checkOutput(outOfFoldPath, isNoneOf: data.files.map(\.path), option: "out-of-fold")
+        try OutputFile.check(path: outOfFoldPath)
+        try candidates.map(\.configuration.kind).checkFit(task)
+        if let rate = options.falsePositiveRate, case .classes(let labels) = data.targets {
+            do {
+                try ThresholdRule.check(
+                    falsePositiveRate: rate, confidence: options.confidence ?? 0.95,
+                    negatives: labels.count { $0 == 0 })
+            } catch {
+                throw Self.error(error, data)
+            }
+        }
         let folds = try data.folds(selection.folds(for: data), seed: selection.seed).count
         try introduce(data, task, "\(candidates.count) candidates, \(folds) folds")
 
@@ -56,13 +71,16 @@ struct ProbeChoice {
                 data, calibration: options.calibration ?? .platt,
                 falsePositiveRate: options.falsePositiveRate, confidence: options.confidence ?? 0.95)
         } catch let fault as ThresholdRule.Fault {
-            throw DataError(
-                .labels, data.files[0].path, "threshold", expected: fault.expected, found: fault.found)
+            throw Self.error(fault, data)
         }
         let scores = try OutputFile(path: outOfFoldPath)
         try scores.write(result.outOfFoldLines(data, by: probe))
         try scores.commit()
         try probe.write(to: out)
+        result.removeJournal()
+        if task.isBinary, options.calibration != Calibration.Method.none, probe.calibration == nil {
+            shared.note("no calibration: out-of-fold scores do not rise with the labels")
+        }
         try StandardOutput.print(
             json ? Summary(result, probe, out, outOfFoldPath).json() : result.table)
         shared.note("saved \(out): \(result.chosen.name), trained on all sequences")
@@ -73,6 +91,10 @@ struct ProbeChoice {
                     + "at or above it; at most \(significant(rule.bound)) of new ones, with confidence "
                     + "\(rule.confidence)")
         }
+    }
+
+    private static func error(_ fault: ThresholdRule.Fault, _ data: ActivationSet) -> DataError {
+        DataError(.labels, data.files[0].path, "threshold", expected: fault.expected, found: fault.found)
     }
 
     private var outOfFoldPath: String {

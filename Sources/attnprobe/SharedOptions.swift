@@ -44,12 +44,12 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// Refuses to write over what is read.
-    func checkOutput(_ output: String, isNoneOf inputs: [String]) throws {
+    func checkOutput(_ output: String, isNoneOf inputs: [String], option: String = "out") throws {
         // Usually there is no such file yet, and no input needs a look.
         guard let existing = FileIdentity(regularFile: output),
             inputs.contains(where: { FileIdentity(path: $0) == existing })
         else { return }
-        throw ValidationError("--out: \(output) is also an input; choose another file")
+        throw ValidationError("--\(option): \(output) is also an input; choose another file")
     }
 
     /// A line for people, on standard error.

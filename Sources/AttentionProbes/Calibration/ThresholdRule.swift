@@ -3,7 +3,9 @@
 // If new negatives come from the same source, then with the confidence c chosen the share of them above
 // the threshold is at most the upper bound of Clopper and Pearson (1934) for k of n: the p with
 // P(X ≤ k) = 1 - c for X binomial with n and p. k is the largest with a bound within the rate wanted; it
-// depends on n alone, so looking at the scores costs no confidence.
+// depends on n alone, so looking at the scores costs no confidence. It holds for negatives that are drawn
+// independently, which sequences of one group are not, and for the probes of the folds, of which the one
+// trained on everything is taken to be no worse.
 private import Foundation
 
 /// How a threshold was chosen, and what it promises.
@@ -53,6 +55,17 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
         public var description: String { "expected \(expected), found \(found)" }
     }
 
+    /// Checks that so many negatives can promise a rate.
+    ///
+    /// - Throws: `Fault.tooFewNegatives`.
+    public static func check(
+        falsePositiveRate rate: Double, confidence: Double, negatives n: Int
+    ) throws(Fault) {
+        guard n > 0, clopperPearsonUpperBound(0, of: n, confidence: confidence) <= rate else {
+            throw .tooFewNegatives(found: n, needed: Int((log(1 - confidence) / log1p(-rate)).rounded(.up)))
+        }
+    }
+
     /// The lowest threshold that keeps the rate, found on the probabilities of negatives.
     ///
     /// - Precondition: rate and confidence are between 0 and 1.
@@ -62,9 +75,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
     ) throws(Fault) -> (threshold: Double, rule: ThresholdRule) {
         precondition(rate > 0 && rate < 1 && confidence > 0 && confidence < 1)
         let n = negatives.count
-        guard n > 0, clopperPearsonUpperBound(0, of: n, confidence: confidence) <= rate else {
-            throw .tooFewNegatives(found: n, needed: Int((log(1 - confidence) / log1p(-rate)).rounded(.up)))
-        }
+        try check(falsePositiveRate: rate, confidence: confidence, negatives: n)
         var (k, above) = (0, n)
         while above - k > 1 {
             let middle = (k + above) / 2

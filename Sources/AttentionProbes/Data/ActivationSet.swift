@@ -141,6 +141,14 @@ public struct ActivationSet: Sendable {
             groups: groups.map { groups in indices.map { groups[$0] } })
     }
 
+    /// Checks that another set has the same width and labels of a task.
+    ///
+    /// - Throws: `DataError` that names the other's file.
+    public func checkFits(_ other: ActivationSet, _ task: ProbeTask) throws(DataError) {
+        try checkWidth(other)
+        _ = try other.targets(for: task)
+    }
+
     /// Checks that another set has the same width.
     ///
     /// - Throws: `DataError` that names the other's file.

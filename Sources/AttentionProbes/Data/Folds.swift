@@ -26,9 +26,23 @@ extension ActivationSet {
     public func folds(_ count: Int, seed: UInt64) throws(DataError) -> Folds {
         precondition(count > 1, "at least two folds")
         let strata = strata
-        let members = Dictionary(grouping: indices) { groups?[$0] ?? $0 }
-        try checkClasses(strata, members.values, count)
+        try checkClasses(strata, Dictionary(grouping: indices) { groups?[$0] ?? $0 }.values, count)
+        // Where groups of several classes leave a fold without one, another order may not.
+        for attempt in 0..<32 {
+            let folds = assign(count, strata, seed &+ UInt64(attempt) << 32)
+            let isWhole = (0..<count).allSatisfy { fold in
+                Set(folds.heldOut(fold).map { strata[$0] }).count == Set(strata).count
+            }
+            if isWhole { return folds }
+        }
+        throw DataError(
+            .singleClass, files[0].path, "tensor groups",
+            expected: "groups that can be split into \(count) folds with every class in each",
+            found: "none in 32 attempts; fewer folds may do")
+    }
 
+    private func assign(_ count: Int, _ strata: [Int], _ seed: UInt64) -> Folds {
+        let members = Dictionary(grouping: indices) { groups?[$0] ?? $0 }
         var order = members.keys.sorted()
         var generator = SeededGenerator(seed: seed, stream: RandomStream.folds)
         order.shuffle(using: &generator)

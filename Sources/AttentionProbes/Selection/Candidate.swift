@@ -51,7 +51,7 @@ public struct Candidate: Sendable, Equatable {
     /// pooled state a sequence.
     var pooling: Pooling? {
         switch configuration.kind {
-        case .mean, .massMean, .lda, .ema: options.tokenDropoutInUse(configuration.kind) == 0 ? .mean : nil
+        case .mean, .massMean, .lda: options.tokenDropoutInUse(configuration.kind) == 0 ? .mean : nil
         case .last: .last
         case .absmax: options.tokenDropoutInUse(configuration.kind) == 0 ? .absmax : nil
         default: nil

@@ -70,6 +70,12 @@ struct CrossValidation: Sendable {
         }
     }
 
+    /// The trials of every path that has an open one: a path is trained as a whole, so that what comes of
+    /// it does not depend on where an earlier run was interrupted.
+    func wholePaths(_ trials: [Trial], isOpen: (Trial) -> Bool) -> [Trial] {
+        paths(trials).filter { $0.contains(where: isOpen) }.flatMap(\.self)
+    }
+
     // The long trainings first, so that none is left over at the end.
     private func paths(_ trials: [Trial]) -> [[Trial]] {
         var paths: [[Trial]] = []
@@ -107,10 +113,8 @@ struct CrossValidation: Sendable {
                 source.selecting(folds.training(trial.fold)), task: task, start: start,
                 isInterrupted: isInterrupted)
             guard fit.stop != .interrupted else { throw CancellationError() }
-            // A kind that scores tokens one by one needs them, however it was trained.
-            let isPooled = fit.probe.architecture is PooledArchitecture
-            let heldOut = (isPooled ? source : data).selecting(folds.heldOut(trial.fold))
-            result.logits = try fit.probe.scores(heldOut, threads: 1).logits.storage
+            result.logits = try fit.probe.scores(source.selecting(folds.heldOut(trial.fold)), threads: 1)
+                .logits.storage
             result.converged =
                 !(candidate.options.optimizer == .lbfgs && fit.stop == .finished)
                 && (fit.history.last?.loss ?? 0) <= (fit.history.first?.loss ?? 0)

@@ -60,7 +60,7 @@ public struct Selection: Sendable {
     /// - Parameters:
     ///   - task: what to predict; nil reads it off the labels.
     ///   - journal: a file that keeps trainings as they end, so that the same selection goes on where an
-    ///     interrupted one was (at its path with `.partial`, removed at the end); nil for none.
+    ///     interrupted one was (at its path with `.partial`, until `SelectionResult.removeJournal`); nil for none.
     ///   - progress: told after every training, one call at a time.
     ///   - isInterrupted: asked between steps.
     /// - Throws: `DataError` where labels are missing or do not fit, or classes or groups are too small
@@ -74,12 +74,12 @@ public struct Selection: Sendable {
         let targets = try data.targets(for: task)
         let folds = try data.folds(folds(for: data), seed: seed)
         let journal = try SelectionJournal(
-            path: journal, fingerprint: data.fingerprint(folds, seed: seed))
+            path: journal, fingerprint: data.fingerprint(folds, task, seed: seed))
         let validation = try CrossValidation(
             data, task, folds, candidates, seed: seed, threads: threads)
         let counter = TrialCounter(kept: journal.kept, progress)
         func run(_ trials: [Trial]) throws {
-            let open = trials.filter { journal[key($0)] == nil }
+            let open = validation.wholePaths(trials) { journal[key($0)] == nil }
             counter.expect(open.count)
             try validation.run(open, isInterrupted: isInterrupted) { trial, result in
                 try journal.add(key(trial), result)
@@ -105,6 +105,8 @@ public struct Selection: Sendable {
                 found: entries[0].failure ?? "no figure on any fold")
         }
         func choice() -> Int {
+            // An average may have failed where its first seed had not.
+            let ranked = ranked.filter { entries[$0].score != nil }
             let best = ranked.max { (entries[$0].score!, -$0) < (entries[$1].score!, -$1) }!
             guard prefersEarlier else { return best }
             return ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }!
@@ -131,17 +133,16 @@ public struct Selection: Sendable {
         let own = candidates[chosen]
         let probes = try Parallel.map(count: replicates, threads: threads) { replicate in
             let fit = try Trainer(
-                own.configuration, options: own.options(seed: seed, replicate, threads: 1)
+                own.configuration,
+                options: own.options(seed: seed, replicate, threads: max(1, threads / replicates))
             ).fit(data, task: task, isInterrupted: isInterrupted)
             guard fit.stop != .interrupted else { throw CancellationError() }
             counter.count(own.name)
             return fit.probe
         }
-        let result = SelectionResult(
+        return SelectionResult(
             probe: probes.count > 1 ? .average(probes) : probes[0], entries: entries,
-            metric: metric ?? .suited(to: task), folds: folds)
-        journal.finish()
-        return result
+            metric: metric ?? .suited(to: task), folds: folds, journal: journal)
     }
 
     /// How many folds a set is cut into.

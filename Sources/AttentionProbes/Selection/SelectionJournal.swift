@@ -62,8 +62,8 @@ final class SelectionJournal: Sendable {
         }
     }
 
-    /// Removes the file: everything that it held has come to its end.
-    func finish() { state.withLock { $0.file?.keepNothing() } }
+    /// Removes the file: what it held is not needed any more.
+    func remove() { state.withLock { $0.file?.keepNothing() } }
 
     private static func line(_ value: some Encodable) throws -> [UInt8] {
         try Array(JSONEncoder().encode(value)) + [UInt8(ascii: "\n")]
@@ -71,11 +71,12 @@ final class SelectionJournal: Sendable {
 }
 
 extension ActivationSet {
-    /// A number for the sequences, their labels and some of their hidden states (FNV-1a).
-    func fingerprint(_ folds: Folds, seed: UInt64) -> String {
+    /// A number for the task, the sequences, their labels and some of their hidden states (FNV-1a).
+    func fingerprint(_ folds: Folds, _ task: ProbeTask, seed: UInt64) -> String {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01B3 }
         add(seed)
+        for byte in "\(task)".utf8 { add(UInt64(byte)) }
         for number in [count, width, tokenCount, folds.count] + folds.assignment { add(UInt64(number)) }
         for index in indices {
             add(UInt64(length(index)))
@@ -84,11 +85,14 @@ extension ActivationSet {
             case .values(let values): for value in values { add(UInt64(value.bitPattern)) }
             case nil: break
             }
+            for byte in id(index).utf8 { add(UInt64(byte)) }
             if let weights { add(UInt64(weights[index].bitPattern)) }
         }
         var scratch: [Float] = []
         for index in stride(from: 0, to: count, by: max(1, count / 64)) {
-            self[index].withTokens(0..<1, scratch: &scratch) { token in
+            // The last: the first of many models is the same in every text.
+            let last = self[index].count - 1
+            self[index].withTokens(last..<last + 1, scratch: &scratch) { token in
                 for d in token.indices { add(UInt64(token[d].bitPattern)) }
             }
         }

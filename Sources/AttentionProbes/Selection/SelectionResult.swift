@@ -85,6 +85,11 @@ public struct SelectionResult: Sendable {
     /// The fold of each sequence.
     public let folds: Folds
 
+    let journal: SelectionJournal
+
+    /// Removes the file that keeps trainings: call it when the probe is where it should be.
+    public func removeJournal() { journal.remove() }
+
     /// The chosen candidate.
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }
 

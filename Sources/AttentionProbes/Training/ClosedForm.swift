@@ -34,7 +34,15 @@ struct ClosedForm {
             for index in data.indices {
                 for d in 0..<width { centred[index, d] -= Float(means[labels[index]][d]) }
             }
-            w = try solveSymmetric(shrunkCovariance(centred), order: width, w, columns: 1)
+            let covariance = shrunkCovariance(centred)
+            guard covariance.allSatisfy(\.isFinite) else { throw data.nonFiniteError() }
+            do {
+                w = try solveSymmetric(covariance, order: width, w, columns: 1)
+            } catch {
+                throw DataError(
+                    .overflow, data.files[0].path, expected: "states with a covariance that can be inverted",
+                    found: "a singular one, of \(data.count) sequences and \(width) dimensions")
+            }
             let positive = labels.reduce(0, +)
             b = log(Double(positive) / Double(labels.count - positive))
         }

@@ -72,7 +72,8 @@ public struct Trainer: Sendable {
         }
         let architecture = configuration.trained.architecture(width: data.width, outputs: task.outputs)
         let isPooledOnce = options.optimizer == .lbfgs || options.tokenDropout == 0
-        if let linear = architecture as? PooledArchitecture, isPooledOnce {
+        // What scores tokens one by one, as ema, keeps the scale of tokens: 0.74 → 0.85 AUROC on full.
+        if let linear = architecture as? PooledArchitecture, isPooledOnce, configuration.kind != .ema {
             // Dimensions are then those of the pooled states, and so is their standard deviation.
             training = try training.pooled(linear.pooling, threads: options.threads)
             heldOut = try heldOut?.pooled(linear.pooling, threads: options.threads)
