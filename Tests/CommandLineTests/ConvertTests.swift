@@ -30,8 +30,8 @@ struct ConvertTests {
         #expect(files.last?["path"] as? String == folder(last))
         #expect(try Command.run("score", probe, folder("shards")).output == expected)
         #expect(
-            try Command.run("evaluate", probe, folder("shards")).output
-                == Command.run("evaluate", probe, example).output)
+            try Command.run("evaluate", probe, folder("shards"), "--json").output
+                == Command.run("evaluate", probe, example, "--json").output)
         // Nothing is written among other files, nor over an input.
         let again = try Command.run("convert", example, "--out", folder("shards"), "--shard-size", "1MB")
         #expect(again.status == 64 && again.error.contains("holds \(files.count) files already"))
