@@ -34,8 +34,8 @@ private import Synchronization
 // Buffers of one size for small files, used again and again: fresh memory has to be zeroed page by page
 // by the system, which takes as long as reading the file.
 private enum BufferPool {
-    static let size = 256 << 10
-    private static let mostFree = 128
+    static let size = MappedFile.smallFile
+    private static let mostFree = 4 * Parallel.availableThreads
     private static let free = Mutex<[UInt]>([])
 
     static func take() -> UnsafeMutableRawPointer {
@@ -93,12 +93,13 @@ final class OnDemandBytes: Sendable {
     fileprivate func forget() { state.withLock { $0.whole = nil } }
 }
 
-/// What was fetched last, up to a bound; the last stays in any case.
+/// What was fetched last, up to a bound; what the threads are at stays in any case.
 final class Kept: Sendable {
-    /// Small files: large beside what the threads work on at a time, small beside a machine.
-    static let files = Kept(most: 8 << 20)
+    /// Small files. Few, so that the buffers that go round stay in the second-level cache: with 8 MB
+    /// copying a file out of the system's memory takes twice as long.
+    static let files = Kept(most: 1 << 20, fewest: 2 * Parallel.availableThreads)
     /// Archives, which take longer to read again.
-    static let archives = Kept(most: 256 << 20)
+    static let archives = Kept(most: 256 << 20, fewest: 1)
 
     private struct Queue {
         var entries: [(owner: OnDemandBytes, count: Int)] = []
@@ -107,15 +108,20 @@ final class Kept: Sendable {
     }
     private let queue = Mutex(Queue())
     private let most: Int
+    private let fewest: Int
 
-    private init(most: Int) { self.most = most }
+    // Bytes, and how many stay though they have more.
+    private init(most: Int, fewest: Int) {
+        self.most = most
+        self.fewest = fewest
+    }
 
     func add(_ owner: OnDemandBytes, _ count: Int) {
         let dropped = queue.withLock { queue -> [OnDemandBytes] in
             queue.entries.append((owner, count))
             queue.bytes += count
             var dropped: [OnDemandBytes] = []
-            while queue.bytes > most, queue.first < queue.entries.count - 1 {
+            while queue.bytes > most, queue.entries.count - queue.first > fewest {
                 let entry = queue.entries[queue.first]
                 queue.first += 1
                 queue.bytes -= entry.count

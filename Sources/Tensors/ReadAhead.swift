@@ -31,7 +31,10 @@ public final class ReadAhead: Sendable {
     /// Starts reading; nothing happens where there is less to read than is worth a thread.
     public init(_ parts: [Part]) {
         let parts = Self.joined(parts)
-        guard parts.reduce(0, { $0 + $1.bytes.count }) > Self.pieceSize else { return }
+        // Small files are read when they are looked at.
+        guard parts.contains(where: \.file.isMapped),
+            parts.reduce(0, { $0 + $1.bytes.count }) > Self.pieceSize
+        else { return }
         Thread.detachNewThread { [state] in Self.read(parts, state) }
     }
 

@@ -105,7 +105,7 @@ private struct PlainScanner {
     init(bytes: [UInt8]) { self.bytes = bytes }
 
     private mutating func skipSpace() {
-        while index < bytes.count, [0x20, 0x0A, 0x0D, 0x09].contains(bytes[index]) { index += 1 }
+        while index < bytes.count, bytes[index] <= 0x20, " \n\r\t".utf8.contains(bytes[index]) { index += 1 }
     }
 
     var isAtEnd: Bool {

@@ -31,7 +31,7 @@ extension Safetensors {
 
 /// A path's last part without its ending: "runs/cmpl-7.safetensors" is "cmpl-7".
 func fileStem(_ path: String) -> String {
-    let name = path.split(separator: "/").last ?? ""
+    let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
     guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return String(name) }
     return String(name[..<dot])
 }
