@@ -32,7 +32,7 @@ struct CandidateOptions: ParsableArguments {
     var optimizer: CommaList<TrainingOptions.Optimizer>?
     @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
-    @Option(help: "Sequences of a minibatch (adamw). (default: 32)")
+    @Option(help: "Sequences of a minibatch (adamw). (default: 32, fewer below 800 sequences)")
     var batchSize: Int?
     @Option(
         name: [.customLong("learning-rate"), .customLong("lr")],

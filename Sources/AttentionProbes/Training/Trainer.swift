@@ -180,7 +180,7 @@ public struct Trainer: Sendable {
         ]
         if options.optimizer == .adamw {
             record["learning_rate"] = String(options.learningRate)
-            record["batch_size"] = String(options.batchSize)
+            record["batch_size"] = String(options.batchSize(for: training.count))
             record["token_dropout"] = String(options.tokenDropout)
         }
         record["loss_curve"] = Self.lossCurve(run.history)

@@ -21,8 +21,8 @@ public struct TrainingOptions: Sendable, Equatable {
     public var optimizer: Optimizer
     /// Passes over the training sequences for AdamW, iterations for L-BFGS.
     public var epochs: Int
-    /// Sequences of a minibatch (AdamW).
-    public var batchSize: Int
+    /// Sequences of a minibatch (AdamW), at least 1; nil for as many as suit the data (`batchSize(for:)`).
+    public var batchSize: Int?
     /// The highest learning rate (AdamW).
     public var learningRate: Float
     /// λ: L-BFGS minimises loss + λ/2·Σw², AdamW decays weights by λ times the learning rate a
@@ -51,7 +51,6 @@ public struct TrainingOptions: Sendable, Equatable {
     public init(_ optimizer: Optimizer = .adamw) {
         self.optimizer = optimizer
         epochs = optimizer == .adamw ? 30 : 200
-        batchSize = 32
         learningRate = 3e-3
         l2 = 1e-2
         tokenDropout = 0.5
@@ -62,6 +61,11 @@ public struct TrainingOptions: Sendable, Equatable {
         seed = 0
         threads = .max
     }
+
+    /// Sequences of a minibatch of so many training sequences: 32, of small sets fewer, down to 4, so that
+    /// a pass has about 25 steps. With 32 of 200 documents training ended before the probe was good: on
+    /// eight samples of 200 of 1000 documents, 8 gave an AUROC of 0.945 on others where 32 gave 0.939.
+    public func batchSize(for count: Int) -> Int { batchSize ?? min(32, max(4, count / 25)) }
 
     /// The defaults for a kind of probe and a task. Probes on pooled scores of tokens learn at 0.01:
     /// a maximum moves few tokens a step, and at the rate of attention probes 30 epochs are too few. With layers

@@ -75,7 +75,7 @@ struct TrainingRun {
         var optimizer = AdamW(tensors, weightDecay: options.l2)
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.order)
         var order = Array(objective.training.data.indices)
-        let batches = (order.count - 1) / options.batchSize + 1
+        let batches = (order.count - 1) / options.batchSize(for: order.count) + 1
         for epoch in 1...options.epochs {
             order.shuffle(using: &generator)
             let tokens = tokenDropout(epoch)
