@@ -157,6 +157,9 @@ struct CandidateOptions: ParsableArguments {
             throw ValidationError("--\(name): expected it only with --optimizer adamw")
         }
         try check(
+            classWeight == .none ? nil : classWeight, "class-weight", { $0 != .massMean },
+            "a kind for which the sizes of classes count, not mass-mean")
+        try check(
             tokenDropout, "token-dropout", { !$0.isClosedForm && $0 != .last },
             "a kind that reads several tokens, not last")
     }

@@ -116,6 +116,7 @@ struct SelectTests {
             64, "--epochs: expected it only with a kind",
             ["--select", "--kind", "mass-mean,lda", "--epochs", "9"]
         ),
+        (64, "--class-weight: expected it only", ["--kind", "mass-mean", "--class-weight", "balanced"]),
         (64, "--no-standardize: expected it only with a kind", ["--kind", "mass-mean", "--no-standardize"]),
         (
             64, "--patience: expected it only with a kind",

@@ -28,6 +28,7 @@ final class SelectionJournal: Sendable {
         var file: OutputFile?
     }
     private let state: Mutex<State>
+    private let keptBytes: Int
     /// Trials that an earlier run had left.
     let kept: Int
 
@@ -35,7 +36,7 @@ final class SelectionJournal: Sendable {
     /// - Throws: `SystemError` where the file cannot be written, or another run is writing it;
     ///   `DataError` where it is of another selection.
     init(path: String?, fingerprint: Fingerprint) throws {
-        var state = State()
+        var (state, bytes) = (State(), 0)
         if let path {
             let content =
                 (try? Data(contentsOf: URL(fileURLWithPath: OutputFile.partialPath(path)))) ?? Data()
@@ -43,7 +44,6 @@ final class SelectionJournal: Sendable {
             let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
                 .dropLast()
             let decoder = JSONDecoder()
-            var bytes = 0
             if !content.isEmpty {
                 try Self.check(
                     lines.first.flatMap { try? decoder.decode(Fingerprint.self, from: $0) }, fingerprint, path
@@ -61,6 +61,7 @@ final class SelectionJournal: Sendable {
         }
         state.unused = Set(state.results.keys)
         kept = state.results.count
+        keptBytes = bytes
         self.state = Mutex(state)
     }
 
@@ -97,13 +98,20 @@ final class SelectionJournal: Sendable {
         }
     }
 
-    /// Removes the file, if nothing is in it but what this selection has used: it is not needed any more.
+    /// Removes the file, as it is not needed any more; where an earlier run left trials that were of no
+    /// use to this one, only what this one has added.
     ///
-    /// - Returns: how many trials an earlier run left that are of no use to this one.
+    /// - Returns: how many of those there are.
     @discardableResult func remove() -> Int {
         state.withLock { state in
-            if state.unused.isEmpty { state.file?.keepNothing() }
-            return state.file == nil ? 0 : state.unused.count
+            guard let path = state.file?.path, !state.unused.isEmpty else {
+                state.file?.keepNothing()
+                return 0
+            }
+            // Closed first: its lock is in the way.
+            state.file = nil
+            state.file = try? OutputFile(path: path, resumingAt: keptBytes)
+            return state.unused.count
         }
     }
 

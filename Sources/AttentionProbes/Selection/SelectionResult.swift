@@ -91,10 +91,10 @@ public struct SelectionResult: Sendable {
 
     let journal: SelectionJournal
 
-    /// Removes the file that keeps trainings: call it when the probe is where it should be. Where it
-    /// has trainings of candidates that were not among these, it stays.
+    /// Removes the file that keeps trainings: call it when the probe is where it should be. Where an
+    /// earlier run left trainings that were of no use to this one, it stays as that left it.
     ///
-    /// - Returns: how many those are.
+    /// - Returns: how many of those there are.
     @discardableResult public func removeJournal() -> Int { journal.remove() }
 
     /// The chosen candidate.
