@@ -120,8 +120,9 @@ struct CandidateOptions: ParsableArguments {
         try check(decay.map { $0 > 0 && $0 <= 1 } ?? true, "decay", "a number above 0, at most 1")
     }
 
-    /// Refuses options that none of the kinds has.
-    func checkUse(by kinds: [ProbeKind]) throws {
+    /// Refuses options that none of the candidates has.
+    func checkUse(by candidates: [Candidate]) throws {
+        let kinds = candidates.map(\.configuration.kind)
         func check(_ option: Any?, _ name: String, _ where_: (ProbeKind) -> Bool, _ names: String) throws {
             guard option == nil || kinds.contains(where: where_) else {
                 throw ValidationError("--\(name): expected it only with \(names)")
@@ -136,9 +137,15 @@ struct CandidateOptions: ParsableArguments {
         try check(decay, "decay", { $0 == .ema }, "--kind ema")
         try check(hidden, "hidden", { $0 == .attention }, "--kind attention")
         try check(attention, "attention", { $0 == .attention }, "--kind attention")
-        if let optimizer, kinds.allSatisfy(\.isClosedForm) {
-            throw ValidationError(
-                "--optimizer: expected none for --kind \(kinds[0].rawValue), found \(optimizer.values[0])")
+        let options: [(Any?, String)] = [
+            (optimizer, "optimizer"), (epochs, "epochs"), (batchSize, "batch-size"),
+            (learningRate, "learning-rate"), (l2, "l2"), (tokenDropout, "token-dropout"),
+            (noStandardize ? true : nil, "no-standardize"),
+        ]
+        for (option, name) in options {
+            try check(
+                option, name, { !$0.isClosedForm },
+                "a kind that an optimiser trains, not mass-mean and lda, which are fitted in one step")
         }
         let trained = kinds.filter { !$0.isClosedForm }
         let isAdamW =
@@ -149,8 +156,22 @@ struct CandidateOptions: ParsableArguments {
         ] where option != nil && !isAdamW {
             throw ValidationError("--\(name): expected it only with --optimizer adamw")
         }
-        if tokenDropout != nil, kinds == [.last] {
-            throw ValidationError("--token-dropout: expected no --kind last")
+        try check(
+            classWeight == .none ? nil : classWeight, "class-weight", { $0 != .massMean },
+            "a kind for which the sizes of classes count, not mass-mean")
+        try check(
+            tokenDropout, "token-dropout", { !$0.isClosedForm && $0 != .last },
+            "a kind that reads several tokens, not last")
+    }
+
+    /// Refuses class weights where nothing has a class.
+    func checkFit(_ task: ProbeTask) throws {
+        guard classWeight == .balanced else { return }
+        switch task {
+        case .binary, .multiclass: return
+        case .multilabel, .regression:
+            throw ValidationError(
+                "--class-weight: expected it only with a binary or multiclass task, found \(task.name)")
         }
     }
 }

@@ -55,7 +55,7 @@ struct ProbeChoice {
         do {
             result = try withExtendedLifetime(interrupt) {
                 try selection.run(
-                    data, task: task, journal: out + ".selection",
+                    data, task: task, journal: journal,
                     progress: { report in line.show(progress(report, line.elapsed)) },
                     isInterrupted: { [flag = interrupt.flag] in flag.isSet })
             }
@@ -77,7 +77,7 @@ struct ProbeChoice {
         try scores.write(result.outOfFoldLines(data, by: probe))
         try scores.commit()
         try probe.write(to: out)
-        result.removeJournal()
+        let left = result.removeJournal()
         if task.isBinary, options.calibration != Calibration.Method.none, probe.calibration == nil {
             shared.note("no calibration: out-of-fold scores do not rise with the labels")
         }
@@ -85,6 +85,11 @@ struct ProbeChoice {
             json ? Summary(result, probe, out, outOfFoldPath).json() : result.table)
         shared.note("saved \(out): \(result.chosen.name), trained on all sequences")
         shared.note("saved \(outOfFoldPath): scores of every sequence by probes that did not see its fold")
+        if left > 0 {
+            shared.note(
+                "kept \(OutputFile.partialPath(journal)): \(left) trainings of an interrupted selection that "
+                    + "were of no use here; its own command goes on from there")
+        }
         if let rule = probe.thresholdRule {
             shared.note(
                 "threshold \(significant(probe.threshold)): \(rule.falsePositives) of \(rule.negatives) negatives "
@@ -96,6 +101,8 @@ struct ProbeChoice {
     private static func error(_ fault: ThresholdRule.Fault, _ data: ActivationSet) -> DataError {
         DataError(.labels, data.files[0].path, "threshold", expected: fault.expected, found: fault.found)
     }
+
+    private var journal: String { out + ".selection" }
 
     private var outOfFoldPath: String {
         if let path = options.outOfFold { return path }

@@ -56,10 +56,21 @@ struct SelectionOptions: ParsableArguments {
     func grouped(_ data: ActivationSet) throws -> ActivationSet {
         guard let group else { return data }
         if data.hasTensor(group) { return try data.grouped(byTensor: group) }
+        let tensors = data.integerTensors.isEmpty ? "none" : data.integerTensors.joined(separator: ", ")
         guard let pattern = try? Regex(group) else {
             throw ValidationError(
-                "--group: expected a tensor of the data or a regular expression, found \(group)")
+                "--group: expected a tensor with a number a sequence (there are: \(tensors)) or a regular "
+                    + "expression, found \(group)")
         }
-        return try data.grouped(byID: pattern)
+        do {
+            return try data.grouped(byID: pattern)
+        } catch {
+            throw DataError(
+                error.rule, error.path, error.place,
+                expected:
+                    "--group to name a tensor with a number a sequence (there are: \(tensors)), or to be a "
+                    + "regular expression that matches every id, as '^(.*)-[0-9]+$'",
+                found: "\(group), which does not match the id \(error.found)")
+        }
     }
 }

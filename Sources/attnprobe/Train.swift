@@ -55,24 +55,13 @@ struct Train: ParsableCommand {
         for (name, count) in choices.listed where !selection.select {
             try check(count == 1, name, "one value without --select, found \(count)")
         }
-        try choices.checkUse(by: kinds.isEmpty ? ProbeKind.allCases : kinds)
         try check(
             validationFraction.map { (0..<1).contains($0) } ?? true, "validation-fraction",
             "a number from 0 to below 1")
         try check(patience ?? 1 > 0, "patience", "at least 1")
         try check((1...1000).contains(average ?? 1), "average", "a number from 1 to 1000")
-        let configurations = choices.candidates(for: .binary(classes: ["0", "1"]), kinds: kinds)
-            .map(\.configuration)
-        if !selection.select {
-            try check(
-                average ?? 1 == 1 || configurations[0].canBeAveraged, "average",
-                "it only with attention without a hidden layer, multimax or rolling-attention")
-        }
-        for configuration in configurations where configuration.canBeAveraged {
-            try check(
-                (average ?? (selection.select ? 4 : 1)) * configuration.heads <= 4096, "average",
-                "at most 4096 heads altogether")
-        }
+        // The default grid is that of the task; `run` knows it.
+        try checkUse(by: choices.candidates(for: .binary(classes: ["0", "1"]), kinds: kinds))
         try check(
             validation.isEmpty || validationFraction == nil, "validation",
             "it or --validation-fraction, not both")
@@ -80,6 +69,25 @@ struct Train: ParsableCommand {
         try check(!holdsOut || !selection.select, "validation", "none with --select, which has folds")
         try check(
             patience == nil || holdsOut, "patience", "it only with --validation or --validation-fraction")
+        try check(
+            patience == nil || !kinds.allSatisfy(\.isClosedForm), "patience",
+            "it only with a kind that an optimiser trains, not mass-mean and lda, which are fitted in one step"
+        )
+    }
+
+    // Refuses options that none of the candidates has, and averages of too many heads.
+    private func checkUse(by candidates: [Candidate]) throws {
+        try choices.checkUse(by: candidates)
+        let averaged = candidates.map(\.configuration).filter(\.canBeAveraged)
+        guard average ?? 1 == 1 || !averaged.isEmpty else {
+            throw ValidationError(
+                "--average: expected it only with --kind attention without --hidden, multimax or "
+                    + "rolling-attention")
+        }
+        let count = average ?? (selection.select ? 4 : 1)
+        guard averaged.allSatisfy({ count * $0.heads <= 4096 }) else {
+            throw ValidationError("--average: expected at most 4096 heads altogether")
+        }
     }
 
     func run() throws {
@@ -90,6 +98,8 @@ struct Train: ParsableCommand {
         try OutputFile.check(path: out)
         let task = try training.task(named: task?.rawValue)
         let candidates = choices.candidates(for: task, kinds: kinds)
+        try checkUse(by: candidates)
+        try choices.checkFit(task)
         if selection.select {
             try ProbeChoice(
                 options: selection, shared: shared, out: out, average: average ?? 4,

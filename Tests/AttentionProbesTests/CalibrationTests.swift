@@ -20,6 +20,29 @@ struct CalibrationTests {
         #expect(abs(calibration(2) - Float(1 / (1 + exp(-2 * slope - intercept)))) < 1e-7)
     }
 
+    @Test func weightsAreThoseOfScikitLearn() throws {
+        let weights: [Float] = [1, 2, 0.5, 3, 0.25, 1.5, 1, 4, 0.75, 2, 1, 0.5]
+        let platt = Calibration(.platt, logits: logits, isPositive: isPositive, weights: weights)
+        guard case .platt(let slope, let intercept) = platt else {
+            Issue.record("\(String(describing: platt))")
+            return
+        }
+        // Of _SigmoidCalibration with sample_weight, as above.
+        #expect(abs(slope - 0.6901849265915987) < 1e-6)
+        #expect(abs(intercept - -1.1626726986040254) < 1e-6)
+        // IsotonicRegression with sample_weight
+        let isotonic = Calibration(.isotonic, logits: logits, isPositive: isPositive, weights: weights)
+        guard case .isotonic(let knots, let values) = isotonic else {
+            Issue.record("\(String(describing: isotonic))")
+            return
+        }
+        #expect(knots == [-3, -1.5, -0.5, 0, 1, 2, 6])
+        let expected = [
+            0, 0.09090909090909091, 0.09090909090909091, 0.18518518518518517, 0.18518518518518517, 1, 1,
+        ]
+        for (value, expected) in zip(values, expected) { #expect(abs(value - expected) < 1e-12) }
+    }
+
     @Test func plattOfSeparableScoresIsFinite() throws {
         let calibration = try #require(
             Calibration(.platt, logits: [-900, -800, 800, 900], isPositive: [false, false, true, true]))

@@ -21,8 +21,9 @@ struct ClosedFormTests {
         #expect(probe.parameters == [3, 0, -4.5])
     }
 
-    // scikit-learn's formula for the pooled covariance, the shrinkage by its definition, in doubles.
-    @Test func shrunkCovariance() throws {
+    // scikit-learn's formula for the pooled covariance, the shrinkage by its definition, in doubles; with
+    // weights that of numpy.cov(aweights:), whatever their scale.
+    @Test(arguments: [false, true]) func shrunkCovariance(isWeighted: Bool) throws {
         let (count, width) = (30, 4)
         var values = randomFloats(count * width, seed: 5)
         for n in 0..<count { values[n * width + 1] += 0.8 * values[n * width] }
@@ -30,17 +31,26 @@ struct ClosedFormTests {
             let mean = (0..<count).reduce(Float(0)) { $0 + values[$1 * width + d] } / Float(count)
             for n in 0..<count { values[n * width + d] -= mean }
         }
-        let found = ClosedForm(kind: .lda).shrunkCovariance(
-            Matrix(rows: count, columns: width, storage: values))
+        let weights = (0..<count).map { isWeighted ? Double($0 % 4) + 0.5 : 1 }
+        let matrix = Matrix(rows: count, columns: width, storage: values)
+        let found = ClosedForm(kind: .lda).shrunkCovariance(matrix, weights: weights)
+        let scaled = ClosedForm(kind: .lda).shrunkCovariance(matrix, weights: weights.map { 4 * $0 })
+        for (a, b) in zip(found, scaled) { #expect(abs(a - b) < 1e-6) }
         func c(_ n: Int, _ d: Int) -> Double { Double(values[n * width + d]) }
-        let n = Double(count)
+        let n = weights.reduce(0, +)
+        let r = weights.reduce(0) { $0 + $1 * $1 } / n
         var (s, variances, total) = ([[Double]](), 0.0, 0.0)
         for i in 0..<width {
-            s.append((0..<width).map { j in (0..<count).reduce(0) { $0 + c($1, i) * c($1, j) } / (n - 1) })
+            s.append(
+                (0..<width).map { j in
+                    (0..<count).reduce(0) { $0 + weights[$1] * c($1, i) * c($1, j) } / (n - r)
+                })
             for j in 0..<width where j != i {
-                let mean = s[i][j] * (n - 1) / n
-                variances +=
-                    (0..<count).reduce(0) { $0 + pow(c($1, i) * c($1, j) - mean, 2) } * n / pow(n - 1, 3)
+                let mean = s[i][j] * (n - r) / n
+                let squares = (0..<count).reduce(0) {
+                    $0 + weights[$1] * pow(c($1, i) * c($1, j) - mean, 2)
+                }
+                variances += squares * r * n / pow(n - r, 3)
                 total += s[i][j] * s[i][j]
             }
         }
@@ -51,6 +61,53 @@ struct ClosedFormTests {
                 let expected = i == j ? s[i][j] : (1 - shrinkage) * s[i][j]
                 #expect(abs(found[i * width + j] - expected) < 1e-5)
             }
+        }
+    }
+
+    // Means, sizes of classes and, but for the factor of what they are worth, covariances are those of the
+    // sequences repeated.
+    @Test func weightsCountLikeRepetitions() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 3, count: 20), width: 4, seed: 5)
+        let labels = (0..<20).map { $0 % 3 == 0 ? 1 : 0 }
+        func set(_ weights: [Float]?) throws -> ActivationSet {
+            try ActivationSet([ActivationFile(batch, targets: .classes(labels), weights: weights)])
+        }
+        let weighted = try set((0..<20).map { $0 % 4 == 0 ? 3 : 1 })
+        let often = (0..<20).filter { $0 % 4 == 0 }
+        let repeated = try set(nil).selecting(Array(0..<20) + often + often)
+        let trainer = Trainer(ProbeConfiguration(.massMean))
+        let (a, b) = (try trainer.fit(weighted).probe, try trainer.fit(repeated).probe)
+        for (a, b) in zip(a.parameters, b.parameters) { #expect(abs(a - b) < 1e-5) }
+        let plain = try trainer.fit(set(nil)).probe
+        #expect(abs(a.parameters[0] - plain.parameters[0]) > 1e-3)
+
+        let fit = ClosedForm(kind: .lda)
+        let states = randomFloats(20 * 4, seed: 8)
+        let rows = Array(0..<20) + often + often
+        let copies = rows.flatMap { states[$0 * 4..<($0 + 1) * 4] }
+        let one = fit.shrunkCovariance(
+            Matrix(rows: 20, columns: 4, storage: states), weights: (0..<20).map { $0 % 4 == 0 ? 3 : 1 })
+        let other = fit.shrunkCovariance(
+            Matrix(rows: 30, columns: 4, storage: copies), weights: Array(repeating: 1, count: 30))
+        // Σw = 30 and Σw² = 60: worth 15 sequences.
+        for d in 0..<4 {
+            let (a, b) = (one[d * 5] * 28, other[d * 5] * 29)
+            #expect(abs(a - b) < 1e-3)
+        }
+    }
+
+    // The mean outputs of the classes are ±the same, moved by log(N₊/N₋).
+    @Test func classWeightsSetThePrior() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 2, count: 20), width: 3, seed: 6)
+        let labels = (0..<20).map { $0 < 14 ? 0 : 1 }
+        let data = try ActivationSet([ActivationFile(batch, targets: .classes(labels))])
+        for (classWeight, prior) in [(ClassWeight.none, log(6.0 / 14)), (.balanced, 0)] {
+            var options = TrainingOptions()
+            options.classWeight = classWeight
+            let probe = try Trainer(ProbeConfiguration(.lda), options: options).fit(data).probe
+            let outputs = try probe.scores(data).logits.storage.map(Double.init)
+            let means = outputs[..<14].reduce(0, +) / 14 + outputs[14...].reduce(0, +) / 6
+            #expect(abs(means - 2 * prior) < 1e-4)
         }
     }
 

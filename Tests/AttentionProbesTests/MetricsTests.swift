@@ -22,6 +22,15 @@ struct MetricsTests {
         #expect(abs(try #require(curve.recall(atFalsePositiveRate: 0.5)) - 0.4782608695652174) < 1e-12)
     }
 
+    // With sample_weight.
+    @Test func rankingWithTiesAndWeights() throws {
+        let weights = labels.indices.map { [1, 0.5, 2, 0.25, 3][$0 % 5] as Float }
+        let curve = RankingCurve(scores: scores, isPositive: labels.map { $0 == 1 }, weights: weights)
+        #expect(abs(try #require(curve.auroc) - 0.6235576923076923) < 1e-12)
+        #expect(abs(try #require(curve.averagePrecision) - 0.8801391309453599) < 1e-12)
+        #expect(abs(try #require(curve.recall(atFalsePositiveRate: 0.5)) - 0.5307692307692308) < 1e-12)
+    }
+
     @Test func rankingOfOneClass() {
         let curve = RankingCurve(scores: [1, 2], isPositive: [true, true])
         #expect(
@@ -44,6 +53,8 @@ struct MetricsTests {
         #expect(abs(try #require(r2Score(predictions, targets)) - 0.8475609756097561) < 1e-12)
         #expect(meanSquaredError(predictions, targets) == 0.390625)
         #expect(r2Score([1, 2], [3, 3]) == nil)
+        let weighted = try #require(r2Score(predictions, targets, weights: [1, 0.5, 2, 0.25]))
+        #expect(abs(weighted - 0.8030634573304157) < 1e-12)
     }
 
     @Test func calibration() {

@@ -133,21 +133,76 @@ struct SelectionTests {
         withExtendedLifetime(rest) {}
     }
 
-    @Test func theJournalOfAnotherSeedIsNotUsed() throws {
+    @Test func theJournalOfAnotherSelectionIsRefusedAndStays() throws {
         let folder = try TemporaryFolder()
         let data = try needleSet(count: 40)
-        func kept(_ seed: UInt64) throws -> Int {
+        func run(_ data: ActivationSet, _ change: (inout Selection) -> Void = { _ in }) throws {
             var selection = selection()
-            selection.seed = seed
-            let kept = Atomic(-1)
-            _ = try selection.run(
-                data, journal: folder("probe"), progress: { kept.store($0.kept, ordering: .relaxed) })
-            return kept.load(ordering: .relaxed)
+            change(&selection)
+            _ = try selection.run(data, journal: folder("probe"))
         }
-        #expect(try kept(1) == 0)
-        // Six candidates on four folds, and two more seeds of the two best.
-        #expect(try kept(1) >= 24)
-        #expect(try kept(2) == 0)
+        try run(data)
+        let before = try Data(contentsOf: URL(fileURLWithPath: folder("probe.partial")))
+        func fault(_ data: ActivationSet, _ change: (inout Selection) -> Void = { _ in }) -> String {
+            do {
+                try run(data, change)
+                return "none"
+            } catch { return "\(error)" }
+        }
+        #expect(fault(data) { $0.seed = 7 }.contains("with seed 7, found one with seed 0; repeat that one"))
+        #expect(fault(data) { $0.folds = 5 }.contains("with 5 folds, found one with 4"))
+        #expect(fault(grouped(data, of: 2)).contains("with these data and groups, found one with others"))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder("probe.partial"))) == before)
+        try Data("a note\n".utf8).write(to: URL(fileURLWithPath: folder("probe.partial")))
+        #expect(fault(data).contains("found another file"))
+        #expect(try String(contentsOfFile: folder("probe.partial"), encoding: .utf8) == "a note\n")
+    }
+
+    @Test func otherCandidatesShareAJournalAndKeepWhatIsNotTheirs() throws {
+        let folder = try TemporaryFolder()
+        let data = try needleSet(count: 40)
+        let kept = Atomic(-1)
+        func run(_ candidates: [Candidate]) throws -> SelectionResult {
+            var selection = Selection(candidates)
+            (selection.folds, selection.average) = (4, 1)
+            return try selection.run(
+                data, journal: folder("probe"), progress: { kept.store($0.kept, ordering: .relaxed) })
+        }
+        let all = candidates()
+        // As if interrupted after all trainings: the probe is not there, the file stays.
+        _ = try run(Array(all.suffix(2)))
+        // Of two candidates on four folds one is used again.
+        #expect(try run([all[0], all[4]]).removeJournal() == 4)
+        #expect(kept.load(ordering: .relaxed) == 8)
+        // What was there before stays, and that alone.
+        #expect(try folder.names == ["probe.partial"])
+        #expect(try run([all[0]] + all.suffix(2)).removeJournal() == 0)
+        #expect(kept.load(ordering: .relaxed) == 8)
+        #expect(try folder.names.isEmpty)
+    }
+
+    @Test func whereNothingWasDoneNoJournalIsLeft() throws {
+        let folder = try TemporaryFolder()
+        let data = try needleSet(count: 40)
+        #expect(throws: CancellationError.self) {
+            try selection().run(data, journal: folder("probe"), isInterrupted: { true })
+        }
+        var tokens = [Float](repeating: 1, count: 12)
+        tokens[6] = .nan
+        let batch = try RaggedBatch(
+            [tokens, tokens, tokens, tokens, tokens, tokens, tokens, tokens], width: 3)
+        let broken = try ActivationSet([ActivationFile(batch, targets: .classes([0, 1, 0, 1, 0, 1, 0, 1]))])
+        #expect(throws: DataError.self) { try selection().run(broken, journal: folder("probe")) }
+        #expect(try folder.names.isEmpty)
+    }
+
+    @Test func whatIsTrainedAlikeIsListedOnce() throws {
+        var grid = CandidateGrid()
+        grid.kinds = [.last, .mean]
+        grid.optimizers = [.adamw]
+        grid.tokenDropouts = [0, 0.25, 0.5]
+        let kinds = grid.candidates(for: .binary(classes: ["a", "b"])).map(\.configuration.kind)
+        #expect(kinds == [.last, .mean, .mean, .mean])
     }
 
     @Test func thePathOfPenaltiesEndsWhereEachWouldAlone() throws {
@@ -215,6 +270,42 @@ struct SelectionTests {
         let precision = try #require(SelectionMetric.averagePrecision.value(matrix, targets, task))
         #expect(abs(area - 0.8263888888888888) < 1e-12)
         #expect(abs(precision - 0.7925264550264549) < 1e-12)
+        // The same with sample_weight, and accuracy_score and balanced_accuracy_score.
+        let weights: [Float] = [1, 0.5, 2, 0.25, 3, 1, 0.5, 2, 0.25, 3]
+        let weighted: [(SelectionMetric, Double)] = [
+            (.auroc, 0.8672325102880659), (.averagePrecision, 0.8447681704260651),
+            (.accuracy, 0.7222222222222222), (.balancedAccuracy, 0.7740740740740741),
+        ]
+        for (metric, expected) in weighted {
+            let value = try #require(metric.value(matrix, targets, task, weights: weights))
+            #expect(abs(value - expected) < 1e-12, "\(metric)")
+        }
+    }
+
+    @Test func weightsCountInFoldFiguresAndCalibration() throws {
+        let plain = try needleSet(count: 60)
+        let weights = (0..<60).map { Float($0 % 3) + 0.5 }
+        let file = ActivationFile(plain.files[0].batch, targets: plain.targets, weights: weights)
+        let data = try ActivationSet([file])
+        var selection = Selection([candidates()[0]])
+        (selection.folds, selection.metric) = (3, .negativeLoss)
+        let result = try selection.run(data)
+        let scores = try #require(result.chosen.outOfFold)
+        for fold in 0..<3 {
+            let (rows, targets) = (result.folds.heldOut(fold), data.targets!)
+            var (loss, total, unused) = (0.0, 0.0, [Float]())
+            for row in rows {
+                let own = Loss.binary(Array(scores[row: row]), targets[row], gradient: &unused)
+                loss += Double(weights[row]) * own
+                total += Double(weights[row])
+            }
+            #expect(abs(try #require(result.chosen.folds[fold]) + loss / total) < 1e-12)
+        }
+        let isPositive = (0..<60).map { $0 % 2 == 1 }
+        let calibration = Calibration(
+            .platt, logits: scores.storage, isPositive: isPositive, weights: weights)
+        #expect(try calibration != nil && result.deployed(data).calibration == calibration)
+        #expect(calibration != Calibration(.platt, logits: scores.storage, isPositive: isPositive))
     }
 
     @Test func nearDuplicatesAreFound() throws {

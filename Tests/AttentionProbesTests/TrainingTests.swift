@@ -179,6 +179,27 @@ struct TrainingTests {
         #expect(abs(try result.probe.evaluate(held).loss - best) < 1e-9)
     }
 
+    // Twenty sequences of weight 3 and twenty of weight 1 are the twenty three times and the others once.
+    @Test func weightsCountInTheValidationLoss() throws {
+        let data = try needleSet(count: 40)
+        let held = try needleSet(count: 40, seed: 9)
+        let file = ActivationFile(
+            held.files[0].batch, targets: held.targets, classes: held.classes,
+            weights: held.indices.map { $0 < 20 ? 3 : 1 })
+        for kind in [ProbeKind.multimax, .lda] {
+            let options = options(.adamw) { $0.epochs = 2 }
+            func loss(_ validation: ActivationSet) throws -> Double {
+                try #require(
+                    Trainer(ProbeConfiguration(kind), options: options).fit(data, validation: validation)
+                        .history.last?.validationLoss)
+            }
+            let often = Array(0..<20)
+            let weighted = try loss(ActivationSet([file]))
+            #expect(abs(try weighted - loss(held.selecting(often + often + often + Array(20..<40)))) < 1e-6)
+            #expect(abs(try weighted - loss(held)) > 1e-6)
+        }
+    }
+
     @Test func interruptionKeepsTheBestSoFar() throws {
         let epochs = Atomic(0)
         let result = try Trainer(.attention(heads: 2), options: options(.adamw)).fit(

@@ -96,21 +96,81 @@ struct SelectTests {
         (65, "at least 100 groups", ["--select", "--kind", "mean", "--folds", "100"]),
         (65, "at least 299 negative sequences", ["--select", "--kind", "mean", "--fpr", "0.01"]),
         (
-            65, "an id that the pattern of groups matches",
-            ["--select", "--kind", "mean", "--group", "^nothing(.*)"]
+            65, "tensor with a number a sequence (there are: groups, labels), or to be a regular expression",
+            ["--select", "--kind", "mean", "--group", "gruops"]
+        ),
+        (64, "--units: expected it only with --kind mlp-attention", ["--select", "--units", "64"]),
+        (64, "--k: expected it only with --kind topk", ["--select", "--k", "3"]),
+        (64, "--window: expected it only with --kind rolling", ["--select", "--window", "9"]),
+        (64, "--decay: expected it only with --kind ema", ["--select", "--decay", "0.2"]),
+        (
+            64, "--average: expected it only with --kind attention",
+            ["--select", "--kind", "mean,softmax", "--average", "2"]
+        ),
+        (
+            64, "--token-dropout: expected it only with a kind that reads several tokens",
+            ["--select", "--kind", "last", "--optimizer", "adamw", "--token-dropout", "0.1"]
+        ),
+        (64, "--l2: expected it only with a kind that an optimiser trains", ["--kind", "lda", "--l2", "1"]),
+        (
+            64, "--epochs: expected it only with a kind",
+            ["--select", "--kind", "mass-mean,lda", "--epochs", "9"]
+        ),
+        (64, "--class-weight: expected it only", ["--kind", "mass-mean", "--class-weight", "balanced"]),
+        (64, "--no-standardize: expected it only with a kind", ["--kind", "mass-mean", "--no-standardize"]),
+        (
+            64, "--patience: expected it only with a kind",
+            ["--kind", "lda", "--validation-fraction", "0.2", "--patience", "3"]
         ),
         (
             64, "--out-of-fold: expected another file",
             ["--select", "--kind", "mean", "--out-of-fold", "same"]
         ),
         (74, "nowhere/scores", ["--select", "--kind", "mean", "--out-of-fold", "nowhere/scores"]),
-        (64, "a tensor of the data or a regular expression", ["--select", "--kind", "mean", "--group", "("]),
+        (
+            64, "(there are: groups, labels) or a regular expression, found (",
+            ["--select", "--kind", "mean", "--group", "("]
+        ),
     ])
     func badInput(status: Int32, words: String, options: [String]) throws {
         let options = options.map { $0 == "same" ? folder("probe") : $0 }
         let result = try Command.start(["train", train, "--out", folder("probe")] + options).wait()
         #expect(result.status == status && result.error.contains(words), "\(result)")
         #expect(try folder.names.isEmpty)
+    }
+
+    @Test func anotherSelectionIsNotWrittenOver() throws {
+        let journal = folder("probe.selection.partial")
+        try Data(#"{"data":"1","folds":3,"seed":0}\#n{"key":"#.utf8).write(to: URL(fileURLWithPath: journal))
+        let before = try Data(contentsOf: URL(fileURLWithPath: journal))
+        let result = try Command.start(
+            [
+                "train", train, "--select", "--kind", "mean", "--folds", "3", "--seed", "1", "--out",
+                folder("probe"),
+            ]
+        ).wait()
+        #expect(
+            result.status == 65 && result.error.contains("with seed 1, found one with seed 0"), "\(result)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: journal)) == before)
+        #expect(try folder.names == ["probe.selection.partial"])
+    }
+
+    // The grid of regression has no softmax probe, and its targets no classes.
+    @Test func optionsOfOtherTasksAreRefused() throws {
+        let data = LiteralActivations().with("labels", "F32", [2], floatBytes(0.5, 2))
+            .described(by: #"{"format":"attention-probes/activations","version":"1"}"#)
+        try Data(data.file).write(to: URL(fileURLWithPath: folder("data")))
+        for (words, options) in [
+            ("--temperature: expected it only with --kind softmax", ["--temperature", "3"]),
+            ("--class-weight: expected it only with", ["--class-weight", "balanced"]),
+            ("--average: expected it only with", ["--hidden", "4", "--average", "2"]),
+        ] {
+            let result = try Command.start(
+                ["train", folder("data"), "--select", "--out", folder("probe")] + options
+            ).wait()
+            #expect(result.status == 64 && result.error.contains(words), "\(result)")
+        }
+        #expect(try folder.names == ["data"])
     }
 
     @Test func groupsComeFromTensorsAndIDs() throws {

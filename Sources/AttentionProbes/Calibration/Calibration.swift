@@ -28,17 +28,20 @@ public enum Calibration: Sendable, Equatable {
     /// Fits a calibration to outputs and what came true; nil for no method, and for Platt's where the
     /// outputs do not rise with the outcome.
     ///
-    /// - Precondition: one outcome a logit, both outcomes present.
-    public init?(_ method: Method, logits: [Float], isPositive: [Bool]) {
+    /// - Parameter weights: how much each counts, as scikit-learn's `sample_weight`; nil for 1 each.
+    /// - Precondition: one outcome a logit, both outcomes present; weights, if any, positive and as many.
+    public init?(_ method: Method, logits: [Float], isPositive: [Bool], weights: [Float]? = nil) {
         precondition(logits.count == isPositive.count, "one outcome a logit")
+        precondition(weights.map { $0.count == logits.count } ?? true, "one weight a logit")
+        let weights = weights?.map(Double.init) ?? Array(repeating: 1, count: logits.count)
         switch method {
         case .none: return nil
         case .platt:
-            let (slope, intercept) = plattFit(logits, isPositive)
+            let (slope, intercept) = plattFit(logits, isPositive, weights: weights)
             guard slope > 0, slope.isFinite, intercept.isFinite else { return nil }
             self = .platt(slope: slope, intercept: intercept)
         case .isotonic:
-            let (knots, values) = isotonicFit(logits, isPositive)
+            let (knots, values) = isotonicFit(logits, isPositive, weights: weights)
             self = .isotonic(logits: knots, probabilities: values)
         }
     }

@@ -1,20 +1,23 @@
-/// The non-decreasing function of the logit with the least squared error to the outcomes, 1 and 0, by
-/// pooling adjacent violators (Ayer et al., 1955): its knots, the first and last logit of every level,
-/// as scikit-learn's `IsotonicRegression` keeps them. Equal logits are one point, their mean. O(n log n).
-func isotonicFit(_ logits: [Float], _ isPositive: [Bool]) -> (logits: [Float], probabilities: [Double]) {
+/// The non-decreasing function of the logit with the least weighted squared error to the outcomes, 1 and
+/// 0, by pooling adjacent violators (Ayer et al., 1955): its knots, the first and last logit of every
+/// level, as scikit-learn's `IsotonicRegression` keeps them. Equal logits are one point, their mean.
+/// O(n log n).
+func isotonicFit(
+    _ logits: [Float], _ isPositive: [Bool], weights: [Double]
+) -> (logits: [Float], probabilities: [Double]) {
     struct Level {
         var first, last: Float
-        var sum, count: Double
-        var mean: Double { sum / count }
+        var sum, weight: Double
+        var mean: Double { sum / weight }
     }
     var levels: [Level] = []
     for index in logits.indices.sorted(by: { logits[$0] < logits[$1] }) {
-        let (x, y) = (logits[index], isPositive[index] ? 1.0 : 0)
+        let (x, y) = (logits[index], isPositive[index] ? weights[index] : 0)
         if let last = levels.indices.last, levels[last].last == x, levels[last].first == x {
             levels[last].sum += y
-            levels[last].count += 1
+            levels[last].weight += weights[index]
         } else {
-            levels.append(Level(first: x, last: x, sum: y, count: 1))
+            levels.append(Level(first: x, last: x, sum: y, weight: weights[index]))
         }
     }
     var pooled: [Level] = []
@@ -24,7 +27,7 @@ func isotonicFit(_ logits: [Float], _ isPositive: [Bool]) -> (logits: [Float], p
             pooled.removeLast()
             level = Level(
                 first: before.first, last: level.last, sum: before.sum + level.sum,
-                count: before.count + level.count)
+                weight: before.weight + level.weight)
         }
         pooled.append(level)
     }

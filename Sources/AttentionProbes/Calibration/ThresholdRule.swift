@@ -5,7 +5,8 @@
 // P(X ≤ k) = 1 - c for X binomial with n and p. k is the largest with a bound within the rate wanted; it
 // depends on n alone, so looking at the scores costs no confidence. It holds for negatives that are drawn
 // independently, which sequences of one group are not, and for the probes of the folds, of which the one
-// trained on everything is taken to be no worse.
+// trained on everything is taken to be no worse. The binomial law counts sequences, so weights of
+// sequences have no part in it.
 private import Foundation
 
 /// How a threshold was chosen, and what it promises.

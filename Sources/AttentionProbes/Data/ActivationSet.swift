@@ -25,7 +25,7 @@ public struct ActivationSet: Sendable {
     public let classes: [String]?
     /// Their groups, if the files have any.
     public let groups: [Int]?
-    /// How much each counts in training, if the files say so.
+    /// How much each counts in training, selection and calibration, if the files say so.
     public let weights: [Float]?
     /// Files that were left out because a running server still writes them.
     public let unfinished: [String]

@@ -6,6 +6,16 @@ extension ActivationSet {
         files.allSatisfy { (try? Safetensors(path: $0.path))?.tensors[name] != nil }
     }
 
+    /// Names of the tensors that all files have with an integer a sequence (I64 of shape N): those that
+    /// can be groups.
+    public var integerTensors: [String] {
+        let names = files.map { file -> Set<String> in
+            let tensors = (try? Safetensors(path: file.path))?.tensors ?? [:]
+            return Set(tensors.filter { $1.type == "I64" && $1.shape == [file.batch.count] }.keys)
+        }
+        return names.dropFirst().reduce(names[0]) { $0.intersection($1) }.sorted()
+    }
+
     /// The same sequences in groups read from a tensor of every file, I64 of shape N.
     ///
     /// - Throws: `SystemError` or `DataError` where a file has no such tensor.

@@ -24,8 +24,7 @@ extension RankingCurve {
         guard positives > 0, negatives > 0 else { return [] }
         let points = thresholds.indices.map { i in
             CurvePoint(
-                x: Double(falsePositives[i]) / Double(negatives),
-                y: Double(truePositives[i]) / Double(positives), threshold: thresholds[i])
+                x: falsePositives[i] / negatives, y: truePositives[i] / positives, threshold: thresholds[i])
         }
         return [CurvePoint(x: 0, y: 0, threshold: .infinity)] + points
     }
@@ -35,8 +34,8 @@ extension RankingCurve {
         guard positives > 0 else { return [] }
         return thresholds.indices.map { i in
             CurvePoint(
-                x: Double(truePositives[i]) / Double(positives),
-                y: Double(truePositives[i]) / Double(truePositives[i] + falsePositives[i]),
+                x: truePositives[i] / positives,
+                y: truePositives[i] / (truePositives[i] + falsePositives[i]),
                 threshold: thresholds[i])
         }
     }

@@ -10,13 +10,22 @@ public func meanSquaredError(_ predictions: [Float], _ targets: [Float]) -> Doub
     return sum / Double(targets.count)
 }
 
-/// Coefficient of determination of one output: 1 - Σ(t - y)² / Σ(t - mean t)² (`r2_score`).
+/// Coefficient of determination of one output: 1 - Σ w·(t - y)² / Σ w·(t - mean t)² (`r2_score`), with
+/// the mean of targets weighted by w too.
 ///
+/// - Parameter weights: w; nil for all alike.
 /// - Returns: nil where the targets do not vary.
-/// - Precondition: as many predictions as targets, at least one.
-public func r2Score(_ predictions: [Float], _ targets: [Float]) -> Double? {
-    let mean = targets.reduce(0) { $0 + Double($1) } / Double(targets.count)
-    let variance =
-        targets.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(targets.count)
-    return variance > 0 ? 1 - meanSquaredError(predictions, targets) / variance : nil
+/// - Precondition: as many predictions as targets, and as weights, at least one.
+public func r2Score(_ predictions: [Float], _ targets: [Float], weights: [Float]? = nil) -> Double? {
+    precondition(predictions.count == targets.count && !targets.isEmpty, "one prediction a target")
+    let typical = mean(targets.indices, weights: weights) { Double(targets[$0]) }
+    let variance = mean(targets.indices, weights: weights) { i in
+        let difference = Double(targets[i]) - typical
+        return difference * difference
+    }
+    let error = mean(targets.indices, weights: weights) { i in
+        let difference = Double(predictions[i]) - Double(targets[i])
+        return difference * difference
+    }
+    return variance > 0 ? 1 - error / variance : nil
 }

@@ -73,13 +73,9 @@ public struct AttentionArchitecture: ProbeArchitecture, Equatable {
     /// with a hidden layer `o.weight` (O,M) and `o.bias` (O). The first two, side by side, are also the
     /// stacked (H + H·V)×D rows.
     public var tensors: [ParameterTensor] {
-        var tensors = [
-            ParameterTensor(name: "q.weight", shape: [heads, width], role: .tokenWeights(bias: nil)),
-            ParameterTensor(
-                name: "v.weight", shape: [heads * values, width], role: .tokenWeights(bias: "v.bias")),
-            ParameterTensor(name: "v.bias", shape: [heads * values], role: .bias),
-            ParameterTensor(name: "position_weight", shape: [heads], role: .position),
-        ]
+        var tensors: [ParameterTensor] =
+            .queries(heads: heads, width: width) + .values(rows: heads * values, width: width)
+        tensors.append(ParameterTensor(name: "position_weight", shape: [heads], role: .position))
         if hidden > 0 {
             tensors += [
                 ParameterTensor(name: "o.weight", shape: [outputs, hidden], role: .outputWeights),

@@ -35,6 +35,20 @@ public struct ParameterTensor: Sendable, Equatable {
 }
 
 extension [ParameterTensor] {
+    /// `v.weight` (R,D) and `v.bias` (R): R rows that give every token, or what is pooled of them, R
+    /// values.
+    static func values(rows: Int, width: Int) -> [ParameterTensor] {
+        [
+            ParameterTensor(name: "v.weight", shape: [rows, width], role: .tokenWeights(bias: "v.bias")),
+            ParameterTensor(name: "v.bias", shape: [rows], role: .bias),
+        ]
+    }
+
+    /// `q.weight` (H,D): a query a head.
+    static func queries(heads: Int, width: Int) -> [ParameterTensor] {
+        [ParameterTensor(name: "q.weight", shape: [heads, width], role: .tokenWeights(bias: nil))]
+    }
+
     /// Length of the flat vector.
     public var parameterCount: Int { reduce(0) { $0 + $1.count } }
 

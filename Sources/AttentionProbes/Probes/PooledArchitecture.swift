@@ -37,12 +37,7 @@ public struct PooledArchitecture: ProbeArchitecture, Equatable {
     }
 
     /// `v.weight` (O,D) and `v.bias` (O).
-    public var tensors: [ParameterTensor] {
-        [
-            ParameterTensor(name: "v.weight", shape: [outputs, width], role: .tokenWeights(bias: "v.bias")),
-            ParameterTensor(name: "v.bias", shape: [outputs], role: .bias),
-        ]
-    }
+    public var tensors: [ParameterTensor] { .values(rows: outputs, width: width) }
 
     /// Zeros: the loss is convex, so every start leads to the same optimum.
     public func initialParameters(_ generator: inout SeededGenerator) -> [Float] {

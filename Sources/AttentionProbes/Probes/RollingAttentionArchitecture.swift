@@ -21,12 +21,7 @@ struct RollingAttentionArchitecture: ProbeArchitecture {
 
     /// `q.weight` (H,D), `v.weight` (H·O,D) with row h·O+o, `v.bias` (H·O).
     var tensors: [ParameterTensor] {
-        [
-            ParameterTensor(name: "q.weight", shape: [heads, width], role: .tokenWeights(bias: nil)),
-            ParameterTensor(
-                name: "v.weight", shape: [heads * outputs, width], role: .tokenWeights(bias: "v.bias")),
-            ParameterTensor(name: "v.bias", shape: [heads * outputs], role: .bias),
-        ]
+        .queries(heads: heads, width: width) + .values(rows: heads * outputs, width: width)
     }
 
     /// Uniform attention over values from the uniform distribution over ±1/√D, divided among the heads.

@@ -16,13 +16,7 @@ struct TokenScoreArchitecture: ProbeArchitecture {
     let pooling: any ScorePooling
 
     /// `v.weight` (H·O,D) with row h·O+o, and `v.bias` (H·O).
-    var tensors: [ParameterTensor] {
-        let rows = heads * outputs
-        return [
-            ParameterTensor(name: "v.weight", shape: [rows, width], role: .tokenWeights(bias: "v.bias")),
-            ParameterTensor(name: "v.bias", shape: [rows], role: .bias),
-        ]
-    }
+    var tensors: [ParameterTensor] { .values(rows: heads * outputs, width: width) }
 
     /// Values from the uniform distribution over ±1/√D, divided among the heads; biases zero.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float] {

@@ -49,7 +49,7 @@ public struct ClassFigures: Sendable, Encodable {
         self.name = name
         self.scores = scores
         self.isLabelled = isLabelled
-        sequences = curve.positives
+        sequences = matrix.counts[1][0] + matrix.counts[1][1]
         precision = right / Double(max(1, predicted))
         recall = right / Double(max(1, sequences))
         f1 = matrix.f1(1)

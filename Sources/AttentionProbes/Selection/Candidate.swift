@@ -31,11 +31,13 @@ public struct Candidate: Sendable, Equatable {
         return parts.joined(separator: ", ")
     }
 
-    /// Everything that its results depend on, as text.
-    var key: String {
+    /// Everything that its results depend on, as text: also the penalties that lie before its own on a
+    /// path, as training starts from where those end.
+    func key(among candidates: [Candidate]) -> String {
         var options = options
         (options.seed, options.threads) = (0, 0)
-        return "\(configuration) \(options)"
+        let before = candidates.filter { isOnPath(with: $0) && $0.options.l2 > options.l2 }
+        return "\(configuration) \(options) after \(before.map(\.options.l2).sorted(by: >))"
     }
 
     /// Whether another differs in nothing but the penalty of a convex loss, so that the optimum of one is

@@ -89,7 +89,8 @@ public struct CandidateGrid: Sendable {
                     values(tokenDropouts, row.dropouts).map { dropout in
                         var options = TrainingOptions.suited(to: row.kind, task, optimizer: optimizer)
                         options.l2 = l2 ?? options.l2
-                        if options.optimizer == .adamw {
+                        // The last token is never hidden, so that there is nothing to list.
+                        if options.optimizer == .adamw, row.kind != .last {
                             options.tokenDropout = dropout ?? options.tokenDropout
                         }
                         return Candidate(ProbeConfiguration(row.kind, heads: heads), options)

@@ -13,7 +13,8 @@ extension Probe {
 
 extension SelectionResult {
     /// The chosen probe with a calibration and a threshold from out-of-fold scores, and with the table of
-    /// candidates in what it says of its training.
+    /// candidates in what it says of its training. Weights of sequences count in the calibration; the
+    /// threshold is one of counts (`ThresholdRule`).
     ///
     /// - Parameters:
     ///   - data: the sequences of the selection.
@@ -33,7 +34,8 @@ extension SelectionResult {
         else {
             return probe.deployed(threshold: probe.threshold, calibration: nil, noting: notes)
         }
-        let calibration = Calibration(method, logits: scores.storage, isPositive: labels.map { $0 == 1 })
+        let calibration = Calibration(
+            method, logits: scores.storage, isPositive: labels.map { $0 == 1 }, weights: data.weights)
         let calibrated = probe.deployed(threshold: probe.threshold, calibration: calibration, noting: notes)
         guard let falsePositiveRate else { return calibrated }
         let negatives = labels.indices.filter { labels[$0] == 0 }

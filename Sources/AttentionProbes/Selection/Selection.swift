@@ -60,11 +60,12 @@ public struct Selection: Sendable {
     /// - Parameters:
     ///   - task: what to predict; nil reads it off the labels.
     ///   - journal: a file that keeps trainings as they end, so that the same selection goes on where an
-    ///     interrupted one was (at its path with `.partial`, until `SelectionResult.removeJournal`); nil for none.
+    ///     interrupted one was (at its path with `.partial`, until `SelectionResult.removeJournal`); nil for
+    ///     none. Other candidates may share it; other data, folds and seeds may not.
     ///   - progress: told after every training, one call at a time.
     ///   - isInterrupted: asked between steps.
     /// - Throws: `DataError` where labels are missing or do not fit, or classes or groups are too small
-    ///   for the folds; `CancellationError` when interrupted.
+    ///   for the folds, or the journal is of another selection; `CancellationError` when interrupted.
     public func run(
         _ data: ActivationSet, task: ProbeTask? = nil, journal: String? = nil,
         progress: @escaping @Sendable (Progress) -> Void = { _ in },
@@ -88,7 +89,8 @@ public struct Selection: Sendable {
         }
         func entry(_ candidate: Int, _ replicates: Int) -> SelectionEntry {
             SelectionEntry(
-                candidates[candidate], folds, replicates, metric ?? .suited(to: task), targets, task
+                candidates[candidate], folds, replicates, metric ?? .suited(to: task), targets, task,
+                weights: data.weights
             ) { fold, replicate in
                 journal[key(Trial(candidate: candidate, fold: fold, replicate: replicate))]!
             }
@@ -155,6 +157,6 @@ public struct Selection: Sendable {
     }
 
     private func key(_ trial: Trial) -> String {
-        "\(candidates[trial.candidate].key), fold \(trial.fold), replicate \(trial.replicate)"
+        "\(candidates[trial.candidate].key(among: candidates)), fold \(trial.fold), replicate \(trial.replicate)"
     }
 }

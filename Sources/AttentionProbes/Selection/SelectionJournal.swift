@@ -1,58 +1,94 @@
 // Trials that have ended, a line each, so that an interrupted selection goes on where it was:
 //
-//     {"selection": "FINGERPRINT"}
+//     {"data": "FINGERPRINT", "folds": 5, "seed": 0}
 //     {"key": "…", "result": {"logits": […], "seconds": 1.2, "converged": true}}
 //
-// The fingerprint is of the data, the folds and the seed; the key of a line is the candidate with all
-// its options, the fold and the replicate. Lines of another fingerprint are not used.
+// The fingerprint is of the data and the folds; the key of a line is the candidate with all its options,
+// the fold and the replicate. Selections among other candidates use what they share, and leave the rest.
+// A file of other data, folds or another seed is refused, so that no run takes away what another kept.
 private import Foundation
 private import Synchronization
 private import Tensors
 
 /// The trials of a selection that have ended, in memory and, if it has a path, in a file.
 final class SelectionJournal: Sendable {
-    private struct Head: Codable { let selection: String }
+    /// What all trials of a file have in common.
+    struct Fingerprint: Codable, Equatable {
+        let data: String
+        let folds: Int
+        let seed: UInt64
+    }
     private struct Line: Codable {
         let key: String
         let result: TrialResult
     }
     private struct State {
         var results: [String: TrialResult] = [:]
+        var unused: Set<String> = []
         var file: OutputFile?
     }
     private let state: Mutex<State>
+    private let keptBytes: Int
     /// Trials that an earlier run had left.
     let kept: Int
 
     /// - Parameter path: where to keep trials; nil for memory alone.
-    /// - Throws: `SystemError` where the file cannot be written, or another run is writing it.
-    init(path: String?, fingerprint: String) throws {
-        var state = State()
+    /// - Throws: `SystemError` where the file cannot be written, or another run is writing it;
+    ///   `DataError` where it is of another selection.
+    init(path: String?, fingerprint: Fingerprint) throws {
+        var (state, bytes) = (State(), 0)
         if let path {
             let content =
                 (try? Data(contentsOf: URL(fileURLWithPath: OutputFile.partialPath(path)))) ?? Data()
+            // Behind the last end of a line there is nothing, or a line that was cut off.
             let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                .dropLast()
             let decoder = JSONDecoder()
-            var bytes = 0
-            if let head = lines.first, (try? decoder.decode(Head.self, from: head))?.selection == fingerprint
-            {
-                bytes = head.count + 1
-                for line in lines.dropFirst().dropLast() {
-                    guard let line = try? decoder.decode(Line.self, from: line) else { break }
-                    state.results[line.key] = line.result
+            if !content.isEmpty {
+                try Self.check(
+                    lines.first.flatMap { try? decoder.decode(Fingerprint.self, from: $0) }, fingerprint, path
+                )
+                bytes = lines[0].count + 1
+                for line in lines.dropFirst() {
+                    guard let trial = try? decoder.decode(Line.self, from: line) else { break }
+                    state.results[trial.key] = trial.result
+                    bytes += line.count + 1
                 }
-                bytes = lines.dropLast().prefix(1 + state.results.count).reduce(0) { $0 + $1.count + 1 }
             }
-            let file = try OutputFile(path: path, resumingAt: min(bytes, content.count))
-            if bytes == 0 { try file.write(Self.line(Head(selection: fingerprint))) }
+            let file = try OutputFile(path: path, resumingAt: bytes)
+            if bytes == 0 { try file.write(Self.line(fingerprint)) }
             state.file = file
         }
+        state.unused = Set(state.results.keys)
         kept = state.results.count
+        keptBytes = bytes
         self.state = Mutex(state)
     }
 
+    // A file in which nothing is kept is not left.
+    deinit { state.withLock { if $0.results.isEmpty { $0.file?.keepNothing() } } }
+
+    private static func check(_ found: Fingerprint?, _ own: Fingerprint, _ path: String) throws(DataError) {
+        guard found != own else { return }
+        let (expected, other) =
+            switch found {
+            case nil: ("these data", "another file")
+            case let found? where found.seed != own.seed: ("seed \(own.seed)", "one with seed \(found.seed)")
+            case let found? where found.folds != own.folds: ("\(own.folds) folds", "one with \(found.folds)")
+            default: ("these data and groups", "one with others")
+            }
+        throw DataError(
+            .mismatch, OutputFile.partialPath(path), expected: "an interrupted selection with \(expected)",
+            found: "\(other); repeat that one, delete the file to start anew, or write to another place")
+    }
+
     /// The result of a trial that has ended.
-    subscript(key: String) -> TrialResult? { state.withLock { $0.results[key] } }
+    subscript(key: String) -> TrialResult? {
+        state.withLock {
+            $0.unused.remove(key)
+            return $0.results[key]
+        }
+    }
 
     /// Keeps the result of a trial.
     func add(_ key: String, _ result: TrialResult) throws {
@@ -62,8 +98,22 @@ final class SelectionJournal: Sendable {
         }
     }
 
-    /// Removes the file: what it held is not needed any more.
-    func remove() { state.withLock { $0.file?.keepNothing() } }
+    /// Removes the file, as it is not needed any more; where an earlier run left trials that were of no
+    /// use to this one, only what this one has added.
+    ///
+    /// - Returns: how many of those there are.
+    @discardableResult func remove() -> Int {
+        state.withLock { state in
+            guard let path = state.file?.path, !state.unused.isEmpty else {
+                state.file?.keepNothing()
+                return 0
+            }
+            // Closed first: its lock is in the way.
+            state.file = nil
+            state.file = try? OutputFile(path: path, resumingAt: keptBytes)
+            return state.unused.count
+        }
+    }
 
     private static func line(_ value: some Encodable) throws -> [UInt8] {
         try Array(JSONEncoder().encode(value)) + [UInt8(ascii: "\n")]
@@ -71,11 +121,11 @@ final class SelectionJournal: Sendable {
 }
 
 extension ActivationSet {
-    /// A number for the task, the sequences, their labels and some of their hidden states (FNV-1a).
-    func fingerprint(_ folds: Folds, _ task: ProbeTask, seed: UInt64) -> String {
+    /// A number for the task, the folds, the sequences, their labels and some of their hidden states
+    /// (FNV-1a), and what it is best to have by name.
+    func fingerprint(_ folds: Folds, _ task: ProbeTask, seed: UInt64) -> SelectionJournal.Fingerprint {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01B3 }
-        add(seed)
         for byte in "\(task)".utf8 { add(UInt64(byte)) }
         for number in [count, width, tokenCount, folds.count] + folds.assignment { add(UInt64(number)) }
         for index in indices {
@@ -96,6 +146,7 @@ extension ActivationSet {
                 for d in token.indices { add(UInt64(token[d].bitPattern)) }
             }
         }
-        return String(hash, radix: 16)
+        return SelectionJournal.Fingerprint(
+            data: String(hash, radix: 16), folds: folds.count, seed: seed)
     }
 }

@@ -50,32 +50,38 @@ public enum SelectionMetric: String, Sendable, CaseIterable {
 
     /// The figure of outputs, N×O, against targets; nil where it is not defined, as an area where all
     /// are of one class.
-    func value(_ logits: Matrix, _ targets: Targets, _ task: ProbeTask) -> Double? {
-        func confusion() -> ConfusionMatrix? {
-            guard case .classes(let labels) = targets else { return nil }
-            let predictions = labels.indices.map {
-                task.predictedClasses(task.probabilities(logits[row: $0]), threshold: 0.5)[0]
-            }
-            return ConfusionMatrix(labels: labels, predictions: predictions, classes: max(2, task.outputs))
+    ///
+    /// - Parameter weights: how much each sequence counts, scikit-learn's `sample_weight`; nil for all
+    ///   alike.
+    func value(
+        _ logits: Matrix, _ targets: Targets, _ task: ProbeTask, weights: [Float]? = nil
+    ) -> Double? {
+        func curves() -> [RankingCurve] { task.rankingCurves(logits, targets, weights: weights) }
+        func isRight(_ row: Int) -> Double {
+            guard case .class(let label) = targets[row] else { return 0 }
+            let probabilities = task.probabilities(logits[row: row])
+            return task.predictedClasses(probabilities, threshold: 0.5)[0] == label ? 1 : 0
         }
         switch self {
-        case .auroc: return mean(task.rankingCurves(logits, targets).compactMap(\.auroc))
-        case .averagePrecision:
-            return mean(task.rankingCurves(logits, targets).compactMap(\.averagePrecision))
-        case .accuracy: return confusion()?.accuracy
-        case .balancedAccuracy: return confusion()?.balancedAccuracy
+        case .auroc: return mean(curves().compactMap(\.auroc))
+        case .averagePrecision: return mean(curves().compactMap(\.averagePrecision))
+        case .accuracy, .balancedAccuracy:
+            guard case .classes(let labels) = targets else { return nil }
+            guard self == .balancedAccuracy else { return mean(labels.indices, weights: weights, isRight) }
+            let classes = Dictionary(grouping: labels.indices) { labels[$0] }.sorted { $0.key < $1.key }
+            return mean(classes.map { mean($0.value, weights: weights, isRight) })
         case .negativeLoss:
             var unused: [Float] = []
-            let loss = (0..<logits.rows).reduce(0.0) {
-                $0 + Loss(task)(Array(logits[row: $1]), targets[$1], gradient: &unused)
+            return -mean(0..<logits.rows, weights: weights) {
+                Loss(task)(Array(logits[row: $0]), targets[$0], gradient: &unused)
             }
-            return -loss / Double(logits.rows)
         case .r2:
             guard case .values(let values) = targets else { return nil }
             return mean(
                 (0..<logits.columns).compactMap { o in
                     let rows = 0..<logits.rows
-                    return r2Score(rows.map { logits[$0, o] }, rows.map { values[$0, o] })
+                    return r2Score(
+                        rows.map { logits[$0, o] }, rows.map { values[$0, o] }, weights: weights)
                 })
         }
     }
@@ -84,27 +90,26 @@ public enum SelectionMetric: String, Sendable, CaseIterable {
 extension ProbeTask {
     /// The ranking of sequences by each class: one curve for two classes, else one a class, for
     /// multiclass by its odds against all others; none for regression.
-    func rankingCurves(_ logits: Matrix, _ targets: Targets) -> [RankingCurve] {
+    func rankingCurves(_ logits: Matrix, _ targets: Targets, weights: [Float]?) -> [RankingCurve] {
         let rows = 0..<logits.rows
         switch (self, targets) {
         case (.binary, .classes(let labels)):
-            return [RankingCurve(scores: logits.storage, isPositive: labels.map { $0 == 1 })]
+            return [
+                RankingCurve(scores: logits.storage, isPositive: labels.map { $0 == 1 }, weights: weights)
+            ]
         case (.multiclass, .classes(let labels)):
             let odds = rows.map { ClassFigures.logOdds(Array(logits[row: $0])) }
             return (0..<outputs).map { c in
-                RankingCurve(scores: odds.map { $0[c] }, isPositive: labels.map { $0 == c })
+                RankingCurve(
+                    scores: odds.map { $0[c] }, isPositive: labels.map { $0 == c }, weights: weights)
             }
         case (.multilabel, .values(let values)):
             return (0..<outputs).map { c in
                 RankingCurve(
-                    scores: rows.map { logits[$0, c] }, isPositive: rows.map { values[$0, c] >= 0.5 })
+                    scores: rows.map { logits[$0, c] }, isPositive: rows.map { values[$0, c] >= 0.5 },
+                    weights: weights)
             }
         default: return []
         }
     }
-}
-
-/// The mean; nil of nothing.
-func mean(_ values: [Double]) -> Double? {
-    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
 }

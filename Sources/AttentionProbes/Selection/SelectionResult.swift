@@ -38,7 +38,8 @@ public struct SelectionEntry: Sendable {
 
     init(
         _ candidate: Candidate, _ folds: Folds, _ replicates: Int, _ metric: SelectionMetric,
-        _ targets: Targets, _ task: ProbeTask, result: (_ fold: Int, _ replicate: Int) -> TrialResult
+        _ targets: Targets, _ task: ProbeTask, weights: [Float]?,
+        result: (_ fold: Int, _ replicate: Int) -> TrialResult
     ) {
         var outOfFold = Matrix(rows: folds.assignment.count, columns: task.outputs)
         var figures: [Double?] = []
@@ -61,7 +62,10 @@ public struct SelectionEntry: Sendable {
                     outOfFold[row, o] = logits[i, o]
                 }
             }
-            figures.append(metric.value(logits, targets.selecting(rows), task))
+            figures.append(
+                metric.value(
+                    logits, targets.selecting(rows), task,
+                    weights: weights.map { all in rows.map { all[$0] } }))
         }
         self.candidate = candidate
         self.replicates = replicates
@@ -87,8 +91,11 @@ public struct SelectionResult: Sendable {
 
     let journal: SelectionJournal
 
-    /// Removes the file that keeps trainings: call it when the probe is where it should be.
-    public func removeJournal() { journal.remove() }
+    /// Removes the file that keeps trainings: call it when the probe is where it should be. Where an
+    /// earlier run left trainings that were of no use to this one, it stays as that left it.
+    ///
+    /// - Returns: how many of those there are.
+    @discardableResult public func removeJournal() -> Int { journal.remove() }
 
     /// The chosen candidate.
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }

@@ -9,7 +9,12 @@
 //
 //     λ = Σ_{i≠j} Var(s_ij) / Σ_{i≠j} s_ij²     Var(s_ij) = N/(N-1)³ · Σ_n (c_ni·c_nj - mean)²
 //
-// with c the states minus their class's mean; λ is kept within 0 and 1.
+// with c the states minus their class's mean; λ is kept within 0 and 1. Weights w_n of sequences count in
+// every sum: N± are Σ w of a class, N is Σ w, and 1 becomes r = Σ w² / Σ w, so that, whatever their scale,
+// uneven weights are worth fewer sequences (NumPy's `cov` with `aweights`; Schäfer and Strimmer's R package
+// corpcor):
+//
+//     S = Σ_n w_n·c_n·c_nᵀ / (N-r)              Var(s_ij) = r·N/(N-r)³ · Σ_n w_n·(c_ni·c_nj - mean)²
 private import Foundation
 import Tensors
 
@@ -19,13 +24,19 @@ struct ClosedForm {
 
     /// The parameters of a linear probe on the mean: w and b.
     ///
-    /// - Precondition: labels 0 and 1, both present.
+    /// - Parameter weights: how much each sequence counts; nil for all alike.
+    /// - Precondition: labels 0 and 1, both present; weights, if any, positive.
     /// - Throws: `DataError` where a hidden state is not finite.
-    func fit(_ data: ActivationSet, labels: [Int], threads: Int) throws -> [Float] {
+    func fit(_ data: ActivationSet, labels: [Int], weights: [Float]?, threads: Int) throws -> [Float] {
         let width = data.width
+        let weights = weights?.map(Double.init) ?? Array(repeating: 1, count: data.count)
         let pooled = try data.pooledStates(.mean, threads: threads)
+        let members = (0...1).map { label in data.indices.filter { labels[$0] == label } }
+        let sizes = members.map { $0.reduce(0) { $0 + weights[$1] } }
         let means = (0...1).map { label in
-            mean(pooled, data.indices.filter { labels[$0] == label })
+            (0..<width).map { d in
+                members[label].reduce(0) { $0 + weights[$1] * Double(pooled[$1, d]) } / sizes[label]
+            }
         }
         var w = (0..<width).map { means[1][$0] - means[0][$0] }
         var b = 0.0
@@ -34,7 +45,7 @@ struct ClosedForm {
             for index in data.indices {
                 for d in 0..<width { centred[index, d] -= Float(means[labels[index]][d]) }
             }
-            let covariance = shrunkCovariance(centred)
+            let covariance = shrunkCovariance(centred, weights: weights)
             guard covariance.allSatisfy(\.isFinite) else { throw data.nonFiniteError() }
             do {
                 w = try solveSymmetric(covariance, order: width, w, columns: 1)
@@ -43,31 +54,33 @@ struct ClosedForm {
                     .overflow, data.files[0].path, expected: "states with a covariance that can be inverted",
                     found: "a singular one, of \(data.count) sequences and \(width) dimensions")
             }
-            let positive = labels.reduce(0, +)
-            b = log(Double(positive) / Double(labels.count - positive))
+            b = log(sizes[1] / sizes[0])
         }
         for d in 0..<width { b -= w[d] * (means[1][d] + means[0][d]) / 2 }
         return w.map { Float($0) } + [Float(b)]
     }
 
-    private func mean(_ rows: Matrix, _ indices: [Int]) -> [Double] {
-        (0..<rows.columns).map { d in
-            indices.reduce(0.0) { $0 + Double(rows[$1, d]) } / Double(indices.count)
-        }
-    }
-
     /// Σ, D×D, of centred states, N×D. A dimension that does not vary gets the mean variance.
-    func shrunkCovariance(_ centred: Matrix) -> [Double] {
-        let (n, width) = (Double(centred.rows), centred.columns)
-        let products = gram(centred)
-        let squares = gram(
-            Matrix(rows: centred.rows, columns: width, storage: centred.storage.map { $0 * $0 }))
-        var covariance = products.map { Double($0) / (n - 1) }
+    func shrunkCovariance(_ centred: Matrix, weights: [Double]) -> [Double] {
+        let (n, width) = (weights.reduce(0, +), centred.columns)
+        let r = weights.reduce(0) { $0 + $1 * $1 } / n
+        // A product of two columns has each weight once.
+        func weightedGram(_ value: (Float) -> Float) -> [Float] {
+            var scaled = centred
+            for row in 0..<centred.rows {
+                let root = Float(weights[row].squareRoot())
+                for d in 0..<width { scaled[row, d] = root * value(centred[row, d]) }
+            }
+            return gram(scaled)
+        }
+        let products = weightedGram(\.self)
+        let squares = weightedGram { $0 * $0 }
+        var covariance = products.map { Double($0) / (n - r) }
         var (variances, total) = (0.0, 0.0)
         for i in 0..<width {
             for j in 0..<i {
                 let mean = Double(products[i * width + j]) / n
-                variances += n / pow(n - 1, 3) * (Double(squares[i * width + j]) - n * mean * mean)
+                variances += r * n / pow(n - r, 3) * (Double(squares[i * width + j]) - n * mean * mean)
                 total += covariance[i * width + j] * covariance[i * width + j]
             }
         }

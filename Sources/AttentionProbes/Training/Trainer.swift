@@ -99,20 +99,23 @@ public struct Trainer: Sendable {
                 .labels, training.files[0].path, "tensor labels",
                 expected: "two classes for a \(configuration.kind.rawValue) probe", found: task.name)
         }
+        let weights = training.trainingWeights(options.classWeight)
         let parameters = try ClosedForm(kind: configuration.kind).fit(
-            training, labels: labels, threads: options.threads)
+            training, labels: labels, weights: weights, threads: options.threads)
         let architecture = configuration.architecture(width: training.width, outputs: 1)
-        func loss(_ data: ActivationSet) throws -> Double {
-            try Objective(architecture, data, task, threads: options.threads).value(parameters)
+        func loss(_ data: ActivationSet, _ weights: [Float]?) throws -> Double {
+            try Objective(architecture, data, task, weights: weights, threads: options.threads)
+                .value(parameters)
         }
         let report = TrainingProgress(
-            epoch: 1, epochs: 1, loss: try loss(training), penalty: 0,
-            validationLoss: try heldOut.map(loss), bestEpoch: 1)
+            epoch: 1, epochs: 1, loss: try loss(training, weights), penalty: 0,
+            validationLoss: try heldOut.map { try loss($0, $0.trainingWeights(.none)) }, bestEpoch: 1)
         progress(report)
         let probe = Probe(
             configuration, width: training.width, task: task, parameters: parameters,
             training: [
-                "data": Self.names(training), "training_sequences": String(training.count),
+                "data": Self.names(training), "class_weight": options.classWeight.rawValue,
+                "training_sequences": String(training.count),
                 "training_loss": String(report.loss),
             ])
         return Result(

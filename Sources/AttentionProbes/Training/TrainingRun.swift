@@ -35,7 +35,9 @@ struct TrainingRun {
             standardization: options.standardizes
                 ? try Standardization(training, threads: threads) : Standardization(positionsOf: training),
             tensors: tensors, l2: options.l2)
-        self.validation = validation.map { Objective(architecture, $0, task, threads: threads) }
+        self.validation = validation.map {
+            Objective(architecture, $0, task, weights: $0.trainingWeights(.none), threads: threads)
+        }
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.initialParameters)
         self.start =
             start ?? Self.centred(architecture.initialParameters(&generator), task, training, tensors)
