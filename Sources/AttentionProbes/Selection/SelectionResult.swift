@@ -94,25 +94,24 @@ public struct SelectionResult: Sendable {
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }
 
     /// A candidate in JSON; `low` and `high` are the least and the greatest fold.
-    public struct Row: Encodable, Sendable {
-        let name: String
-        let score, low, high: Double?
-        let folds: [Double?]
-        let seconds: Double
-        let converged, chosen: Bool
-        let failure: String?
+    public struct Row: Codable, Sendable, Equatable {
+        public let name: String
+        public let score, low, high: Double?
+        public let folds: [Double?]
+        public let seconds: Double
+        public let converged, chosen: Bool
+        public let failure: String?
+
+        init(_ entry: SelectionEntry) {
+            let figures = entry.folds.compactMap(\.self)
+            (name, folds, seconds) = (entry.name, entry.folds, entry.seconds)
+            (score, low, high) = (entry.score, figures.min(), figures.max())
+            (converged, chosen, failure) = (entry.converged, entry.isChosen, entry.failure)
+        }
     }
 
     /// The candidates, in the order given.
-    public var rows: [Row] {
-        entries.map { entry in
-            let figures = entry.folds.compactMap(\.self)
-            return Row(
-                name: entry.name, score: entry.score, low: figures.min(), high: figures.max(),
-                folds: entry.folds, seconds: entry.seconds, converged: entry.converged,
-                chosen: entry.isChosen, failure: entry.failure)
-        }
-    }
+    public var rows: [Row] { entries.map(Row.init) }
 
     /// The candidates as JSON, the form in which a probe file holds them as `selection`.
     func json() throws -> String {
