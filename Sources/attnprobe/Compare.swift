@@ -32,7 +32,7 @@ struct Compare: ParsableCommand {
     var heads: CommaList<Int>?
     @Option(help: "Penalties to select from. (default: 0.001,0.01,0.1)")
     var l2: CommaList<Float>?
-    @Option(help: "Seeds to average, where an average is a probe. (default: 1)")
+    @Option(help: "Seeds to average, where an average is a probe.")
     var average = 1
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
@@ -71,25 +71,28 @@ struct Compare: ParsableCommand {
     private var kinds: [ProbeKind] { kind?.values ?? [.mean, .last, .attention] }
 
     func run() throws {
+        let sets = try zip(data, tests).map { try open($0, $1) }
         if let report {
-            try shared.checkOutput(report, isNoneOf: data + tests)
+            try shared.checkOutput(
+                report, isNoneOf: sets.flatMap { ($0.training.files + $0.test.files).map(\.path) },
+                option: "report")
             try OutputFile.check(path: report)
         }
-        let sets = try zip(data, tests).map { try open($0, $1) }
         for set in sets { try contest(set.task).check(set.training, test: set.test, task: set.task) }
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
         var results: [Contest.Result] = []
+        var keepsTrainings = true
         do {
             try withExtendedLifetime(interrupt) {
                 for (i, set) in sets.enumerated() {
-                    results.append(try run(set, i, line) { [flag = interrupt.flag] in flag.isSet })
+                    results.append(
+                        try run(set, i, line, &keepsTrainings) { [flag = interrupt.flag] in flag.isSet })
                 }
             }
         } catch is CancellationError {
             line.finish()
-            let goesOn = journal(results.count) != nil
-            shared.note("interrupted" + (goesOn ? "; the same command goes on from here" : ""))
+            shared.note("interrupted" + (keepsTrainings ? "; the same command goes on from here" : ""))
             throw ExitCode(130)
         }
         line.finish()
@@ -117,7 +120,7 @@ struct Compare: ParsableCommand {
     }
 
     private func run(
-        _ set: DataSet, _ number: Int, _ line: ProgressLine,
+        _ set: DataSet, _ number: Int, _ line: ProgressLine, _ keepsTrainings: inout Bool,
         _ isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> Contest.Result {
         let contest = contest(set.task)
@@ -129,7 +132,8 @@ struct Compare: ParsableCommand {
                 set.training, test: set.test, task: set.task, name: set.name, journal: journal,
                 resumed: { kept in
                     shared.note(
-                        "going on from \(OutputFile.partialPath(journal!)) with \(counted(kept, "training"))")
+                        "going on from \(OutputFile.partialPath(journal!)), which has \(counted(kept, "training"))"
+                    )
                 },
                 progress: { contender, report in
                     line.show(
@@ -138,10 +142,12 @@ struct Compare: ParsableCommand {
                 }, isInterrupted: isInterrupted)
         }
         let journal = journal(number)
+        keepsTrainings = journal != nil
         do {
             return try run(journal)
         } catch let error as SystemError where error.operation == "lock" && report == nil {
-            shared.note("\(error); this comparison cannot go on if it is interrupted")
+            shared.note("\(error); another comparison runs here, and this one will not go on if interrupted")
+            keepsTrainings = false
             return try run(nil)
         }
     }
@@ -189,6 +195,8 @@ extension Comparison.DataSet {
     /// An error where not one probe has a figure.
     fileprivate func checkFigures(_ path: String) throws(DataError) {
         guard rows.allSatisfy({ $0.value == nil }) else { return }
-        throw DataError(.overflow, path, expected: "a probe that can be trained", found: "none")
+        throw DataError(
+            .overflow, path, expected: "at least one probe that can be trained and scored",
+            found: "none")
     }
 }

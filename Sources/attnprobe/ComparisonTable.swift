@@ -27,7 +27,7 @@ extension Comparison.Row {
     fileprivate var remarks: [String] {
         if let failure { return ["\(name) failed: \(failure)"] }
         return (candidates ?? []).compactMap { candidate in
-            let chosen = candidate.chosen ? ", chosen," : ""
+            let chosen = candidate.chosen ? " (chosen)" : ""
             if let failure = candidate.failure { return "\(candidate.name)\(chosen) failed: \(failure)" }
             return candidate.converged ? nil : "\(candidate.name)\(chosen) did not converge"
         }

@@ -9,6 +9,7 @@ extension Contest {
     /// - Throws: `DataError`.
     public func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
         try training.checkFits(test, task)
+        _ = try test.task(named: task.name)
         _ = try training.targets(for: task)
         _ = try training.folds(selection.folds(for: training), seed: selection.seed)
         try test.checkSeveralClasses()
