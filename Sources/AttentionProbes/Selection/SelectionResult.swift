@@ -93,13 +93,19 @@ public struct SelectionResult: Sendable {
     /// The chosen candidate.
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }
 
-    /// A candidate in JSON; `low` and `high` are the least and the greatest fold.
+    /// A candidate in JSON.
     public struct Row: Codable, Sendable, Equatable {
+        /// "attention, 8 heads, l2 0.1".
         public let name: String
+        /// The mean, the least and the greatest of the folds.
         public let score, low, high: Double?
+        /// The figure of each fold.
         public let folds: [Double?]
+        /// Seconds of training on one thread.
         public let seconds: Double
+        /// Whether every training came to its end, and whether the candidate was chosen.
         public let converged, chosen: Bool
+        /// The error that ended a training; nil without.
         public let failure: String?
 
         init(_ entry: SelectionEntry) {
