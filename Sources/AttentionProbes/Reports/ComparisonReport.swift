@@ -71,7 +71,7 @@ private struct ComparedSet {
         guard !cells.isEmpty else { return nil }
         return Table(
             "Candidates by cross-validation on \(set.name)",
-            ["probe", "candidate", "", set.metric, "folds from", "to", "seconds"], names: 3, cells)
+            ["probe", "candidate", "remark", set.metric, "folds from", "to", "seconds"], names: 3, cells)
     }
 
     private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {
