@@ -12,6 +12,10 @@ struct Compare: ParsableCommand {
             intervals and the paired difference to the first, the baseline. Several DATA are several \
             sets, each with its own --test, in the same order; a set is a file or a folder.
 
+            Trainings are kept until all are done: in a file .comparison.partial beside the report, or \
+            without --report in the current folder. With it the same command goes on where it was \
+            interrupted.
+
               attnprobe compare train.safetensors --test test.safetensors
               attnprobe compare a/train b/train --test a/test b/test --report compare.html
             """)
@@ -28,12 +32,13 @@ struct Compare: ParsableCommand {
     var heads: CommaList<Int>?
     @Option(help: "Penalties to select from. (default: 0.001,0.01,0.1)")
     var l2: CommaList<Float>?
-    @Option(help: "Seeds to average, where an average is a probe. (default: 1)")
+    @Option(help: "Seeds to average, where an average is a probe.")
     var average = 1
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
     @Option(help: "Figure to compare. (default: auroc; accuracy for several classes, r2 for regression)")
     var metric: SelectionMetric?
+    @OptionGroup var grouping: GroupOption
     @Option(help: "Draws of the bootstrap for intervals.")
     var bootstrap = 1000
     @Option(help: "Also write a page with plots.")
@@ -53,6 +58,10 @@ struct Compare: ParsableCommand {
             (heads?.values ?? []).allSatisfy { (1...4096).contains($0) }, "heads", "numbers from 1 to 4096")
         try check((l2?.values ?? []).allSatisfy { $0 >= 0 && $0.isFinite }, "l2", "0 or positive numbers")
         try check((1...1000).contains(average), "average", "a number from 1 to 1000")
+        try check(
+            !kinds.contains { kind in
+                ProbeConfiguration(kind).canBeAveraged && headCounts(kind).contains { average * $0 > 4096 }
+            }, "average", "at most 4096 heads altogether")
         try check((2...1000).contains(folds ?? 2), "folds", "a number from 2 to 1000")
         try check((1...1_000_000).contains(bootstrap), "bootstrap", "a number from 1 to 1000000")
         try check(
@@ -62,51 +71,99 @@ struct Compare: ParsableCommand {
     private var kinds: [ProbeKind] { kind?.values ?? [.mean, .last, .attention] }
 
     func run() throws {
+        let sets = try zip(data, tests).map { try open($0, $1) }
         if let report {
-            try shared.checkOutput(report, isNoneOf: data + tests)
+            try shared.checkOutput(
+                report, isNoneOf: sets.flatMap { ($0.training.files + $0.test.files).map(\.path) },
+                option: "report")
             try OutputFile.check(path: report)
         }
-        let sets = try zip(data, tests).map { (try shared.open([$0]), try shared.open([$1])) }
-        let tasks = try sets.map { try $0.0.task() }
-        for ((training, test), task) in zip(sets, tasks) {
-            try kinds.checkFit(task)
-            try training.checkFits(test, task)
-            guard metric?.fits(task) ?? true else {
-                throw ValidationError("--metric: expected a figure of a \(task.name) task")
-            }
-        }
+        for set in sets { try contest(set.task).check(set.training, test: set.test, task: set.task) }
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
-        var results: [Comparison.DataSet] = []
+        var results: [Contest.Result] = []
+        var keepsTrainings = true
         do {
             try withExtendedLifetime(interrupt) {
-                for (i, (training, test)) in sets.enumerated() {
-                    let name = Self.name(data[i])
+                for (i, set) in sets.enumerated() {
                     results.append(
-                        try contest(tasks[i]).run(
-                            training, test: test, task: tasks[i], name: name,
-                            progress: { contender, report in
-                                line.show(
-                                    "\(name): \(contender) \(bar(report.done, of: report.total)) "
-                                        + clock(line.elapsed))
-                            }, isInterrupted: { [flag = interrupt.flag] in flag.isSet }))
+                        try run(set, i, line, &keepsTrainings) { [flag = interrupt.flag] in flag.isSet })
                 }
             }
         } catch is CancellationError {
             line.finish()
+            shared.note("interrupted" + (keepsTrainings ? "; the same command goes on from here" : ""))
             throw ExitCode(130)
         }
         line.finish()
-        let comparison = Comparison(dataSets: results)
+        let comparison = Comparison(dataSets: results.map(\.dataSet))
         if let report { try ComparisonReport(comparison).write(to: report) }
         try StandardOutput.print(
-            json ? comparison.json() : results.map(\.table).joined(separator: "\n\n"))
+            json ? comparison.json() : comparison.dataSets.map(\.table).joined(separator: "\n\n"))
+        for result in results { result.removeJournal() }
         if let report { shared.note("saved \(report)") }
+        for (set, path) in zip(comparison.dataSets, data) {
+            try set.checkFigures(path)
+        }
     }
+
+    private typealias DataSet = (name: String, training: ActivationSet, test: ActivationSet, task: ProbeTask)
+
+    private func open(_ path: String, _ test: String) throws -> DataSet {
+        let training = try grouping.grouped(shared.open([path]))
+        let task = try training.task()
+        try kinds.checkFit(task)
+        guard metric?.fits(task) ?? true else {
+            throw ValidationError("--metric: expected a figure of a \(task.name) task")
+        }
+        return (Self.name(path), training, try shared.open([test], classes: task.classes), task)
+    }
+
+    private func run(
+        _ set: DataSet, _ number: Int, _ line: ProgressLine, _ keepsTrainings: inout Bool,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> Contest.Result {
+        let contest = contest(set.task)
+        let folds = contest.selection.folds(for: set.training)
+        try shared.introduce(
+            set.training, set.task, "\(counted(contest.contenders.count, "probe")), \(folds) folds")
+        func run(_ journal: String?) throws -> Contest.Result {
+            try contest.run(
+                set.training, test: set.test, task: set.task, name: set.name, journal: journal,
+                resumed: { kept in
+                    shared.note(
+                        "going on from \(OutputFile.partialPath(journal!)), which has \(counted(kept, "training"))"
+                    )
+                },
+                progress: { contender, report in
+                    line.show(
+                        "\(set.name): \(contender) \(bar(report.done, of: report.total)) "
+                            + clock(line.elapsed))
+                }, isInterrupted: isInterrupted)
+        }
+        let journal = journal(number)
+        keepsTrainings = journal != nil
+        do {
+            return try run(journal)
+        } catch let error as SystemError where error.operation == "lock" && report == nil {
+            shared.note("\(error); another comparison runs here, and this one will not go on if interrupted")
+            keepsTrainings = false
+            return try run(nil)
+        }
+    }
+
+    // Where trainings of a set are kept; nil where nobody named a place and this folder takes no files.
+    private func journal(_ number: Int) -> String? {
+        let base = report ?? Self.name(data[number])
+        let path = base + (data.count > 1 ? ".\(number + 1)" : "") + ".comparison"
+        return report != nil || (try? OutputFile.check(path: path)) != nil ? path : nil
+    }
+
+    private func headCounts(_ kind: ProbeKind) -> [Int] { kind.hasHeads ? heads?.values ?? [1, 2, 8] : [1] }
 
     private func contest(_ task: ProbeTask) -> Contest {
         let contenders = kinds.flatMap { kind -> [Contest.Contender] in
-            (kind.hasHeads ? heads?.values ?? [1, 2, 8] : [1]).map { heads in
+            headCounts(kind).map { heads in
                 var grid = CandidateGrid()
                 grid.kinds = [kind]
                 grid.heads = [heads]
@@ -135,27 +192,11 @@ struct Compare: ParsableCommand {
 }
 
 extension Comparison.DataSet {
-    /// The probes, the baseline first: figure and interval, difference and interval, entropy ratio.
-    var table: String {
-        let width = max(rows.map(\.name.count).max() ?? 0, 5)
-        func interval(_ low: Double?, _ high: Double?) -> String {
-            guard let low, let high else { return "" }
-            return String(format: "(%.3f to %.3f)", low, high)
-        }
-        let head =
-            "probe".filled(to: width + 2) + metric.filled(to: 23) + "less \(baseline)".filled(to: 26)
-            + "entropy"
-        let lines = rows.map { row in
-            let value = String(format: "%.3f ", row.value) + interval(row.low, row.high)
-            let difference = row.difference.map {
-                String(format: "%+.3f ", $0) + interval(row.differenceLow, row.differenceHigh)
-            }
-            let entropy = row.entropyRatio.map { String(format: "%.2f", $0) } ?? ""
-            return row.name.filled(to: width + 2) + value.filled(to: 23) + (difference ?? "").filled(to: 26)
-                + entropy
-        }
-        return ([name, head] + lines).map { line in
-            String(line.reversed().drop { $0 == " " }.reversed())
-        }.joined(separator: "\n")
+    /// An error where not one probe has a figure.
+    fileprivate func checkFigures(_ path: String) throws(DataError) {
+        guard rows.allSatisfy({ $0.value == nil }) else { return }
+        throw DataError(
+            .overflow, path, expected: "at least one probe that can be trained and scored",
+            found: "none")
     }
 }

@@ -47,7 +47,8 @@ struct ProbeChoice {
             }
         }
         let folds = try data.folds(selection.folds(for: data), seed: selection.seed).count
-        try introduce(data, task, "\(candidates.count) candidates, \(folds) folds")
+        try shared.introduce(
+            data, task, "\(counted(candidates.count, "candidate")), \(folds) folds")
 
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
@@ -110,18 +111,6 @@ struct ProbeChoice {
         return (out.hasSuffix(suffix) ? String(out.dropLast(suffix.count)) : out) + ".out-of-fold.jsonl"
     }
 
-    private func introduce(_ data: ActivationSet, _ task: ProbeTask, _ plan: String) throws {
-        shared.note(data.heading(task))
-        shared.note(plan + (data.groups == nil ? "" : ", groups whole"))
-        guard data.groups == nil, let found = try data.nearDuplicates(threads: shared.threadCount) else {
-            return
-        }
-        shared.note(
-            "warning: \(found.sequences) sequences are almost identical to another, as "
-                + "\(data.id(found.example.first).printable) and \(data.id(found.example.second).printable); in "
-                + "different folds they make figures too good: --group keeps them together")
-    }
-
     private func progress(_ report: Selection.Progress, _ elapsed: Double) -> String {
         let left = elapsed / Double(report.done) * Double(report.total - report.done)
         let kept = report.kept > 0 ? " (\(report.kept) from before)" : ""
@@ -146,26 +135,5 @@ struct ProbeChoice {
             folds = result.folds.count
             candidates = result.rows
         }
-    }
-}
-
-extension SelectionResult {
-    /// The candidates, the best first: figure, least and greatest fold, seconds of training.
-    var table: String {
-        let ranked = entries.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
-        let width = ranked.map(\.name.count).max() ?? 0
-        let head =
-            "  " + "candidate".filled(to: width) + "  "
-            + metric.rawValue.filled(to: metric.rawValue.count + 2) + "of folds          " + "seconds"
-        let rows = ranked.map { entry in
-            let figures = entry.folds.compactMap(\.self)
-            let name = (entry.isChosen ? "* " : "  ") + entry.name.filled(to: width) + "  "
-            guard let score = entry.score else { return name + "failed: \(entry.failure ?? "no figure")" }
-            return name + decimal(score).filled(to: metric.rawValue.count + 2)
-                + "\(decimal(figures.min()!)) to \(decimal(figures.max()!))"
-                + String(format: "%.1f", entry.seconds).padded(to: 9)
-                + (entry.converged ? "" : "  not converged")
-        }
-        return ([head] + rows).joined(separator: "\n")
     }
 }

@@ -18,12 +18,7 @@ struct SelectionOptions: ParsableArguments {
     var folds: Int?
     @Option(help: "Figure to choose by. (default: auroc; accuracy for several classes, r2 for regression)")
     var metric: SelectionMetric?
-    @Option(
-        help: ArgumentHelp(
-            "What to keep together in folds and held-out parts: a tensor of the files (one number a "
-                + "sequence) or a regular expression of ids, of which the first (…) is the group.",
-            valueName: "name-or-pattern"))
-    var group: String?
+    @OptionGroup var grouping: GroupOption
     @Option(help: "How outputs become probabilities, fitted on out-of-fold scores (binary). (default: platt)")
     var calibration: Calibration.Method?
     @Option(
@@ -49,28 +44,6 @@ struct SelectionOptions: ParsableArguments {
             ("fpr", falsePositiveRate != nil), ("out-of-fold", outOfFold != nil),
         ] {
             try check(select || !isGiven, name, "it only with --select")
-        }
-    }
-
-    /// The data with the groups asked for; as they are without --group.
-    func grouped(_ data: ActivationSet) throws -> ActivationSet {
-        guard let group else { return data }
-        if data.hasTensor(group) { return try data.grouped(byTensor: group) }
-        let tensors = data.integerTensors.isEmpty ? "none" : data.integerTensors.joined(separator: ", ")
-        guard let pattern = try? Regex(group) else {
-            throw ValidationError(
-                "--group: expected a tensor with a number a sequence (there are: \(tensors)) or a regular "
-                    + "expression, found \(group)")
-        }
-        do {
-            return try data.grouped(byID: pattern)
-        } catch {
-            throw DataError(
-                error.rule, error.path, error.place,
-                expected:
-                    "--group to name a tensor with a number a sequence (there are: \(tensors)), or to be a "
-                    + "regular expression that matches every id, as '^(.*)-[0-9]+$'",
-                found: "\(group), which does not match the id \(error.found)")
         }
     }
 }

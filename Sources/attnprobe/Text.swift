@@ -7,6 +7,24 @@ func decimal(_ value: Double) -> String { String(format: "%.4f", value) }
 /// A loss: four significant digits, whatever its size.
 func significant(_ value: Double) -> String { String(format: "%.4g", value) }
 
+/// "1 candidate", "2 candidates".
+func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+/// Rows of cells as lines, every column as wide as its widest cell: the first left-aligned, the others
+/// right-aligned behind gaps. Rows may end early.
+func inColumns(_ rows: [[String]], gaps: [Int]) -> [String] {
+    let widths = (0...gaps.count).map { column in
+        rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    }
+    return rows.map { row in
+        let line = row.enumerated().map { column, cell in
+            column == 0
+                ? cell.filled(to: widths[0]) : cell.padded(to: widths[column] + gaps[column - 1])
+        }.joined()
+        return String(line.reversed().drop { $0 == " " }.reversed())
+    }
+}
+
 extension String {
     /// The string, right-aligned in a field.
     func padded(to width: Int, with pad: Character = " ") -> String {

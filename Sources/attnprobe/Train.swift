@@ -91,7 +91,7 @@ struct Train: ParsableCommand {
     }
 
     func run() throws {
-        let training = try selection.grouped(shared.open(data))
+        let training = try selection.grouping.grouped(shared.open(data))
         let heldOut = validation.isEmpty ? nil : try shared.open(validation)
         try shared.checkOutput(out, isNoneOf: (training.files + (heldOut?.files ?? [])).map(\.path))
         // Fails now rather than after the training if the probe cannot be written.

@@ -97,6 +97,52 @@ struct SelectionTests {
         }
     }
 
+    // In the form in which a table of labels is read.
+    @Test func outOfFoldRowsCarryTheirTargets() throws {
+        let data = try needleSet(count: 12)
+        let batch = try RaggedBatch(
+            data.indices.map { _ in randomFloats(32, seed: 1) }, width: data.width)
+        let folder = try TemporaryFolder()
+        func rows(_ values: [Float], _ classes: [String]?) throws -> [String] {
+            let targets = Targets.values(Matrix(rows: 12, columns: 2, storage: values))
+            let set = try ActivationSet([ActivationFile(batch, targets: targets, classes: classes)])
+            var selection = Selection([candidates()[0]])
+            selection.folds = 2
+            let result = try selection.run(set)
+            let lines = try result.outOfFoldLines(set, by: result.probe)
+            let table = try LabelTable(path: folder.write(lines, to: "rows"))
+            #expect(try set.labelled(by: table).set.targets == targets)
+            return String(decoding: lines, as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+        let numbers = (0..<24).map { Float($0) / 8 }
+        #expect(try rows(numbers, nil)[1].contains(#""label":[0.25,0.375]"#))
+        let ones = (0..<24).map { Float($0 % 3 == 0 ? 1 : 0) }
+        #expect(try rows(ones, ["a", "b"])[1].contains(#""label":["b"]"#))
+    }
+
+    // A learning rate that no probe survives.
+    @Test func aContestShowsWhatFails() throws {
+        let data = try needleSet(count: 60)
+        var broken = candidates()[2]
+        broken.options.learningRate = 1e30
+        var selection = selection()
+        selection.average = 1
+        var contest = Contest(
+            [
+                .init(name: "broken", candidates: [broken]),
+                .init(name: "mean", candidates: [candidates()[0]]),
+                .init(name: "mixed", candidates: [broken, candidates()[2]]),
+            ], selection: selection)
+        contest.bootstrap = Bootstrap(replicates: 10)
+        let rows = try contest.run(data, test: needleSet(count: 20, seed: 2), name: "needle").dataSet.rows
+        #expect(rows.map { $0.value == nil } == [true, false, false])
+        #expect(rows.map { $0.failure == nil } == [false, true, true])
+        #expect(rows[1].difference == nil)
+        let candidates = try #require(rows[2].candidates)
+        #expect(candidates.map { $0.failure == nil } == [false, true])
+        #expect(candidates.map(\.chosen) == [false, true])
+    }
+
     @Test func theResultDoesNotDependOnThreads() throws {
         let data = try needleSet(count: 60)
         var (one, three) = (selection(), selection())

@@ -27,7 +27,14 @@ public enum Command {
     public static func run(_ program: String, _ arguments: [String], in folder: String) throws
         -> CommandResult
     {
-        try RunningCommand(URL(fileURLWithPath: program), arguments, folder).wait()
+        try start(program, arguments, in: folder).wait()
+    }
+
+    /// Starts another program in a folder.
+    public static func start(_ program: String, _ arguments: [String], in folder: String) throws
+        -> RunningCommand
+    {
+        try RunningCommand(URL(fileURLWithPath: program), arguments, folder)
     }
 
     /// Starts the tool.

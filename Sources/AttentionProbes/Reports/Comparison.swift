@@ -4,17 +4,22 @@ public struct Comparison: Codable, Sendable, Equatable {
     public struct Row: Codable, Sendable, Equatable {
         /// What to call it: "attention, 8 heads".
         public let name: String
-        /// Its figure.
-        public let value: Double
+        /// Its figure; nil where it failed.
+        public let value: Double?
         /// The 95 % interval of the figure.
         public let low, high: Double?
         /// The figure less the baseline's, and the interval of that; nil for the baseline itself.
         public let difference, differenceLow, differenceHigh: Double?
         /// The mean entropy ratio of its heads; nil without softmax attention.
         public let entropyRatio: Double?
+        /// Why it has no figure; nil without a failure.
+        public let failure: String?
+        /// What it was selected from, with those that failed or did not converge; nil where nothing is
+        /// known of that.
+        public let candidates: [SelectionResult.Row]?
 
         private enum CodingKeys: String, CodingKey {
-            case name, value, low, high, difference
+            case name, value, low, high, difference, failure, candidates
             case differenceLow = "difference_low"
             case differenceHigh = "difference_high"
             case entropyRatio = "entropy_ratio"
@@ -22,8 +27,9 @@ public struct Comparison: Codable, Sendable, Equatable {
 
         /// A row of its parts.
         public init(
-            name: String, value: Double, low: Double? = nil, high: Double? = nil, difference: Double? = nil,
-            differenceLow: Double? = nil, differenceHigh: Double? = nil, entropyRatio: Double? = nil
+            name: String, value: Double?, low: Double? = nil, high: Double? = nil, difference: Double? = nil,
+            differenceLow: Double? = nil, differenceHigh: Double? = nil, entropyRatio: Double? = nil,
+            failure: String? = nil, candidates: [SelectionResult.Row]? = nil
         ) {
             self.name = name
             self.value = value
@@ -33,6 +39,8 @@ public struct Comparison: Codable, Sendable, Equatable {
             self.differenceLow = differenceLow
             self.differenceHigh = differenceHigh
             self.entropyRatio = entropyRatio
+            self.failure = failure
+            self.candidates = candidates
         }
     }
 

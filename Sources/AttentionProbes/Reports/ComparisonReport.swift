@@ -32,21 +32,46 @@ private struct ComparedSet {
     let id, name, baseline: String
     let isEmpty: Bool
     let plots: [Plot]
-    let table: Table
+    let failures: [String]
+    let tables: [Table]
 
     init(_ set: Comparison.DataSet, number: Int) {
         id = "set-\(number)"
         name = set.name
         baseline = set.baseline
         isEmpty = set.rows.isEmpty
-        // The best at the top.
-        let rows = set.rows.sorted { ($0.value, $1.name) > ($1.value, $0.name) }
-        table = Self.table(set, rows)
+        // The best at the top, those without a figure at the end.
+        let rows = set.rows.sorted {
+            ($0.value ?? -.infinity, $1.name) > ($1.value ?? -.infinity, $0.name)
+        }
+        let table = Self.table(set, rows)
+        failures = rows.compactMap { row in row.failure.map { "\(row.name) failed: \($0)" } }
+        tables = [table, Self.candidates(set, rows)].compactMap(\.self)
+        let drawn = rows.filter { $0.value != nil }
         plots =
-            rows.isEmpty
+            drawn.isEmpty
             ? []
-            : [Self.values(id, set, rows, table), Self.differences(id, set, rows), Self.entropies(id, rows)]
-                .compactMap(\.self)
+            : [
+                Self.values(id, set, drawn, table), Self.differences(id, set, drawn),
+                Self.entropies(id, drawn),
+            ].compactMap(\.self)
+    }
+
+    // What each was selected from; nil where nothing is known of that.
+    private static func candidates(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table? {
+        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
+        let cells = rows.flatMap { row in
+            (row.candidates ?? []).map { candidate in
+                [
+                    row.name, candidate.name, candidate.remark, text(candidate.score), text(candidate.low),
+                    text(candidate.high), fixed(candidate.seconds, 1),
+                ]
+            }
+        }
+        guard !cells.isEmpty else { return nil }
+        return Table(
+            "Candidates by cross-validation on \(set.name)",
+            ["probe", "candidate", "remark", set.metric, "folds from", "to", "seconds"], names: 3, cells)
     }
 
     private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {
@@ -90,11 +115,11 @@ private struct ComparedSet {
         let numbers = rows.flatMap { [$0.value, $0.low, $0.high].compactMap(\.self) }
         var plot = plot(
             "\(id)-values", set.metric,
-            "\(set.metric) of each probe with its interval. The best is \(rows[0].name) with \(fixed(rows[0].value)).",
+            "\(set.metric) of each probe with its interval. The best is \(rows[0].name) with \(fixed(rows[0].value!)).",
             rows, Axis(numbers.min()!...numbers.max()!, set.metric, ticks: 4, isRounded: true), table)
-        if let baseline = rows.first(where: { $0.name == set.baseline }) {
+        if let baseline = rows.first(where: { $0.name == set.baseline })?.value {
             plot.line(
-                [(baseline.value, 0), (baseline.value, Double(rows.count))], "limit",
+                [(baseline, 0), (baseline, Double(rows.count))], "limit",
                 "baseline \(set.baseline)")
         }
         for (index, row) in rows.enumerated() {
@@ -102,7 +127,7 @@ private struct ComparedSet {
             if let low = row.low, let high = row.high {
                 plot.whisker((low, y), (high, y), "whisker \(style)")
             }
-            plot.dots([(row.value, y)], style)
+            plot.dots([(row.value!, y)], style)
         }
         return plot
     }
@@ -159,5 +184,12 @@ private struct ComparedSet {
             plot.bars([(x: 0...min(1, max(0, ratio)), y: y - 0.22...y + 0.22)], "accent")
         }
         return plot
+    }
+}
+
+extension SelectionResult.Row {
+    fileprivate var remark: String {
+        [chosen ? "chosen" : nil, failure.map { "failed: \($0)" } ?? (converged ? nil : "not converged")]
+            .compactMap(\.self).joined(separator: ", ")
     }
 }

@@ -34,39 +34,81 @@ public struct Contest: Sendable {
         self.selection = selection
     }
 
+    /// What came of a contest.
+    public struct Result: Sendable {
+        /// The contenders' figures.
+        public let dataSet: Comparison.DataSet
+        let journal: SelectionJournal
+
+        /// Removes the file that keeps trainings: call it when the figures are where they should be.
+        public func removeJournal() { journal.remove() }
+    }
+
     /// Selects and trains every contender on one set and judges it on another. Intervals are from a
-    /// stratified bootstrap of the test sequences, differences from the same draws for both probes.
+    /// stratified bootstrap of the test sequences, differences from the same draws for both probes. A
+    /// contender that cannot be trained, or that the test data overflow, has a failure in place of a figure.
     ///
     /// - Parameters:
     ///   - name: what to call the data.
+    ///   - journal: a file that keeps trainings as they end, as for `Selection.run`; nil for none.
+    ///   - resumed: told how many trainings the journal had, if there are any, before the first of its own.
     ///   - progress: is told the contender and how far its selection has come.
-    /// - Throws: as `Selection.run`; `DataError` where the test data do not fit.
+    /// - Throws: as `Selection.run`; `DataError` where the test data do not fit (`check`).
     public func run(
         _ training: ActivationSet, test: ActivationSet, task: ProbeTask? = nil, name: String,
+        journal: String? = nil, resumed: (Int) -> Void = { _ in },
         progress: @escaping @Sendable (String, Selection.Progress) -> Void = { _, _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }
-    ) throws -> Comparison.DataSet {
+    ) throws -> Result {
         let task = try task ?? training.task()
-        let targets = try test.targets(for: task)
-        let metric = selection.metric ?? .suited(to: task)
-        var logits: [Matrix] = []
-        var entropies: [Double?] = []
-        for contender in contenders {
+        try check(training, test: test, task: task)
+        let folds = try training.folds(selection.folds(for: training), seed: selection.seed)
+        let journal = try SelectionJournal(
+            path: journal, fingerprint: training.fingerprint(folds, task, seed: selection.seed))
+        if journal.kept > 0 { resumed(journal.kept) }
+        let outcomes = try contenders.map { contender in
+            let counter = TrialCounter(kept: journal.kept) { progress(contender.name, $0) }
             var selection = selection
             selection.candidates = contender.candidates
-            selection.metric = metric
-            let probe = try selection.run(
-                training, task: task, progress: { progress(contender.name, $0) },
-                isInterrupted: isInterrupted
-            ).probe
-            logits.append(try probe.scores(test, threads: selection.threads).logits)
-            let ratios = try probe.evaluate(test, threads: selection.threads).entropyRatio
-            entropies.append(ratios.flatMap { mean($0) })
+            let entries = try selection.entries(training, task, folds, journal, counter, isInterrupted)
+            var outcome = Outcome(candidates: entries.map(SelectionResult.Row.init))
+            guard let chosen = entries.first(where: \.isChosen) else {
+                outcome.failure = entries[0].failure ?? "no figure on any fold"
+                return outcome
+            }
+            do {
+                let probe = try selection.train(chosen, training, task, counter, isInterrupted)
+                outcome.logits = try probe.scores(test, threads: selection.threads).logits
+                let ratios = try probe.evaluate(test, threads: selection.threads).entropyRatio
+                outcome.entropyRatio = ratios.flatMap { mean($0) }
+            } catch let error as DataError where error.rule == .overflow {
+                outcome.failure = "\(error)"
+            }
+            return outcome
         }
-        let all = logits
+        return Result(
+            dataSet: Comparison.DataSet(
+                name: name, metric: (selection.metric ?? .suited(to: task)).title,
+                baseline: contenders[0].name, rows: try rows(outcomes, test, task)),
+            journal: journal)
+    }
+
+    private struct Outcome {
+        let candidates: [SelectionResult.Row]
+        var logits: Matrix?
+        var entropyRatio: Double?
+        var failure: String?
+    }
+
+    private func rows(_ outcomes: [Outcome], _ test: ActivationSet, _ task: ProbeTask) throws
+        -> [Comparison.Row]
+    {
+        let metric = selection.metric ?? .suited(to: task)
+        let targets = try test.targets(for: task)
+        let logits = outcomes.map(\.logits)
         @Sendable func figures(_ draw: [Int]) -> [Double?] {
             let own = targets.selecting(draw)
-            let values = all.map { metric.value($0.selecting(draw), own, task) }
+            let values = logits.map { $0.flatMap { metric.value($0.selecting(draw), own, task) } }
             let differences = values.dropFirst().map { value in
                 value.flatMap { value in values[0].map { value - $0 } }
             }
@@ -76,18 +118,16 @@ public struct Contest: Sendable {
         let intervals = try bootstrap.intervals(
             strata: strata.map(\.value), threads: selection.threads, figures)
         let values = figures(Array(test.indices))
-        let rows = contenders.indices.compactMap { i -> Comparison.Row? in
-            guard let value = values[i] else { return nil }
+        return contenders.indices.map { i in
             let difference = i == 0 ? nil : contenders.count + i - 1
             return Comparison.Row(
-                name: contenders[i].name, value: value, low: intervals[i]?.lowerBound,
+                name: contenders[i].name, value: values[i], low: intervals[i]?.lowerBound,
                 high: intervals[i]?.upperBound, difference: difference.flatMap { values[$0] },
                 differenceLow: difference.flatMap { intervals[$0]?.lowerBound },
                 differenceHigh: difference.flatMap { intervals[$0]?.upperBound },
-                entropyRatio: entropies[i])
+                entropyRatio: outcomes[i].entropyRatio, failure: outcomes[i].failure,
+                candidates: outcomes[i].candidates)
         }
-        return Comparison.DataSet(
-            name: name, metric: metric.title, baseline: contenders[0].name, rows: rows)
     }
 }
 

@@ -49,25 +49,49 @@ extension SelectionResult {
     }
 
     /// Out-of-fold scores as JSON lines, one a sequence in the order of the data: its id, fold, logits,
-    /// probabilities by `probe`, and label.
+    /// probabilities by `probe`, and label in the form that `LabelTable` reads: the name of the class, for
+    /// multilabel a list of names, for regression a list of numbers.
     public func outOfFoldLines(_ data: ActivationSet, by probe: Probe) throws -> [UInt8] {
         struct Row: Encodable {
             let id: String
             let fold: Int
             let logits, probabilities: [Float]
-            let label: String?
+            let label: TargetLabel?
         }
         guard let scores = chosen.outOfFold else { return [] }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return try data.indices.flatMap { index in
             let logits = Array(scores[row: index])
-            var label: String?
-            if case .classes(let labels) = data.targets { label = probe.task.classes?[labels[index]] }
             let row = Row(
                 id: data.id(index), fold: folds.assignment[index], logits: logits,
-                probabilities: probe.probabilities(logits), label: label)
+                probabilities: probe.probabilities(logits),
+                label: data.targets.map { TargetLabel($0[index], probe.task.classes) })
             return try Array(encoder.encode(row)) + [UInt8(ascii: "\n")]
+        }
+    }
+}
+
+// A sequence's target as a table of labels has it.
+private enum TargetLabel: Encodable {
+    case name(String)
+    case names([String])
+    case numbers([Float])
+
+    init(_ target: Target, _ classes: [String]?) {
+        switch (target, classes) {
+        case (.class(let label), let classes): self = .name(classes?[label] ?? String(label))
+        case (.values(let values), let classes?):
+            self = .names(zip(classes, values).filter { $0.1 >= 0.5 }.map(\.0))
+        case (.values(let values), nil): self = .numbers(Array(values))
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        switch self {
+        case .name(let name): try name.encode(to: encoder)
+        case .names(let names): try names.encode(to: encoder)
+        case .numbers(let numbers): try numbers.encode(to: encoder)
         }
     }
 }

@@ -72,13 +72,29 @@ public struct Selection: Sendable {
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> SelectionResult {
         let task = try task ?? data.task()
-        let targets = try data.targets(for: task)
         let folds = try data.folds(folds(for: data), seed: seed)
         let journal = try SelectionJournal(
             path: journal, fingerprint: data.fingerprint(folds, task, seed: seed))
+        let counter = TrialCounter(kept: journal.kept, progress)
+        let entries = try entries(data, task, folds, journal, counter, isInterrupted)
+        guard let chosen = entries.first(where: \.isChosen) else {
+            throw DataError(
+                .overflow, data.files[0].path, expected: "a candidate that can be trained",
+                found: entries[0].failure ?? "no figure on any fold")
+        }
+        return SelectionResult(
+            probe: try train(chosen, data, task, counter, isInterrupted), entries: entries,
+            metric: metric ?? .suited(to: task), folds: folds, journal: journal)
+    }
+
+    /// Cross-validates the candidates: one entry each, one of them chosen unless all failed.
+    func entries(
+        _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds, _ journal: SelectionJournal,
+        _ counter: TrialCounter, _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [SelectionEntry] {
+        let targets = try data.targets(for: task)
         let validation = try CrossValidation(
             data, task, folds, candidates, seed: seed, threads: threads)
-        let counter = TrialCounter(kept: journal.kept, progress)
         func run(_ trials: [Trial]) throws {
             let open = validation.wholePaths(trials) { journal[key($0)] == nil }
             counter.expect(open.count)
@@ -101,19 +117,14 @@ public struct Selection: Sendable {
         let ranked = entries.indices.filter { entries[$0].score != nil }.sorted {
             entries[$0].score! > entries[$1].score!
         }
-        guard let first = ranked.first else {
-            throw DataError(
-                .overflow, data.files[0].path, expected: "a candidate that can be trained",
-                found: entries[0].failure ?? "no figure on any fold")
-        }
-        func choice() -> Int {
-            // An average may have failed where its first seed had not.
+        // None where all failed; an average may have failed where its first seed had not.
+        func choice() -> Int? {
             let ranked = ranked.filter { entries[$0].score != nil }
-            let best = ranked.max { (entries[$0].score!, -$0) < (entries[$1].score!, -$1) }!
-            guard prefersEarlier else { return best }
-            return ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }!
+            let best = ranked.max { (entries[$0].score!, -$0) < (entries[$1].score!, -$1) }
+            guard prefersEarlier, let best else { return best }
+            return ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }
         }
-        var chosen = first
+        var chosen = choice()
         if average > 1 {
             var open = Array(ranked.filter { candidates[$0].configuration.canBeAveraged }.prefix(finalists))
             // The preferred one is tried as an average too, whichever it turns out to be.
@@ -121,18 +132,22 @@ public struct Selection: Sendable {
                 try run(open.flatMap { trials($0, 1..<average, folds.count) })
                 for candidate in open { entries[candidate] = entry(candidate, average) }
                 chosen = choice()
-                open =
-                    entries[chosen].replicates < average
-                        && candidates[chosen].configuration.canBeAveraged ? [chosen] : []
+                open = [chosen].compactMap(\.self).filter {
+                    entries[$0].replicates < average && candidates[$0].configuration.canBeAveraged
+                }
             } while !open.isEmpty
-        } else {
-            chosen = choice()
         }
-        entries[chosen].isChosen = true
+        if let chosen { entries[chosen].isChosen = true }
+        return entries
+    }
 
-        let replicates = entries[chosen].replicates
+    /// Trains what was chosen on all sequences, with all its seeds.
+    func train(
+        _ chosen: SelectionEntry, _ data: ActivationSet, _ task: ProbeTask, _ counter: TrialCounter,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> Probe {
+        let (replicates, own) = (chosen.replicates, chosen.candidate)
         counter.expect(replicates)
-        let own = candidates[chosen]
         let probes = try Parallel.map(count: replicates, threads: threads) { replicate in
             let fit = try Trainer(
                 own.configuration,
@@ -142,9 +157,7 @@ public struct Selection: Sendable {
             counter.count(own.name)
             return fit.probe
         }
-        return SelectionResult(
-            probe: probes.count > 1 ? .average(probes) : probes[0], entries: entries,
-            metric: metric ?? .suited(to: task), folds: folds, journal: journal)
+        return probes.count > 1 ? .average(probes) : probes[0]
     }
 
     /// How many folds a set is cut into.

@@ -100,26 +100,31 @@ public struct SelectionResult: Sendable {
     /// The chosen candidate.
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }
 
-    /// A candidate in JSON; `low` and `high` are the least and the greatest fold.
-    public struct Row: Encodable, Sendable {
-        let name: String
-        let score, low, high: Double?
-        let folds: [Double?]
-        let seconds: Double
-        let converged, chosen: Bool
-        let failure: String?
+    /// A candidate in JSON.
+    public struct Row: Codable, Sendable, Equatable {
+        /// "attention, 8 heads, l2 0.1".
+        public let name: String
+        /// The mean, the least and the greatest of the folds.
+        public let score, low, high: Double?
+        /// The figure of each fold.
+        public let folds: [Double?]
+        /// Seconds of training on one thread.
+        public let seconds: Double
+        /// Whether every training came to its end, and whether the candidate was chosen.
+        public let converged, chosen: Bool
+        /// The error that ended a training; nil without.
+        public let failure: String?
+
+        init(_ entry: SelectionEntry) {
+            let figures = entry.folds.compactMap(\.self)
+            (name, folds, seconds) = (entry.name, entry.folds, entry.seconds)
+            (score, low, high) = (entry.score, figures.min(), figures.max())
+            (converged, chosen, failure) = (entry.converged, entry.isChosen, entry.failure)
+        }
     }
 
     /// The candidates, in the order given.
-    public var rows: [Row] {
-        entries.map { entry in
-            let figures = entry.folds.compactMap(\.self)
-            return Row(
-                name: entry.name, score: entry.score, low: figures.min(), high: figures.max(),
-                folds: entry.folds, seconds: entry.seconds, converged: entry.converged,
-                chosen: entry.isChosen, failure: entry.failure)
-        }
-    }
+    public var rows: [Row] { entries.map(Row.init) }
 
     /// The candidates as JSON, the form in which a probe file holds them as `selection`.
     func json() throws -> String {

@@ -202,7 +202,8 @@ extension ActivationSet {
         return 0
     }
 
-    fileprivate func checkSeveralClasses() throws(DataError) {
+    /// Refuses class indices that are all the same.
+    func checkSeveralClasses() throws(DataError) {
         guard case .classes(let labels) = targets, classCount < 2 else { return }
         let name = labels.first.map { label in classes.map { $0[label] } ?? String(label) } ?? "none"
         throw DataError(

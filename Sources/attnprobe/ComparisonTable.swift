@@ -1,0 +1,63 @@
+import AttentionProbes
+import Foundation
+
+extension Comparison.DataSet {
+    /// The probes, the baseline first: figure, difference and their intervals, entropy ratio; below, what
+    /// failed or did not converge. The table is at most 80 wide.
+    var table: String {
+        let head = ["probe", "value", "from", "to", "differs", "from", "to", "entropy"]
+        let cells = rows.map { row in
+            guard row.value != nil else { return [row.name, "failed"] }
+            return [
+                row.name, brief(row.value), brief(row.low), brief(row.high),
+                brief(row.difference, isSigned: true), brief(row.differenceLow, isSigned: true),
+                brief(row.differenceHigh, isSigned: true),
+                row.entropyRatio.map { String(format: "%.2f", $0) } ?? "",
+            ]
+        }
+        let title = "\(metric), difference to \(baseline), 95 % intervals"
+        return
+            ([name.printable, title.shortened(to: 80)]
+            + inColumns([head] + cells, gaps: [2, 1, 1, 2, 1, 1, 2]) + rows.flatMap(\.remarks))
+            .joined(separator: "\n")
+    }
+}
+
+extension Comparison.Row {
+    fileprivate var remarks: [String] {
+        if let failure { return ["\(name) failed: \(failure)"] }
+        return (candidates ?? []).compactMap { candidate in
+            let chosen = candidate.chosen ? " (chosen)" : ""
+            if let failure = candidate.failure { return "\(candidate.name)\(chosen) failed: \(failure)" }
+            return candidate.converged ? nil : "\(candidate.name)\(chosen) did not converge"
+        }
+    }
+}
+
+extension SelectionResult {
+    /// The candidates, the best first: figure, least and greatest fold, seconds of training.
+    var table: String {
+        let ranked = rows.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
+        let head = ["  candidate", metric.rawValue, "folds from", "to", "seconds"]
+        let cells = ranked.map { row in
+            let name = (row.chosen ? "* " : "  ") + row.name
+            guard let score = row.score, let low = row.low, let high = row.high else { return [name] }
+            return [
+                name, decimal(score), decimal(low), decimal(high), String(format: "%.1f", row.seconds),
+            ]
+        }
+        let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2])
+        let remarks = ranked.map { row in
+            row.score == nil
+                ? "failed: \(row.failure ?? "no figure")" : row.converged ? "" : "not converged"
+        }
+        return zip(lines, [""] + remarks).map { $1.isEmpty ? $0 : $0 + "  " + $1 }.joined(separator: "\n")
+    }
+}
+
+/// A figure in few characters: three decimals, four digits from ten on; nothing for nil.
+private func brief(_ value: Double?, isSigned: Bool = false) -> String {
+    guard let value else { return "" }
+    let form = abs(value) < 9.9995 ? ".3f" : ".4g"
+    return String(format: (isSigned ? "%+" : "%") + form, value)
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import AttentionProbes
+import Foundation
+import Tensors
+
+/// Which sequences folds keep together, the same in every subcommand that has folds.
+struct GroupOption: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What to keep together in folds and held-out parts: a tensor of the files (one number a "
+                + "sequence) or a regular expression of ids, of which the first (…) is the group.",
+            valueName: "name-or-pattern"))
+    var group: String?
+
+    /// The data with the groups asked for; as they are without --group.
+    func grouped(_ data: ActivationSet) throws -> ActivationSet {
+        guard let group else { return data }
+        if data.hasTensor(group) { return try data.grouped(byTensor: group) }
+        let tensors = data.integerTensors.isEmpty ? "none" : data.integerTensors.joined(separator: ", ")
+        guard let pattern = try? Regex(group) else {
+            throw ValidationError(
+                "--group: expected a tensor with a number a sequence (there are: \(tensors)) or a regular "
+                    + "expression, found \(group)")
+        }
+        do {
+            return try data.grouped(byID: pattern)
+        } catch {
+            throw DataError(
+                error.rule, error.path, error.place,
+                expected:
+                    "--group to name a tensor with a number a sequence (there are: \(tensors)), or to be a "
+                    + "regular expression that matches every id, as '^(.*)-[0-9]+$'",
+                found: "\(group), which does not match the id \(error.found)")
+        }
+    }
+}
+
+extension SharedOptions {
+    /// Tells what is to be trained on and how, and warns of sequences that look like groups which nobody
+    /// declared.
+    func introduce(_ data: ActivationSet, _ task: ProbeTask, _ plan: String) throws {
+        note(data.heading(task))
+        note(plan + (data.groups == nil ? "" : ", groups whole"))
+        guard !quiet, data.groups == nil, let found = try data.nearDuplicates(threads: threadCount) else {
+            return
+        }
+        note(
+            "warning: \(found.sequences) sequences are almost identical to another, as "
+                + "\(data.id(found.example.first).printable) and \(data.id(found.example.second).printable); in "
+                + "different folds they make figures too good: --group keeps them together")
+    }
+}
