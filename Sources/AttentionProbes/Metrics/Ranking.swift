@@ -1,6 +1,69 @@
 // Figures of a ranking: how well scores put positives above negatives. Definitions, ties included,
 // are scikit-learn's; sequences of equal score are one threshold.
 
+/// Sequences by falling score, sorted once, so that every sample of them is ranked without sorting.
+struct Ranking: Sendable {
+    // The number of a sequence, and in the two lowest bits whether it is the last of equal score and
+    // whether it is positive: a sample is one pass over them.
+    private let places: [UInt32]
+
+    /// - Precondition: as many scores as labels, fewer than 2^30. O(n log n).
+    init(scores: [Float], isPositive: [Bool]) {
+        precondition(scores.count == isPositive.count, "one label a score")
+        precondition(scores.count < 1 << 30, "numbers of 30 bits")
+        let order = scores.indices.sorted { scores[$0] > scores[$1] }
+        places = order.enumerated().map { rank, index in
+            let isLastOfTie = rank == order.count - 1 || scores[order[rank + 1]] != scores[index]
+            return UInt32(index) << 2 | (isLastOfTie ? 2 : 0) | (isPositive[index] ? 1 : 0)
+        }
+    }
+
+    /// Tells of every score from the highest down how many positives and negatives are at or above it,
+    /// and a sequence that has it. O(n).
+    ///
+    /// - Parameter counts: how often each sequence is in the sample.
+    @inline(__always)
+    func forEachThreshold(_ counts: [UInt32], _ body: (_ trues: Int, _ falses: Int, _ index: Int) -> Void) {
+        var (trues, all) = (0, 0)
+        for place in places {
+            let index = Int(place >> 2)
+            let count = Int(counts[index])
+            all &+= count
+            trues &+= count & (0 &- Int(place & 1))
+            if place & 2 != 0 { body(trues, all &- trues, index) }
+        }
+    }
+
+    /// The areas under the curves of a sample. O(n).
+    func areas(_ counts: [UInt32]) -> RankingAreas {
+        var areas = RankingAreas()
+        forEachThreshold(counts) { trues, falses, _ in areas.add(trues, falses) }
+        return areas
+    }
+}
+
+/// The two areas under the curves of a ranking, found while its threshold falls.
+struct RankingAreas {
+    private var (trues, falses, doubledArea) = (0, 0, 0)
+    private var gains = 0.0
+
+    /// Takes the positives and negatives at or above the next threshold.
+    mutating func add(_ trues: Int, _ falses: Int) {
+        doubledArea &+= (falses &- self.falses) &* (trues &+ self.trues)
+        // Without a branch, which could not be foretold; where nothing is above, nothing is gained.
+        gains += Double((trues &- self.trues) &* trues) / Double(max(1, trues &+ falses))
+        (self.trues, self.falses) = (trues, falses)
+    }
+
+    /// See `RankingCurve.auroc`.
+    var auroc: Double? {
+        trues > 0 && falses > 0 ? Double(doubledArea) / (2 * Double(trues) * Double(falses)) : nil
+    }
+
+    /// See `RankingCurve.averagePrecision`.
+    var averagePrecision: Double? { trues > 0 ? gains / Double(trues) : nil }
+}
+
 /// The points that thresholds on a score can reach, from the highest score down.
 public struct RankingCurve: Sendable {
     /// Positives at or above each threshold.
@@ -12,20 +75,24 @@ public struct RankingCurve: Sendable {
 
     /// - Precondition: as many scores as labels. O(n log n).
     public init(scores: [Float], isPositive: [Bool]) {
-        precondition(scores.count == isPositive.count, "one label a score")
-        let order = scores.indices.sorted { scores[$0] > scores[$1] }
+        self.init(
+            Ranking(scores: scores, isPositive: isPositive), scores: scores,
+            counts: Array(repeating: 1, count: scores.count))
+    }
+
+    /// The curve of a sample. O(n).
+    ///
+    /// - Parameters:
+    ///   - scores: those that were ranked.
+    ///   - counts: how often each sequence is in the sample.
+    init(_ ranking: Ranking, scores: [Float], counts: [UInt32]) {
         var truePositives: [Int] = []
         var falsePositives: [Int] = []
         var thresholds: [Float] = []
-        var (trues, falses) = (0, 0)
-        for (rank, index) in order.enumerated() {
-            if isPositive[index] { trues += 1 } else { falses += 1 }
-            let isLastOfTie = rank == order.count - 1 || scores[order[rank + 1]] != scores[index]
-            if isLastOfTie {
-                truePositives.append(trues)
-                falsePositives.append(falses)
-                thresholds.append(scores[index])
-            }
+        ranking.forEachThreshold(counts) { trues, falses, index in
+            truePositives.append(trues)
+            falsePositives.append(falses)
+            thresholds.append(scores[index])
         }
         self.truePositives = truePositives
         self.falsePositives = falsePositives
@@ -37,32 +104,17 @@ public struct RankingCurve: Sendable {
     /// How many negatives there are.
     var negatives: Int { falsePositives.last ?? 0 }
 
+    private var areas: RankingAreas {
+        zip(truePositives, falsePositives).reduce(into: RankingAreas()) { $0.add($1.0, $1.1) }
+    }
+
     /// Area under the ROC curve: the probability that a positive scores above a negative, ties
     /// counted half (`roc_auc_score`). nil without both classes.
-    public var auroc: Double? {
-        guard positives > 0, negatives > 0 else { return nil }
-        var doubled = 0
-        var (trues, falses) = (0, 0)
-        for (t, f) in zip(truePositives, falsePositives) {
-            doubled += (f - falses) * (t + trues)
-            (trues, falses) = (t, f)
-        }
-        return Double(doubled) / (2 * Double(positives) * Double(negatives))
-    }
+    public var auroc: Double? { areas.auroc }
 
     /// Σ over thresholds of precision times the gain in recall (`average_precision_score`). nil
     /// without positives.
-    public var averagePrecision: Double? {
-        guard positives > 0 else { return nil }
-        var sum = 0.0
-        var trues = 0
-        for (t, f) in zip(truePositives, falsePositives) {
-            sum += Double(t - trues) / Double(positives) * Double(t) / Double(t + f)
-            trues = t
-        }
-        // Rounding may carry the sum of a perfect ranking past 1.
-        return min(sum, 1)
-    }
+    public var averagePrecision: Double? { areas.averagePrecision }
 
     /// The highest recall of a threshold with at most this share of negatives above it; 0 if there
     /// is none. nil without both classes.
