@@ -36,7 +36,7 @@ extension Evaluation {
             return (
                 "\(third.name) ones",
                 figures.joined(separator: ", ") + (figures.isEmpty ? "" : "  ")
-                    + "(\(third.sequences) of \(least) to \(most) tokens)", ""
+                    + "(\(third.sequences) of \(least)–\(most) tokens)", ""
             )
         }
         let nameWidth = rows.map(\.name.count).max() ?? 0

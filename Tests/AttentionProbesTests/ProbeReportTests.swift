@@ -103,7 +103,7 @@ struct ProbeReportTests {
         #expect(count(report.html, "role=\"img\"") == 7 && report.attention == nil)
         #expect(report.html.contains("its tokens are shaded by their scores"))
         #expect(report.html.contains("wrong in some class") && !report.html.contains("Confusion matrix"))
-        #expect(report.html.contains("accuracy and AUROC of the short, middle and long sequences"))
+        #expect(report.html.contains("Accuracy and AUROC of the short, middle and long sequences"))
         #expect(report.html.contains("\"label\":\""))
     }
 

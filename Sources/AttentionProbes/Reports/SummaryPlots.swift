@@ -38,13 +38,15 @@ extension Evaluation {
             third.tokens.count == 1
                 ? "\(third.tokens.lowerBound)" : "\(third.tokens.lowerBound)–\(third.tokens.upperBound)"
         }
+        let title = figures.map(\.name).joined(separator: " and ")
         let values = figures.flatMap { byLength.compactMap($0.value) }
         var plot = Plot(
             "length", "By length",
-            "\(figures.map(\.name).joined(separator: " and ")) of the short, middle and long sequences.",
+            "\(title.prefix(1).uppercased() + title.dropFirst()) of the short, middle and long sequences.",
             x: Axis(0...Double(names.count), "visible tokens"),
             // R² may be below 0.
-            y: Axis(min(0, values.min()!)...1, "score", isRounded: true),
+            y: Axis(
+                min(0, values.min()!)...1, figures.count > 1 ? "score" : figures[0].name, isRounded: true),
             table: Table(
                 "Figures by length", ["visible tokens", "sequences"] + figures.map(\.name),
                 zip(names, byLength).map { name, third in
@@ -59,7 +61,7 @@ extension Evaluation {
                     }
                 }, figure.style, figure.name)
         }
-        plot.line([(0, 0), (Double(names.count), 0)], "guide")
+        if values.contains(where: { $0 < 0 }) { plot.line([(0, 0), (Double(names.count), 0)], "guide") }
         return plot
     }
 }
@@ -138,7 +140,7 @@ extension AttentionSummary {
         var plot = Plot(
             "position", "Attention along the sequence",
             "Mean attention by relative position, as a multiple of uniform attention; over all heads most "
-                + "falls around \(Int(100 * middles[peak])) % of the way, \(brief(means[peak], digits: 2)) times "
+                + "falls around \(Int(100 * middles[peak])) % of the way, \(brief(means[peak], digits: 3)) times "
                 + "the uniform.",
             x: Axis(0...1, "relative position"), y: Axis(0...max(1, most), "times uniform"),
             table: Table(
