@@ -30,11 +30,13 @@ extension Evaluation {
             }
         }
         rows += byLength.map { third in
-            let area = third.auroc.map { ", AUROC \(decimal($0))" } ?? ""
+            let figures = [("accuracy", third.accuracy), ("AUROC", third.auroc), ("R²", third.r2)]
+                .compactMap { name, value in value.map { "\(name) \(decimal($0))" } }
+            let (least, most) = (third.tokens.lowerBound, third.tokens.upperBound)
             return (
                 "\(third.name) ones",
-                "accuracy \(decimal(third.accuracy))\(area)  (\(third.sequences) of "
-                    + "\(third.tokens.lowerBound) to \(third.tokens.upperBound) tokens)", ""
+                figures.joined(separator: ", ") + (figures.isEmpty ? "" : "  ")
+                    + "(\(third.sequences) of \(least)–\(most) tokens)", ""
             )
         }
         let nameWidth = rows.map(\.name.count).max() ?? 0

@@ -26,6 +26,8 @@ struct FileDescription: Encodable {
         let labels: [String: Int]?
         let groups: Int?
         let layers: Int
+        /// Tokens that `token_mask` hides from a probe; nil without it.
+        let masked_tokens: Int?
         let nonfinite_sequences: Int
     }
 
@@ -74,6 +76,9 @@ struct FileDescription: Encodable {
             median: lengths[lengths.count / 2], longest: lengths[lengths.count - 1],
             length_histogram: LengthBin.bins(lengths),
             labels: counts(file), groups: file.groups.map { Set($0).count }, layers: file.layerCount,
+            masked_tokens: file.batch.tokenMask.map { _ in
+                set.indices.reduce(0) { $0 + set[$1].rows.count - set[$1].count }
+            },
             nonfinite_sequences: set.count - (try set.finiteSequences(threads: threads).count))
     }
 
@@ -90,9 +95,9 @@ struct FileDescription: Encodable {
         }
     }
 
-    /// Lines for people.
+    /// Lines for people, at most 80 wide but for the path.
     var text: String {
-        var lines = ["\(path): \(format)"]
+        var lines: [String] = []
         if let activations {
             let a = activations
             lines += [
@@ -102,12 +107,14 @@ struct FileDescription: Encodable {
             lines += a.length_histogram.barLines.map { "    " + $0 }
             if a.layers > 1 { lines.append("  layers  \(a.layers)") }
             if let labels = a.labels {
-                let counts = labels.sorted { $0.key < $1.key }.map { "\($0.key.printable) \($0.value)" }
-                lines.append("  labels  " + counts.joined(separator: ", "))
+                let counts = labels.sorted { $0.key < $1.key }
+                    .map { "\($0.key.printable.shortened(to: 24)) \($0.value)" }
+                lines.append("  labels  " + counts.listed(within: 70))
             } else if let shape = tensors["labels"]?.shape {
                 lines.append("  labels  \(shape.count > 1 ? shape[1] : 1) numbers a sequence")
             }
             if let groups = a.groups { lines.append("  groups  \(groups)") }
+            if let masked = a.masked_tokens { lines.append("  token_mask  hides \(masked) tokens") }
             lines.append("  sequences with a NaN or infinity  \(a.nonfinite_sequences)")
         }
         if let probe { lines += probe.lines }
@@ -118,7 +125,7 @@ struct FileDescription: Encodable {
             lines.append("  metadata")
             lines += columns(others)
         }
-        return lines.joined(separator: "\n")
+        return (["\(path): \(format)"] + lines.map { $0.shortened(to: 80) }).joined(separator: "\n")
     }
 }
 
@@ -162,9 +169,7 @@ extension FileDescription.ProbeSummary {
         var lines = ["  \(summary), width \(width), \(parameters) parameters", "  \(task)"]
         if let threshold { lines.append("  threshold \(threshold)") }
         lines.append(training.isEmpty ? "  does not say how it was trained" : "  trained with")
-        // What is long is for other tools to read.
-        let short = training.mapValues { $0.count <= 100 ? $0 : String($0.prefix(97)) + "…" }
-        return lines + columns(short)
+        return lines + columns(training)
     }
 }
 

@@ -43,6 +43,23 @@ extension String {
     }
 }
 
+extension [String] {
+    /// As many of them as a width holds, and how many more there are: "no 3, yes 4, and 120 more".
+    ///
+    /// - Precondition: the width holds the longest and that.
+    func listed(within width: Int) -> String {
+        let all = joined(separator: ", ")
+        guard all.count > width else { return all }
+        let room = width - ", and \(count) more".count
+        var (length, shown) = (0, 0)
+        while length + self[shown].count <= room {
+            length += self[shown].count + 2
+            shown += 1
+        }
+        return prefix(shown).joined(separator: ", ") + ", and \(count - shown) more"
+    }
+}
+
 extension ProbeTask {
     /// "binary: benign, injection".
     var summary: String {

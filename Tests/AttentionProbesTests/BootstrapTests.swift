@@ -1,4 +1,5 @@
 @testable import AttentionProbes
+import Tensors
 import TestSupport
 import Testing
 
@@ -39,7 +40,7 @@ struct BootstrapTests {
             ).intervals
         }
         let reference = try intervals(1, 1)
-        #expect(reference.count == 6)
+        #expect(reference.count == 7)
         #expect(try intervals(1, 3) == reference)
         #expect(try intervals(2, 1) != reference)
         let evaluation = try probe.evaluate(data)
@@ -52,5 +53,97 @@ struct BootstrapTests {
             [draw[0] == 0 ? nil : 1, 2]
         }
         #expect(found == [nil, 2...2])
+    }
+
+    private let draws = Bootstrap(replicates: 40, seed: 3)
+
+    private func evaluate(
+        _ task: ProbeTask, _ targets: Matrix, _ logits: [Float], threads: Int = 2
+    ) throws -> Evaluation {
+        let batch = try randomBatch(lengths: Array(repeating: 2, count: targets.rows), width: 2, seed: 1)
+        let data = try ActivationSet([ActivationFile(batch, targets: .values(targets), classes: task.classes)]
+        )
+        let probe = Probe(
+            .mean, width: 2, task: task,
+            parameters: randomFloats(
+                ProbeConfiguration.mean.architecture(width: 2, outputs: task.outputs).tensors.parameterCount,
+                seed: 1))
+        let outputs = Matrix(rows: targets.rows, columns: task.outputs, storage: logits)
+        return try probe.evaluate(
+            data, Scores(range: 0..<targets.rows, logits: outputs, entropies: nil), threads: threads,
+            bootstrap: draws)
+    }
+
+    // Each draw judged as a set of its own, sorted anew.
+    @Test func severalLabelsAreDrawnTogether() throws {
+        let (rows, classes) = (50, 3)
+        let logits = randomFloats(rows * classes, seed: 4).map { ($0 * 4).rounded() / 4 }
+        let labels = zip(logits, randomFloats(rows * classes, seed: 5)).map { Float($0 + $1 > 0.5 ? 1 : 0) }
+        let task = ProbeTask.multilabel(classes: ["a", "b", "c"])
+        let targets = Matrix(rows: rows, columns: classes, storage: labels)
+        let evaluation = try evaluate(task, targets, logits)
+        let expected = try draws.intervals(strata: [Array(0..<rows)]) { draw -> [Double?] in
+            let curves = (0..<classes).map { c in
+                RankingCurve(
+                    scores: draw.map { logits[$0 * classes + c] },
+                    isPositive: draw.map { labels[$0 * classes + c] == 1 })
+            }
+            let matrices = (0..<classes).map { c in
+                ConfusionMatrix(
+                    labels: draw.map { Int(labels[$0 * classes + c]) },
+                    predictions: draw.map { logits[$0 * classes + c] >= 0 ? 1 : 0 }, classes: 2)
+            }
+            let right = draw.count { i in
+                (0..<classes).allSatisfy {
+                    (logits[i * classes + $0] >= 0) == (labels[i * classes + $0] == 1)
+                }
+            }
+            return [
+                Double(right) / Double(rows), mean(curves.compactMap(\.auroc)),
+                mean(curves.compactMap(\.averagePrecision)), mean(matrices.map { $0.f1(1) }),
+            ]
+        }
+        for (name, expected) in zip(["accuracy", "auroc", "average_precision", "f1"], expected) {
+            let (found, expected) = (try #require(evaluation.intervals[name]), try #require(expected))
+            #expect(abs(found.lowerBound - expected.lowerBound) < 1e-12, "\(name)")
+            #expect(abs(found.upperBound - expected.upperBound) < 1e-12, "\(name)")
+            let whole = try #require(evaluation.figures.first { $0.key == name })
+            #expect(found.contains(whole.value) && whole.interval == found, "\(name)")
+        }
+        #expect(evaluation.intervals["loss"]!.contains(evaluation.loss))
+        #expect(try evaluate(task, targets, logits, threads: 1).intervals == evaluation.intervals)
+    }
+
+    /// A draw without a rare class does not count it as missed.
+    @Test func aRareClassPullsNothingDown() throws {
+        let labels = (0..<30).flatMap { i -> [Float] in [i % 2 == 0 ? 1 : 0, i == 7 ? 1 : 0] }
+        let evaluation = try evaluate(
+            .multilabel(classes: ["half", "rare"]), Matrix(rows: 30, columns: 2, storage: labels),
+            labels.map { 2 * $0 - 1 })
+        #expect(evaluation.f1 == 1 && evaluation.intervals["f1"] == 1...1)
+        #expect(evaluation.intervals["auroc"] == 1...1)
+    }
+
+    @Test func numbersHaveIntervals() throws {
+        let targets = randomFloats(80, seed: 6)
+        let predictions = zip(targets, randomFloats(80, seed: 7)).map { $0 + 0.4 * $1 }
+        let evaluation = try evaluate(
+            .regression(outputs: 2), Matrix(rows: 40, columns: 2, storage: targets), predictions)
+        let expected = try draws.intervals(strata: [Array(0..<40)]) { draw in
+            let pairs = (0..<2).map { o in
+                (draw.map { predictions[2 * $0 + o] }, draw.map { targets[2 * $0 + o] })
+            }
+            return [
+                mean(pairs.compactMap { r2Score($0.0, $0.1) }),
+                meanSquaredError(pairs.flatMap(\.0), pairs.flatMap(\.1)),
+            ]
+        }
+        for (name, expected) in zip(["r2", "mean_squared_error"], expected) {
+            let (found, expected) = (try #require(evaluation.intervals[name]), try #require(expected))
+            #expect(abs(found.lowerBound - expected.lowerBound) < 1e-12, "\(name)")
+            #expect(abs(found.upperBound - expected.upperBound) < 1e-12, "\(name)")
+        }
+        #expect(evaluation.intervals["r2"]!.contains(try #require(evaluation.r2)))
+        #expect(evaluation.intervals["r2"]!.upperBound < 0.97)
     }
 }

@@ -59,6 +59,32 @@ struct ProbeReportTests {
         #expect(report.evaluation?.byClass.count == 300)
     }
 
+    /// Numbered from 1, each under its bar, whatever their number.
+    @Test func headsOfTheEntropyPlot() {
+        func labels(_ heads: Int) -> [String] {
+            AttentionSummary.entropyPlot(Array(repeating: 0.5, count: heads)).xTicks.map(\.label)
+        }
+        #expect(labels(1) == ["1"])
+        #expect(labels(16) == (1...16).map(String.init))
+        #expect(labels(40) == ["5", "10", "15", "20", "25", "30", "35", "40"])
+        let plot = AttentionSummary.entropyPlot(Array(repeating: 0.5, count: 40))
+        #expect(plot.bars.count == 40)
+        let middle = Double(plot.bars[4].x)! + Double(plot.bars[4].width)! / 2
+        #expect(abs(middle - Double(plot.xTicks[0].place)!) < 0.02)
+    }
+
+    /// What the page shows first has its intervals, whatever the task.
+    @Test func headlinesHaveIntervals() throws {
+        var options = options
+        options.bootstrap = Bootstrap(replicates: 20)
+        let values = Matrix(rows: 60, columns: 2, storage: (0..<120).map { Float($0 * 7 / 3 % 2) })
+        for (task, kinds) in [(ProbeTask.multilabel(classes: ["x", "y"]), 4), (.regression(outputs: 2), 2)] {
+            let data = try set(.values(values), classes: task.classes, lengths: lengths)
+            let html = try ProbeReport(probe(.mean, task), data, options: options).html
+            #expect(count(html, "<span>95 %: ") == kinds, "\(task)")
+        }
+    }
+
     @Test func oddsOfLargeLogits() {
         let odds = ClassFigures.logOdds([900, 0, -5])
         #expect(abs(odds[0] - 899.9933) < 1e-3 && odds[1] == -900 && odds[2] == -905)
@@ -74,16 +100,21 @@ struct ProbeReportTests {
         let report = try ProbeReport(
             probe(ProbeConfiguration(.multimax, heads: 2), .multilabel(classes: ["x", "y"])), data,
             options: options)
-        #expect(count(report.html, "role=\"img\"") == 6 && report.attention == nil)
+        #expect(count(report.html, "role=\"img\"") == 7 && report.attention == nil)
         #expect(report.html.contains("its tokens are shaded by their scores"))
         #expect(report.html.contains("wrong in some class") && !report.html.contains("Confusion matrix"))
+        #expect(report.html.contains("Accuracy and AUROC of the short, middle and long sequences"))
+        #expect(report.html.contains("\"label\":\""))
     }
 
     @Test func numbers() throws {
         let targets = Matrix(rows: 60, columns: 2, storage: randomFloats(120, seed: 2))
         let data = try set(.values(targets), lengths: lengths)
         let report = try ProbeReport(probe(.mean, .regression(outputs: 2)), data, options: options)
-        #expect(count(report.html, "role=\"img\"") == 4)
+        #expect(count(report.html, "role=\"img\"") == 5)
+        #expect(report.html.contains("R² of the short, middle and long sequences"))
+        // Numbers are no classes.
+        #expect(!report.html.contains("\"label\":") && !report.html.contains("\"outcome\":"))
         #expect(report.html.contains("Predictions against targets") && report.html.contains("Largest errors"))
         #expect(!report.html.contains("Nearest the threshold"))
     }

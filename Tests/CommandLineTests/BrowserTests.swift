@@ -123,6 +123,27 @@ struct BrowserTests {
             try text(browser, "window.copied[2].split('\\r\\n')[0]")
                 == "document,position,token,head,attention,contribution to injection")
 
+        // The list of documents that are shown, an output a row.
+        try act(browser, "window.copied = []; choose('group', 'mistakes')")
+        let shown = try number(browser, "all('.document').length")
+        try act(
+            browser, "all('.listed .copy button')[0].click(); all('.listed .copy button')[1].click()")
+        #expect(
+            try text(browser, "window.copied[0].split('\\r\\n')[0]")
+                == "document,label,predicted,outcome,output,logit,probability,target")
+        #expect(try number(browser, "window.copied[0].trim().split('\\r\\n').length") == shown + 1)
+        #expect(try number(browser, "JSON.parse(window.copied[1]).length") == shown)
+        #expect(
+            try number(
+                browser,
+                "JSON.parse(window.copied[1]).filter((d) => d.outcome.startsWith('false') && d.label !== d.predicted).length"
+            ) == shown)
+        #expect(
+            try text(browser, "JSON.parse(window.copied[1])[0].document")
+                == text(browser, "document.querySelector('.document h3').textContent"))
+        #expect(try text(browser, "typeof JSON.parse(window.copied[1])[0].logit") == "number")
+        try act(browser, "choose('group', 'hits')")
+
         for theme in ["light", "dark"] {
             try act(browser, "document.querySelector('button[data-theme=\(theme)]').click()")
             try expectContrast(browser, theme)

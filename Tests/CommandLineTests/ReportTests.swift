@@ -54,11 +54,7 @@ struct ReportTests {
             (nan, "sequence 1, token 1"), (classes, "metadata classes"),
         ] {
             let data = try folder.write(activations.file, to: "bad")
-            let before = try folder.names
-            let result = try Command.run("report", probe, data, "--out", page)
-            #expect(result.status == 65 && result.error.contains(words), "\(result)")
-            #expect(result.error.split(separator: "\n").count == 1 && result.output.isEmpty)
-            #expect(try folder.names == before)
+            try expectFailure(65, words, in: folder, ["report", probe, data, "--out", page])
             #expect(try String(contentsOfFile: page, encoding: .utf8) == "before")
         }
         let data = folder("data")
@@ -91,7 +87,59 @@ struct ReportTests {
         #expect(lines.contains { $0.hasPrefix("label \\ predicted") && $0.hasSuffix("no  yes") }, "\(table)")
         #expect(
             table.contains("ROC curve, AUROC") && table.contains("•") && table.contains("attention, 2 heads"))
-        #expect(lines.allSatisfy { $0.count <= 80 })
+    }
+
+    // Two sequences of one and two tokens with labels of several names, which are long.
+    private func multilabel() throws -> String {
+        let names = (0..<40).map { "a name of a class that goes on and on, number \($0)" }
+        let classes = try String(decoding: JSONEncoder().encode(names), as: UTF8.self)
+            .replacing("\"", with: "\\\"")
+        let activations = whole.with("labels", "U8", [2, 40], (0..<80).map { UInt8($0 % 3 % 2) })
+            .described(
+                by: #"{"format":"attention-probes/activations","version":"1","classes":"\#(classes)"}"#)
+        return try folder.write(activations.file, to: "several labels of a file with a long name")
+    }
+
+    /// Nothing is wider than a terminal, but for the path of a file.
+    @Test func linesEndAtEightyColumns() throws {
+        let data = try multilabel()
+        let several = folder("several")
+        let trained = try Command.run(
+            "train", data, "--heads", "30", "--epochs", "2", "--out", several, "--quiet")
+        #expect(trained.status == 0, "\(trained)")
+        let table = try Command.run("evaluate", several, data, "--bootstrap", "9").output
+        let inspected = try Command.run("inspect", data, several).output
+        for line in (table + inspected).split(separator: "\n") where !line.hasPrefix(folder.path) {
+            #expect(line.count <= 80, "\(line)")
+        }
+        #expect(table.contains("multilabel of 40 classes: a name of a class that goes on and…"))
+        #expect(inspected.contains("\n  labels  a name of a class that … 1, "), "\(inspected)")
+        #expect(inspected.contains(", and 38 more\n") && inspected.contains("several: probe"))
+    }
+
+    /// Tasks other than binary have intervals and lengths, too.
+    @Test func evaluateOfSeveralLabelsAndOfNumbers() throws {
+        func evaluate(_ data: String, _ figures: [String], _ third: String) throws {
+            let trained = try Command.run("train", data, "--kind", "mean", "--out", probe, "--quiet")
+            #expect(trained.status == 0, "\(trained)")
+            let json = try object(Command.run("evaluate", probe, data, "--json", "--bootstrap", "9").output)
+            let intervals = try #require(json["intervals"] as? [String: [Double]])
+            #expect(intervals.keys.sorted() == figures)
+            let thirds = try #require(json["by_length"] as? [[String: Any]])
+            #expect(thirds.map { $0["name"] as? String } == ["short", "long"])
+            #expect(thirds.allSatisfy { $0.keys.contains(third) }, "\(thirds)")
+            let table = try Command.run("evaluate", probe, data, "--bootstrap", "9").output
+            #expect(
+                table.split(separator: "\n").count {
+                    $0.hasSuffix("–1 tokens)") || $0.hasSuffix("–2 tokens)")
+                } == 2)
+            #expect(table.firstMatch(of: /loss +[0-9.]+  \([0-9.]+ to [0-9.]+\)/) != nil, "\(table)")
+        }
+        try evaluate(multilabel(), ["accuracy", "average_precision", "f1", "loss"], "accuracy")
+        let numbers = whole.with("labels", "F32", [2, 1], floatBytes(0.5, 2))
+            .described(by: #"{"format":"attention-probes/activations","version":"1"}"#)
+        try evaluate(
+            folder.write(numbers.file, to: "numbers"), ["loss", "mean_squared_error"], "r2")
     }
 
     @Test func inspectTellsLengthsAndTraining() throws {
@@ -105,5 +153,10 @@ struct ReportTests {
         let bins = (files[0]["activations"] as? [String: Any])?["length_histogram"] as? [[String: Int]]
         #expect(bins?.compactMap { $0["sequences"] } == [1, 1])
         #expect((files[1]["probe"] as? [String: Any])?["width"] as? Int == 2)
+        #expect(!text.contains("token_mask"))
+        let masked = try folder.write(whole.with("token_mask", "U8", [3], [1, 0, 1]).file, to: "masked")
+        #expect(try Command.run("inspect", masked).output.contains("  token_mask  hides 1 tokens\n"))
+        let json = try Command.run("inspect", masked, "--json").output
+        #expect(json.firstMatch(of: /"masked_tokens" ?: ?1\b/) != nil, "\(json)")
     }
 }

@@ -1,6 +1,7 @@
 // Confidence intervals by the stratified percentile bootstrap (Efron, 1979): sequences are drawn anew,
-// with replacement and as many of each class as there are, and the middle 95 % of a figure over all
-// draws are its interval. Draw r takes its random numbers from stream r of the seed, so the result
+// with replacement and as many of each stratum (a class; with several labels a sequence and for
+// regression there is one stratum) as there are, and the middle 95 % of a figure over all draws are its
+// interval. Draw r takes its random numbers from stream r of the seed, so the result
 // does not depend on threads.
 public import Tensors
 

@@ -35,11 +35,15 @@ struct Axis {
     }
 }
 
-/// A number for people: so many significant digits at most, no needless zeros.
-func brief(_ value: Double, digits: Int = 4) -> String { String(format: "%.\(digits)g", value) }
+/// A number for people: so many significant digits at most, no needless zeros; a dash for none.
+func brief(_ value: Double?, digits: Int = 4) -> String {
+    value.map { String(format: "%.\(digits)g", $0) } ?? "–"
+}
 
-/// A share or score with three decimals.
-func fixed(_ value: Double, _ decimals: Int = 3) -> String { String(format: "%.\(decimals)f", value) }
+/// A share or score with three decimals; a dash for none.
+func fixed(_ value: Double?, _ decimals: Int = 3) -> String {
+    value.map { String(format: "%.\(decimals)f", $0) } ?? "–"
+}
 
 extension Int {
     /// "10 000": digits in threes, a narrow space between.

@@ -23,18 +23,11 @@ extension ClassFigures {
     }
 
     private func rocPlot(_ id: String, _ points: [CurvePoint], _ area: Double, _ limit: Float?) -> Plot {
-        var plot = Plot(
+        var plot = curvePlot(
             "\(id)-roc", "ROC curve",
             "The share of \(name) found rises with the share of others taken for it; the area under the "
                 + "curve is \(fixed(area)).",
-            x: .share("false positive rate"), y: .share("true positive rate"),
-            table: Table(
-                "ROC curve of \(name)",
-                ["false positive rate", "true positive rate", "threshold on the score"],
-                names: 0,
-                points.map { [brief($0.x, digits: 6), brief($0.y, digits: 6), thresholdText($0)] }))
-        plot.line([(0, 0), (1, 1)], "guide")
-        plot.line(points.map { ($0.x, $0.y) }, "accent", "AUROC \(fixed(area))")
+            points, x: "false positive rate", y: "true positive rate", guide: 0...1, "AUROC \(fixed(area))")
         if let limit, let point = ranking.roc.last(where: { $0.threshold >= limit }) {
             plot.dots([(point.x, point.y)], "accent mark", "at the threshold")
         }
@@ -43,22 +36,30 @@ extension ClassFigures {
 
     private func precisionPlot(_ id: String, _ points: [CurvePoint], _ average: Double) -> Plot {
         let share = Double(sequences) / Double(scores.count)
-        var plot = Plot(
+        return curvePlot(
             "\(id)-pr", "Precision and recall",
             "Precision against recall; the average precision is \(fixed(average)), and a guess would have "
                 + "\(fixed(share)).",
-            x: .share("recall"), y: .share("precision"),
-            table: Table(
-                "Precision and recall of \(name)", ["recall", "precision", "threshold on the score"],
-                names: 0,
-                points.map { [brief($0.x, digits: 6), brief($0.y, digits: 6), thresholdText($0)] }))
-        plot.line([(0, share), (1, share)], "guide")
-        plot.line(points.map { ($0.x, $0.y) }, "accent", "average precision \(fixed(average))")
-        return plot
+            points, x: "recall", y: "precision", guide: share...share, "average precision \(fixed(average))")
     }
 
-    private func thresholdText(_ point: CurvePoint) -> String {
-        point.threshold.isFinite ? brief(Double(point.threshold), digits: 6) : "above all"
+    // Two shares that change with the threshold; the guide is what a guess has.
+    private func curvePlot(
+        _ id: String, _ title: String, _ description: String, _ points: [CurvePoint], x: String, y: String,
+        guide: ClosedRange<Double>, _ legend: String
+    ) -> Plot {
+        var plot = Plot(
+            id, title, description, x: .share(x), y: .share(y),
+            table: Table(
+                "\(title) of \(name)", [x, y, "threshold on the score"], names: 0,
+                points.map { point in
+                    let threshold = point.threshold.isFinite ? Double(point.threshold) : nil
+                    return [point.x, point.y].map { brief($0, digits: 6) }
+                        + [threshold.map { brief($0, digits: 6) } ?? "above all"]
+                }))
+        plot.line([(0, guide.lowerBound), (1, guide.upperBound)], "guide")
+        plot.line(points.map { ($0.x, $0.y) }, "accent", legend)
+        return plot
     }
 
     private func distribution(_ id: String, _ other: String, _ limit: Float?, _ scoreName: String) -> Plot {
@@ -70,37 +71,42 @@ extension ClassFigures {
                 range: all.range
             ).counts
         }
-        let (own, others) = (counts(true), counts(false))
-        let rows = all.counts.indices.map { bin in
-            let interval = all.interval(bin)
-            return [
-                brief(interval.lowerBound), brief(interval.upperBound), String(others[bin]), String(own[bin]),
-            ]
-        }
         return distributionPlot(
             id, "Scores by class", "How many sequences have which score, \(other) and \(name) apart.",
-            all, [(others, "negative", other), (own, "positive", name)], limit.map(Double.init),
-            Table("Scores by class", ["\(scoreName) from", "to", other, name], names: 0, rows))
+            all, scoreName, [(counts(false), "negative", other), (counts(true), "positive", name)],
+            limit: limit)
     }
 }
 
-/// Distributions of scores, one outline a series, with a line at the threshold.
-func distributionPlot(
-    _ id: String, _ title: String, _ description: String, _ all: Histogram,
-    _ series: [(counts: [Int], style: String, name: String)], _ limit: Double?, _ table: Table
+/// Distributions of numbers, one outline a series, with a line at the threshold.
+///
+/// - Parameters:
+///   - all: the intervals that each series counts in.
+///   - valueName: what the numbers are.
+///   - caption: of the table of counts; nil for the title.
+private func distributionPlot(
+    _ id: String, _ title: String, _ description: String, _ all: Histogram, _ valueName: String,
+    _ series: [(counts: [Int], style: String, name: String)], limit: Float? = nil, caption: String? = nil
 ) -> Plot {
-    let most = Double(series.flatMap(\.counts).max() ?? 1)
-    let axis = Axis(all.range, table.header[0].text.replacing(" from", with: ""))
+    let most = Double(max(1, series.flatMap(\.counts).max() ?? 1))
+    let axis = Axis(all.range, valueName)
+    let rows = all.counts.indices.map { bin in
+        let interval = all.interval(bin)
+        return [brief(interval.lowerBound), brief(interval.upperBound)]
+            + series.map { String($0.counts[bin]) }
+    }
     var plot = Plot(
-        "\(id)-scores", title, description, x: axis, y: Axis(0...max(1, most), "sequences"), table: table)
+        "\(id)-scores", title, description, x: axis, y: Axis(0...most, "sequences"),
+        table: Table(
+            caption ?? title, ["\(valueName) from", "to"] + series.map(\.name), names: 0, rows))
     for (counts, style, name) in series {
         let bars = counts.indices.filter { counts[$0] > 0 }.map { bin in
             (x: all.interval(bin), y: 0...Double(counts[bin]))
         }
         plot.bars(bars, style, name)
     }
-    if let limit, axis.range.contains(limit) {
-        plot.line([(limit, 0), (limit, max(1, most))], "limit", "threshold")
+    if let limit = limit.map(Double.init), axis.range.contains(limit) {
+        plot.line([(limit, 0), (limit, most)], "limit", "threshold")
     }
     return plot
 }
@@ -127,31 +133,20 @@ extension ScoredSet {
         scatter.line(ends, "guide", "exact")
         scatter.dots(shown, "accent")
         let errors = Histogram(pairs.map { $0.y - $0.x }, bins: 24)
-        let rows = errors.counts.indices.map { bin in
-            let interval = errors.interval(bin)
-            return [brief(interval.lowerBound), brief(interval.upperBound), String(errors.counts[bin])]
-        }
         return [
             scatter,
             distributionPlot(
                 "output-\(o)", "Errors", "How many sequences have which error, prediction less target.",
-                errors,
-                [(errors.counts, "accent", "sequences")], nil,
-                Table("Errors of \(name)", ["error from", "to", "sequences"], names: 0, rows)),
+                errors, "error", [(errors.counts, "accent", "sequences")], caption: "Errors of \(name)"),
         ]
     }
 
     /// The distribution of an output where nothing is known of classes.
     func unlabelledPlot(output o: Int, name: String) -> Plot {
         let all = Histogram(logits.map { Double($0[o]) }, bins: 24)
-        let scoreName = probabilities.allSatisfy(\.isEmpty) ? "output" : "logit"
-        let rows = all.counts.indices.map { bin in
-            let interval = all.interval(bin)
-            return [brief(interval.lowerBound), brief(interval.upperBound), String(all.counts[bin])]
-        }
         return distributionPlot(
             "output-\(o)", "Scores", "How many sequences have which score of \(name).", all,
-            [(all.counts, "accent", "sequences")], limit.map(Double.init),
-            Table("Scores of \(name)", ["\(scoreName) from", "to", "sequences"], names: 0, rows))
+            probabilities.allSatisfy(\.isEmpty) ? "output" : "logit",
+            [(all.counts, "accent", "sequences")], limit: limit, caption: "Scores of \(name)")
     }
 }

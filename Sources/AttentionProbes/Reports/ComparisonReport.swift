@@ -75,7 +75,6 @@ private struct ComparedSet {
     }
 
     private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {
-        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
         return Table(
             "\(set.metric) on \(set.name)",
             [
@@ -84,8 +83,8 @@ private struct ComparedSet {
             ],
             rows.map {
                 [
-                    $0.name, text($0.value), text($0.low), text($0.high), text($0.difference),
-                    text($0.differenceLow), text($0.differenceHigh), text($0.entropyRatio),
+                    $0.name, fixed($0.value, 4), fixed($0.low, 4), fixed($0.high, 4), fixed($0.difference, 4),
+                    fixed($0.differenceLow, 4), fixed($0.differenceHigh, 4), fixed($0.entropyRatio, 4),
                 ]
             })
     }
@@ -145,7 +144,6 @@ private struct ComparedSet {
             ticks: 4,
             isRounded: true)
         let surely = compared.count { $0.differenceLow ?? -.infinity > 0 }
-        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
         var plot = plot(
             "\(id)-differences", "Against \(set.baseline)",
             "What each probe has more than the baseline, with the interval of the difference; "
@@ -154,7 +152,10 @@ private struct ComparedSet {
                 "\(set.metric) less that of \(set.baseline) on \(set.name)",
                 ["probe", "difference", "95 % from", "to"],
                 compared.map {
-                    [$0.name, text($0.difference), text($0.differenceLow), text($0.differenceHigh)]
+                    [
+                        $0.name, fixed($0.difference, 4), fixed($0.differenceLow, 4),
+                        fixed($0.differenceHigh, 4),
+                    ]
                 }))
         plot.line([(0, 0), (0, Double(rows.count))], "limit", "no difference")
         for (index, row) in rows.enumerated() {
@@ -177,7 +178,7 @@ private struct ComparedSet {
                 + "attention have none.", rows, .share("entropy ratio"),
             Table(
                 "Entropy ratio", ["probe", "entropy ratio"],
-                rows.map { [$0.name, $0.entropyRatio.map { brief($0) } ?? "–"] }))
+                rows.map { [$0.name, brief($0.entropyRatio)] }))
         for (index, row) in rows.enumerated() {
             guard let ratio = row.entropyRatio else { continue }
             let y = level(index, rows)

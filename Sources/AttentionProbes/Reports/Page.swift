@@ -9,7 +9,7 @@ private import Tensors
 enum Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
     static let styleHash = "sha256-fLHnZu7ea77/sDJrNzAM1hibVLeGa4qGCkyqij2hQl0="
-    static let scriptHash = "sha256-OdE7bwt4WU0Yij4Fyfvmq5FMMCAJgJjcOwT6xXHjnHA="
+    static let scriptHash = "sha256-oSqdVKY414jBIWpOiqyu7rH6A+gmN+rKgj9sLVe3suY="
 
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }

@@ -141,8 +141,8 @@ struct ReportContent {
             .map { [$0.0, String($0.1), "–", "–"] }
         let figures = evaluation.figures.map {
             [
-                $0.name, brief($0.value, digits: 6), $0.interval.map { brief($0.lowerBound) } ?? "–",
-                $0.interval.map { brief($0.upperBound) } ?? "–",
+                $0.name, brief($0.value, digits: 6), brief($0.interval?.lowerBound),
+                brief($0.interval?.upperBound),
             ]
         }
         let threshold = evaluation.threshold.map { [["threshold", brief($0, digits: 6), "–", "–"]] } ?? []
@@ -174,15 +174,14 @@ struct ReportContent {
     }
 
     private static func classTable(_ classes: [ClassFigures]) -> Table {
-        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
         return Table(
             "Figures by class",
             ["class", "sequences", "precision", "recall", "F1", "AUROC", "average precision"],
             classes.map {
                 [
-                    $0.name, String($0.sequences), text($0.precision), text($0.recall), text($0.f1),
-                    text($0.auroc),
-                    text($0.averagePrecision),
+                    $0.name, String($0.sequences), fixed($0.precision, 4), fixed($0.recall, 4),
+                    fixed($0.f1, 4),
+                    fixed($0.auroc, 4), fixed($0.averagePrecision, 4),
                 ]
             })
     }

@@ -27,35 +27,41 @@ extension Evaluation {
         return plot
     }
 
-    /// Accuracy, and for two classes AUROC, of the short, middle and long sequences.
+    /// Accuracy and AUROC, or R², of the short, middle and long sequences.
     var lengthPlot: Plot? {
-        guard byLength.count > 1 else { return nil }
-        let hasAreas = byLength.contains { $0.auroc != nil }
+        let all: [(name: String, style: String, value: (LengthFigures) -> Double?)] = [
+            ("accuracy", "muted", \.accuracy), ("AUROC", "accent", \.auroc), ("R²", "accent", \.r2),
+        ]
+        let figures = all.filter { byLength.compactMap($0.value).count > 0 }
+        guard byLength.count > 1, !figures.isEmpty else { return nil }
         let names = byLength.map { third in
             third.tokens.count == 1
                 ? "\(third.tokens.lowerBound)" : "\(third.tokens.lowerBound)–\(third.tokens.upperBound)"
         }
+        let title = figures.map(\.name).joined(separator: " and ")
+        let values = figures.flatMap { byLength.compactMap($0.value) }
         var plot = Plot(
             "length", "By length",
-            "\(hasAreas ? "Accuracy and area under the ROC curve" : "Accuracy") of short, middle and long sequences.",
-            x: Axis(0...Double(names.count), "visible tokens"), y: .share("score"),
+            "\(title.prefix(1).uppercased() + title.dropFirst()) of the short, middle and long sequences.",
+            x: Axis(0...Double(names.count), "visible tokens"),
+            // R² may be below 0.
+            y: Axis(
+                min(0, values.min()!)...1, figures.count > 1 ? "score" : figures[0].name, isRounded: true),
             table: Table(
-                "Figures by length", ["visible tokens", "sequences", "accuracy", "AUROC"],
+                "Figures by length", ["visible tokens", "sequences"] + figures.map(\.name),
                 zip(names, byLength).map { name, third in
-                    [
-                        name, String(third.sequences), brief(third.accuracy, digits: 6),
-                        third.auroc.map { brief($0, digits: 6) } ?? "–",
-                    ]
+                    [name, String(third.sequences)] + figures.map { brief($0.value(third), digits: 6) }
                 }), xNames: names)
-        func bars(_ start: Double, _ value: (LengthFigures) -> Double?) -> [(
-            x: ClosedRange<Double>, y: ClosedRange<Double>
-        )] {
-            byLength.enumerated().compactMap { i, third in
-                value(third).map { (Double(i) + start...Double(i) + start + 0.3, 0...$0) }
-            }
+        for (place, figure) in figures.enumerated() {
+            let start = figures.count > 1 ? [0.18, 0.52][place] : 0.35
+            plot.bars(
+                byLength.enumerated().compactMap { i, third in
+                    figure.value(third).map {
+                        (Double(i) + start...Double(i) + start + 0.3, min(0, $0)...max(0, $0))
+                    }
+                }, figure.style, figure.name)
         }
-        plot.bars(bars(hasAreas ? 0.18 : 0.35, \.accuracy), "muted", "accuracy")
-        if hasAreas { plot.bars(bars(0.52, \.auroc), "accent", "AUROC") }
+        if values.contains(where: { $0 < 0 }) { plot.line([(0, 0), (Double(names.count), 0)], "guide") }
         return plot
     }
 }
@@ -77,8 +83,7 @@ extension TrainingRecord {
                 "Learning curve", ["epoch", "loss", "loss on held-out sequences"], names: 0,
                 lossCurve.map {
                     [
-                        brief($0.epoch), brief($0.loss, digits: 6),
-                        $0.heldOut.map { brief($0, digits: 6) } ?? "–",
+                        brief($0.epoch), brief($0.loss, digits: 6), brief($0.heldOut, digits: 6),
                     ]
                 }))
         plot.line(lossCurve.map { ($0.epoch, $0.loss) }, "accent", "training")
@@ -91,15 +96,12 @@ extension TrainingRecord {
     var selectionTable: Table? {
         guard let selection else { return nil }
         let ranked = selection.candidates.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
-        func text(_ value: Double?, _ digits: Int = 4) -> String {
-            value.map { brief($0, digits: digits) } ?? "–"
-        }
         return Table(
             "Selection by \(selection.metric)" + (selection.folds.map { " over \($0) folds" } ?? ""),
             ["candidate", selection.metric, "from", "to", "seconds", "converged", "chosen"],
             ranked.map {
                 [
-                    $0.name, text($0.score), text($0.low), text($0.high), text($0.seconds, 3),
+                    $0.name, brief($0.score), brief($0.low), brief($0.high), brief($0.seconds, digits: 3),
                     $0.converged.map { $0 ? "yes" : "no" } ?? "–", $0.chosen == true ? "chosen" : "",
                 ]
             })
@@ -109,19 +111,18 @@ extension TrainingRecord {
 extension AttentionSummary {
     /// How evenly each head looks.
     static func entropyPlot(_ ratios: [Double]) -> Plot {
-        let names = ratios.indices.map { String($0 + 1) }
+        let heads = ratios.count
         var plot = Plot(
             "entropy", "Entropy of each head",
             "The entropy of a head's attention over that of uniform attention: 1 looks everywhere alike, 0 "
                 + "at one token. The lowest is \(fixed(ratios.min() ?? 0, 2)), the highest "
                 + "\(fixed(ratios.max() ?? 0, 2)).",
-            x: Axis(0...Double(names.count), "head"), y: .share("entropy ratio"),
+            x: Axis(0.5...Double(heads) + 0.5, "head", ticks: min(16, heads)), y: .share("entropy ratio"),
             table: Table(
                 "Entropy ratio", ["head", "entropy ratio"],
-                zip(names, ratios).map { [$0, brief($1, digits: 6)] }),
-            xNames: names.count <= 16 ? names : nil)
+                ratios.enumerated().map { [String($0 + 1), brief($1, digits: 6)] }))
         plot.bars(
-            ratios.enumerated().map { (Double($0) + 0.2...Double($0) + 0.8, 0...min(1, max(0, $1))) },
+            ratios.enumerated().map { (Double($0) + 0.7...Double($0) + 1.3, 0...min(1, max(0, $1))) },
             "accent")
         return plot
     }
@@ -139,7 +140,7 @@ extension AttentionSummary {
         var plot = Plot(
             "position", "Attention along the sequence",
             "Mean attention by relative position, as a multiple of uniform attention; over all heads most "
-                + "falls around \(Int(100 * middles[peak])) % of the way, \(brief(means[peak], digits: 2)) times "
+                + "falls around \(Int(100 * middles[peak])) % of the way, \(brief(means[peak], digits: 3)) times "
                 + "the uniform.",
             x: Axis(0...1, "relative position"), y: Axis(0...max(1, most), "times uniform"),
             table: Table(

@@ -21,6 +21,8 @@ public struct ClassFigures: Sendable, Encodable {
     public let scores: [Float]
     /// Which sequences are labelled with it, N values.
     public let isLabelled: [Bool]
+    /// The sequences by `scores`.
+    let order: Ranking
 
     private enum CodingKeys: String, CodingKey {
         case name, sequences, precision, recall, f1, auroc
@@ -45,20 +47,24 @@ public struct ClassFigures: Sendable, Encodable {
             labels: isLabelled.map { $0 ? 1 : 0 }, predictions: isPredicted.map { $0 ? 1 : 0 }, classes: 2)
         let right = Double(matrix.counts[1][1])
         let predicted = matrix.counts[0][1] + matrix.counts[1][1]
-        let curve = RankingCurve(scores: scores, isPositive: isLabelled)
+        let order = Ranking(scores: scores, isPositive: isLabelled)
+        let areas = order.areas(Array(repeating: 1, count: scores.count))
         self.name = name
         self.scores = scores
         self.isLabelled = isLabelled
+        self.order = order
         sequences = matrix.counts[1][0] + matrix.counts[1][1]
         precision = right / Double(max(1, predicted))
         recall = right / Double(max(1, sequences))
         f1 = matrix.f1(1)
-        auroc = curve.auroc
-        averagePrecision = curve.averagePrecision
+        auroc = areas.auroc
+        averagePrecision = areas.averagePrecision
     }
 
-    /// The ranking of the sequences by this class's scores. O(n log n).
-    public var ranking: RankingCurve { RankingCurve(scores: scores, isPositive: isLabelled) }
+    /// The ranking of the sequences by this class's scores. O(n).
+    public var ranking: RankingCurve {
+        RankingCurve(order, scores: scores, counts: Array(repeating: 1, count: scores.count))
+    }
 
     /// The logarithm of each class's odds, p / (1 - p) with p = softmax(logits), without overflow or
     /// cancellation; 0 for a class alone. O(classes).

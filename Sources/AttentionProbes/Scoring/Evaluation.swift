@@ -38,10 +38,9 @@ public struct Evaluation: Sendable, Encodable {
     public let entropyRatio: [Double]?
     /// The probability from which on a class counts as present (binary, multilabel).
     public let threshold: Double?
-    /// 95 % confidence intervals of figures by their names in JSON (all but multilabel); empty without a
-    /// bootstrap.
+    /// 95 % confidence intervals of figures by their names in JSON; empty without a bootstrap.
     public let intervals: [String: ClosedRange<Double>]
-    /// Figures of the short, middle and long sequences (binary, multiclass); else empty.
+    /// Figures of the short, middle and long sequences.
     public let byLength: [LengthFigures]
     /// Figures of the second class (binary) or of each class (multiclass, multilabel); else empty. In
     /// JSON where there are several.
@@ -130,17 +129,15 @@ extension Probe {
         let probabilities = logits.map { self.probabilities($0) }
         let predictions = probabilities.map { task.predictedClasses($0, threshold: threshold) }
         var unused: [Float] = []
-        let loss = data.indices.reduce(0.0) { $0 + Loss(task)(logits[$1], targets[$1], gradient: &unused) }
+        let losses = data.indices.map { Loss(task)(logits[$0], targets[$0], gradient: &unused) }
 
         var confusion: ConfusionMatrix?
         var byClass: [ClassFigures] = []
         var reliability: [ReliabilityBin] = []
-        var (accuracy, f1, r2, error): (Double?, Double?, Double?, Double?)
         var (brier, calibration): (Double?, Double?)
         switch (task, targets) {
         case (.binary, .classes(let labels)):
-            let matrix = ConfusionMatrix(labels: labels, predictions: predictions.map { $0[0] }, classes: 2)
-            (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.f1(1))
+            confusion = ConfusionMatrix(labels: labels, predictions: predictions.map { $0[0] }, classes: 2)
             let isPositive = labels.map { $0 == 1 }
             byClass = [
                 ClassFigures(
@@ -151,9 +148,8 @@ extension Probe {
             calibration = AttentionProbes.expectedCalibrationError(probabilities.map { $0[0] }, isPositive)
             reliability = ReliabilityBin.bins(probabilities.map { $0[0] }, isPositive)
         case (.multiclass(let classes), .classes(let labels)):
-            let matrix = ConfusionMatrix(
+            confusion = ConfusionMatrix(
                 labels: labels, predictions: predictions.map { $0[0] }, classes: classes.count)
-            (confusion, accuracy, f1) = (matrix, matrix.accuracy, matrix.macroF1)
             brier = AttentionProbes.brierScore(probabilities, labels)
             let odds = logits.map(ClassFigures.logOdds)
             byClass = try Parallel.map(count: classes.count, threads: threads) { c in
@@ -172,58 +168,28 @@ extension Probe {
                     isLabelled: data.indices.map { values[$0, c] >= 0.5 },
                     isPredicted: predictions.map { $0.contains(c) })
             }
-            let right = data.indices.filter { i in
-                classes.indices.allSatisfy { byClass[$0].isLabelled[i] == predictions[i].contains($0) }
-            }
-            accuracy = Double(right.count) / Double(data.count)
-            f1 = mean(byClass.map(\.f1))
-        case (.regression(let outputs), .values(let values)):
-            r2 = mean(
-                (0..<outputs).compactMap { o in
-                    r2Score(logits.map { $0[o] }, data.indices.map { values[$0, o] })
-                })
-            error = AttentionProbes.meanSquaredError(scores.logits.storage, values.storage)
+        case (.regression, .values): break
         default: preconditionFailure("targets were checked against the task")
         }
-        let isBinary = task.isBinary
-        let curve = isBinary ? byClass[0].ranking : nil
-        var intervals: [String: ClosedRange<Double>] = [:]
-        var byLength: [LengthFigures] = []
-        if let confusion, case .classes(let labels) = targets {
-            let classes = predictions.map { $0[0] }
-            let positiveScores = isBinary ? logits.map { $0[0] } : nil
-            byLength = LengthFigures.thirds(
-                lengths: data.indices.map { data[$0].count }, labels: labels, predictions: classes,
-                scores: positiveScores)
-            intervals =
-                try bootstrap?.intervals(
-                    labels: labels, predictions: classes, classes: confusion.counts.count,
-                    scores: positiveScores, threads: threads) ?? [:]
-        } else if case .regression(let outputs) = task, case .values(let values) = targets, let bootstrap {
-            let found = try bootstrap.intervals(strata: [Array(data.indices)], threads: threads) { draw in
-                let predicted = (0..<outputs).map { o in draw.map { logits[$0][o] } }
-                let wanted = (0..<outputs).map { o in draw.map { values[$0, o] } }
-                return [
-                    mean(zip(predicted, wanted).compactMap { r2Score($0, $1) }),
-                    AttentionProbes.meanSquaredError(
-                        Array(predicted.joined()), Array(wanted.joined())),
-                ]
-            }
-            intervals["r2"] = found[0]
-            intervals["mean_squared_error"] = found[1]
-        }
+        let sample = SampleFigures(
+            task, losses: losses, targets: targets, predictions: predictions, logits: logits, classes: byClass
+        )
+        let figures = sample(Array(data.indices))
+        let curve = task.isBinary ? byClass[0].ranking : nil
         return Evaluation(
-            task: task.name, sequences: data.count, tokens: data.tokenCount, loss: loss / Double(data.count),
-            accuracy: accuracy, balancedAccuracy: confusion?.balancedAccuracy,
-            auroc: mean(byClass.compactMap(\.auroc)),
-            averagePrecision: mean(byClass.compactMap(\.averagePrecision)), f1: f1,
+            task: task.name, sequences: data.count, tokens: data.tokenCount, loss: figures["loss"]!,
+            accuracy: figures["accuracy"], balancedAccuracy: figures["balanced_accuracy"],
+            auroc: figures["auroc"], averagePrecision: figures["average_precision"], f1: figures["f1"],
             recallAt01FPR: curve?.recall(atFalsePositiveRate: 0.001),
-            recallAt1FPR: curve?.recall(atFalsePositiveRate: 0.01),
-            recallAt5FPR: curve?.recall(atFalsePositiveRate: 0.05),
-            brierScore: brier, expectedCalibrationError: calibration, r2: r2,
-            meanSquaredError: error, confusionMatrix: confusion, entropyRatio: entropyRatios(scores, data),
-            threshold: task.hasThreshold ? threshold : nil, intervals: intervals,
-            byLength: byLength, byClass: byClass, reliability: reliability)
+            recallAt1FPR: figures["recall_at_1_fpr"],
+            recallAt5FPR: curve?.recall(atFalsePositiveRate: 0.05), brierScore: brier,
+            expectedCalibrationError: calibration, r2: figures["r2"],
+            meanSquaredError: figures["mean_squared_error"], confusionMatrix: confusion,
+            entropyRatio: entropyRatios(scores, data),
+            threshold: task.hasThreshold ? threshold : nil,
+            intervals: try bootstrap.map { try sample.intervals($0, threads: threads) } ?? [:],
+            byLength: LengthFigures.thirds(lengths: data.indices.map { data[$0].count }, sample),
+            byClass: byClass, reliability: reliability)
     }
 
     /// For each head, the entropy of its attention; nil without softmax attention.

@@ -7,30 +7,34 @@ public struct LengthFigures: Sendable, Encodable {
     public let tokens: ClosedRange<Int>
     /// How many sequences it has.
     public let sequences: Int
-    /// The share predicted right.
-    public let accuracy: Double
-    /// Area under the ROC curve (binary); nil where all are of one class.
+    /// The share predicted right (multilabel: in every class); nil for regression.
+    public let accuracy: Double?
+    /// Area under the ROC curve, see `Evaluation.auroc`; nil for regression and where no class has both
+    /// labels.
     public let auroc: Double?
+    /// Coefficient of determination (regression); nil where no target varies.
+    public let r2: Double?
 
-    private enum CodingKeys: String, CodingKey { case name, tokens, sequences, accuracy, auroc }
+    private enum CodingKeys: String, CodingKey { case name, tokens, sequences, accuracy, auroc, r2 }
 
-    /// Encodes the tokens as [least, most], and an area that is not there as null.
+    /// Encodes the tokens as [least, most], and a figure that the task has and these sequences have not
+    /// as null.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(name, forKey: .name)
         try container.encode([tokens.lowerBound, tokens.upperBound], forKey: .tokens)
         try container.encode(sequences, forKey: .sequences)
-        try container.encode(accuracy, forKey: .accuracy)
-        try container.encode(auroc, forKey: .auroc)
+        if let accuracy {
+            try container.encode(accuracy, forKey: .accuracy)
+            try container.encode(auroc, forKey: .auroc)
+        } else {
+            try container.encode(r2, forKey: .r2)
+        }
     }
 
     /// The thirds of a set by length, the shortest first. Sequences of one length stay together, so that
     /// a third may be larger than others, or missing.
-    ///
-    /// - Parameter scores: of the second class, for two classes; else nil.
-    static func thirds(
-        lengths: [Int], labels: [Int], predictions: [Int], scores: [Float]?
-    ) -> [LengthFigures] {
+    static func thirds(lengths: [Int], _ figures: SampleFigures) -> [LengthFigures] {
         let sorted = lengths.sorted()
         let limits = [sorted[(sorted.count - 1) / 3], sorted[2 * (sorted.count - 1) / 3]]
         let groups = Dictionary(grouping: lengths.indices) { index in
@@ -39,14 +43,10 @@ public struct LengthFigures: Sendable, Encodable {
         return ["short", "middle", "long"].enumerated().compactMap { third, name in
             guard let indices = groups[third] else { return nil }
             let own = indices.map { lengths[$0] }
-            let right = indices.count { labels[$0] == predictions[$0] }
-            let curve = scores.map { scores in
-                RankingCurve(
-                    scores: indices.map { scores[$0] }, isPositive: indices.map { labels[$0] == 1 })
-            }
+            let found = figures(indices)
             return LengthFigures(
                 name: name, tokens: own.min()!...own.max()!, sequences: indices.count,
-                accuracy: Double(right) / Double(indices.count), auroc: curve?.auroc)
+                accuracy: found["accuracy"], auroc: found["auroc"], r2: found["r2"])
         }
     }
 }

@@ -5,6 +5,7 @@ function showDocuments(data, reader) {
   const hasAttention = Boolean(data.attention);
   const hasValues = data.quantity !== "none";
   const quantity = data.quantity === "contribution" ? "contribution" : "score";
+  const toward = quantity + (quantity === "contribution" ? " to " : " for ");
   const floats = (text) => {
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const view = new DataView(bytes.buffer);
@@ -107,8 +108,8 @@ function showDocuments(data, reader) {
       }
       if (d.contributions.length > 1) {
         const select = make("select");
-        select.setAttribute("aria-label", quantity + " to");
-        d.contributions.forEach((c) => select.append(make("option", "", quantity + " to " + c.output)));
+        select.setAttribute("aria-label", toward.trim());
+        d.contributions.forEach((c) => select.append(make("option", "", toward + c.output)));
         select.addEventListener("change", () => { this.output = select.selectedIndex; this.paint(); });
         verdict.append(select);
       }
@@ -170,7 +171,7 @@ function showDocuments(data, reader) {
       const name = head.value === "" ? (data.heads > 1 ? " (sum of heads)" : "") : ` (head ${Number(head.value) + 1})`;
       if (this.attention) this.readout.append(" · attention ", make("b", "", number(perToken(this.attention, this.n)[span.place])));
       if (this.values.length > 0) {
-        this.readout.append(` · ${quantity} to ${this.source.contributions[this.output].output} `,
+        this.readout.append(` · ${toward}${this.source.contributions[this.output].output} `,
           make("b", "", signed(perToken(this.values[this.output], this.n)[span.place])));
       }
       this.readout.append(name);
@@ -196,7 +197,7 @@ function showDocuments(data, reader) {
     rows() {
       const d = this.source;
       const rows = [["document", "position", "token", "head", ...(this.attention ? ["attention"] : []),
-        ...d.contributions.map((c) => `${quantity} to ${c.output}`)]];
+        ...d.contributions.map((c) => `${toward}${c.output}`)]];
       this.spans.forEach((span, position) => {
         if (span.place === undefined) return;
         for (let h = 0; h < data.heads; h++) {
