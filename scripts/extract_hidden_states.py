@@ -37,7 +37,7 @@ import os
 import sys
 import traceback
 
-from extraction.failure import IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence
+from extraction.failure import IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence, is_full
 from extraction.options import parser
 from extraction.rows import Columns, HubDataset, Rows, Source, TextFiles
 
@@ -150,7 +150,9 @@ def main() -> int:
         )
         return INTERRUPTED
     except OSError as error:
-        print(f"Error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        hint = "; what is complete stays, and the same command with --resume goes on" if is_full(error) else ""
+        place = error.filename or "input or output"
+        print(f"Error: {place}: {error.strerror or error}{hint}", file=sys.stderr)
         return NO_INPUT if isinstance(error, FileNotFoundError) else IO
     except Exception as error:
         traceback.print_exc()

@@ -5,33 +5,43 @@ private import CKernels
 ///
 /// A finite float beyond the largest of `type` becomes an infinity; a NaN stays one.
 public func narrow(_ values: Span<Float>, as type: ElementType) -> [UInt8] {
-    let count = values.count * type.size
-    return unsafe values.withUnsafeBufferPointer { values in
-        unsafe [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
-            initialized = count
+    var bytes = [UInt8](repeating: 0, count: values.count * type.size)
+    narrow(values, as: type, into: &bytes, at: 0)
+    return bytes
+}
+
+/// The same, into bytes that are there, from one on.
+///
+/// - Precondition: there is room for them.
+public func narrow(_ values: Span<Float>, as type: ElementType, into bytes: inout [UInt8], at start: Int) {
+    precondition(start >= 0 && start + values.count * type.size <= bytes.count, "bytes outside the buffer")
+    unsafe values.withUnsafeBufferPointer { values in
+        unsafe bytes.withUnsafeMutableBytes { bytes in
             guard let source = values.baseAddress, let base = bytes.baseAddress else { return }
-            let target = UnsafeMutableRawPointer(base)
+            let target = unsafe base + start
             switch type {
-            case .f32: unsafe target.copyMemory(from: source, byteCount: count)
+            case .f32: unsafe target.copyMemory(from: source, byteCount: values.count * type.size)
             case .f16:
                 unsafe ck_narrow_f16(
-                    source, target.bindMemory(to: UInt16.self, capacity: values.count), values.count)
+                    source, target.assumingMemoryBound(to: UInt16.self), values.count)
             case .bf16:
                 unsafe ck_narrow_bf16(
-                    source, target.bindMemory(to: UInt16.self, capacity: values.count), values.count)
+                    source, target.assumingMemoryBound(to: UInt16.self), values.count)
             }
         }
     }
 }
 
-/// The first finite float that has become an infinity in `narrowed`, its bytes as `type`; nil if there is
-/// none. O(n), fast where no result is infinite or NaN.
-public func firstOverflow(_ values: Span<Float>, _ narrowed: [UInt8], as type: ElementType) -> Int? {
+/// The first finite float that has become an infinity in its bytes as `type`, which start at `start`; nil if
+/// there is none. O(n), fast where no result is infinite or NaN.
+public func firstOverflow(
+    _ values: Span<Float>, _ bytes: [UInt8], at start: Int, as type: ElementType
+) -> Int? {
     guard type != .f32 else { return nil }
     let infinity: UInt16 = type == .f16 ? 0x7C00 : 0x7F80
-    let isSuspect = unsafe narrowed.withUnsafeBytes { bytes in
+    let isSuspect = unsafe bytes.withUnsafeBytes { bytes in
         var found: UInt16 = 0
-        let elements = unsafe bytes.bindMemory(to: UInt16.self)
+        let elements = unsafe bytes[start..<start + 2 * values.count].assumingMemoryBound(to: UInt16.self)
         for i in 0..<elements.count {
             found |= unsafe elements[i].littleEndian & 0x7FFF >= infinity ? 1 : 0
         }
@@ -39,7 +49,7 @@ public func firstOverflow(_ values: Span<Float>, _ narrowed: [UInt8], as type: E
     }
     guard isSuspect else { return nil }
     return values.indices.first { i in
-        let bits = UInt16(narrowed[2 * i]) | UInt16(narrowed[2 * i + 1]) << 8
+        let bits = UInt16(bytes[start + 2 * i]) | UInt16(bytes[start + 2 * i + 1]) << 8
         return values[i].isFinite && bits & 0x7FFF == infinity
     }
 }

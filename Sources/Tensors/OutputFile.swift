@@ -1,5 +1,9 @@
 private import Foundation
 
+/// Makes a limit on the size of files an error of who writes, where it would end the process. For programs,
+/// at their start.
+public func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
+
 /// A file that appears whole or not at all: bytes go to a hidden file beside the target, which
 /// takes the target's name when everything is written. Dropped without `commit`, it leaves nothing,
 /// or if it is resumable the part that was written, in a file of its own.
@@ -107,27 +111,11 @@ public final class OutputFile {
         }
     }
 
-    /// Appends bytes of a file. Read through a buffer that stays in cache, which is faster than looking at
-    /// them in a mapping, and than leaving the copy to the system.
-    ///
-    /// - Precondition: the range lies inside the file.
-    /// - Throws: `SystemError`, also where the file has become shorter.
-    public func copy(_ file: MappedFile, _ range: Range<Int>) throws(SystemError) {
-        guard let source = file.reopened() else {
-            try file.withBytes(range) { (bytes) throws(SystemError) in try write(bytes) }
-            return
-        }
-        let size = 256 << 10
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096)
-        defer { unsafe buffer.deallocate() }
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: size) {
-            let part = unsafe UnsafeMutableRawBufferPointer(
-                rebasing: buffer[..<min(size, range.upperBound - start)])
-            guard unsafe source.read(into: part, from: start) else {
-                throw SystemError(operation: "read", path: file.path, code: errno == 0 ? EIO : errno)
-            }
-            try unsafe write(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(part)))
-        }
+    /// Appends `count` bytes that `body` writes in parts.
+    public func writeParts(_ count: Int, _ body: (OutputParts) throws -> Void) throws {
+        let start = replacement == nil ? nil : try checked(lseek(descriptor, 0, SEEK_CUR), "write", path)
+        try body(OutputParts(descriptor, path, start: start))
+        if let start { _ = try checked(lseek(descriptor, off_t(start + count), SEEK_SET), "write", path) }
     }
 
     /// The file that holds what was written if there is no `commit`; nil if nothing will be left.

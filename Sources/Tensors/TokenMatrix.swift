@@ -186,25 +186,36 @@ public struct TokenMatrix: Sendable {
         return (file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize)
     }
 
-    /// Appends rows with the bits they are stored with.
-    public func appendRows(_ range: Range<Int>, to bytes: inout [UInt8]) {
-        switch storage {
-        case .owned(let values):
-            for i in range.lowerBound * columns..<range.upperBound * columns {
-                unsafe withUnsafeBytes(of: values[i].bitPattern.littleEndian) {
-                    unsafe bytes.append(contentsOf: $0)
+    /// Copies rows with the bits they are stored with into bytes that are there, from one on.
+    ///
+    /// - Precondition: there is room for them.
+    public func copyRows(_ range: Range<Int>, into bytes: inout [UInt8], at start: Int) {
+        precondition(start >= 0 && start + range.count * rowSize <= bytes.count, "bytes outside the buffer")
+        unsafe bytes.withUnsafeMutableBytes { target in
+            func put(_ source: UnsafeRawBufferPointer, _ place: Int) {
+                unsafe UnsafeMutableRawBufferPointer(rebasing: target[(start + place)...])
+                    .copyMemory(from: source)
+            }
+            switch storage {
+            case .owned(let values):
+                // Floats are little-endian wherever this is built.
+                unsafe values[range.lowerBound * columns..<range.upperBound * columns]
+                    .withUnsafeBytes { unsafe put($0, 0) }
+            case .mapped(let file, let offset):
+                file.withBytes(offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize) {
+                    unsafe $0.withUnsafeBytes { unsafe put($0, 0) }
                 }
-            }
-        case .mapped(let file, let offset):
-            file.withBytes(offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize) {
-                unsafe $0.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
-            }
-        case .pieces(let pieces):
-            for row in range {
+            case .pieces(let pieces):
+                var column = 0
                 for piece in pieces {
-                    piece.file.withBytes(piece.bytes(row..<row + 1, elementType.size)) {
-                        unsafe $0.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+                    let size = piece.columns * elementType.size
+                    piece.file.withBytes(piece.bytes(range, elementType.size)) { bytes in
+                        for row in 0..<range.count {
+                            let part = bytes.extracting(row * piece.stride..<row * piece.stride + size)
+                            unsafe part.withUnsafeBytes { unsafe put($0, row * rowSize + column) }
+                        }
                     }
+                    column += size
                 }
             }
         }

@@ -27,6 +27,7 @@ struct AttnProbe: ParsableCommand {
     static func main() {
         BLAS.endIdleThreads()
         raiseOpenFileLimit()
+        reportFileSizeLimit()
         MappedFile.exitWhenBytesAreLost(
             "attnprobe: an input file was cut, or its disk failed, while it was read\n")
         do {

@@ -16,9 +16,10 @@ struct Convert: ParsableCommand {
             Takes what the other subcommands take, also labels from a table, and keeps all that \
             is known about sequences and tokens. With --shard-size OUT is a folder of files \
             OUT-00001-of-00004.safetensors; with --test-fraction OUT-train and OUT-test are \
-            written in place of OUT.
+            written in place of OUT. Files end in .safetensors, which is added where it is missing: \
+            folders are searched for such names.
 
-              attnprobe convert dumps/ --layer 1 --labels labels.csv --out data.safetensors
+              attnprobe convert dumps/ --layer 1 --labels labels.csv --out data
               attnprobe convert shards/ --dtype bf16 --test-fraction 0.2 --out data
             """)
 
@@ -51,8 +52,11 @@ struct Convert: ParsableCommand {
         guard shardSize == nil || shardBytes != nil else {
             throw ValidationError("--shard-size: expected a size such as 2GB or 500MiB, found \(shardSize!)")
         }
-        guard !out.isEmpty, !out.hasSuffix("/") || shardSize != nil else {
-            throw ValidationError("--out: expected a file, or a folder with --shard-size")
+        guard !out.isEmpty, shardSize != nil || !out.hasSuffix("/") && !isFolder(out) else {
+            throw ValidationError("--out: expected a file, or a folder with --shard-size, found \(out)")
+        }
+        guard shardSize != nil || ![".npy", ".npz"].contains(where: out.hasSuffix) else {
+            throw ValidationError("--out: expected a name that ends in .safetensors, found \(out)")
         }
     }
 
@@ -116,7 +120,8 @@ struct Convert: ParsableCommand {
         let summary = Summary(
             files: written, dtype: (dtype?.elementType ?? data.storedType).rawValue, width: data.width)
         shared.note(
-            "wrote \(data.count) sequences, \(data.tokenCount) tokens of \(data.width) \(summary.dtype) to \(few(written.map(\.path)))"
+            "wrote \(counted(data.count, "sequence")), \(counted(data.tokenCount, "token")) of \(data.width) "
+                + "\(summary.dtype) to \(few(written.map(\.path)))"
         )
         if json { try StandardOutput.print(summary.json()) }
     }
@@ -139,7 +144,11 @@ struct Convert: ParsableCommand {
         return path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path
     }
     private var ending: String {
-        shardSize != nil ? "" : testFraction != nil || out.hasSuffix(".safetensors") ? ".safetensors" : ""
+        shardSize != nil || testFraction == nil && isPipe ? "" : ".safetensors"
+    }
+    // Something that is written in place, whatever it is called.
+    private var isPipe: Bool {
+        FileManager.default.fileExists(atPath: out) && !isFolder(out) && FileIdentity(regularFile: out) == nil
     }
 
     // "2GB", "500MiB", "1000000".
@@ -166,23 +175,23 @@ struct Convert: ParsableCommand {
             let wanted = String(decoding: file.bytes(0..<file.count), as: UTF8.self)
                 .split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
                 .filter { !$0.isEmpty }
-            let set = Set(wanted)
-            let indices = data.indices.filter { set.contains(data.id($0)) }
-            let found = Set(indices.map(data.id))
-            let missing = wanted.filter { !found.contains($0) }
+            let set = Set(wanted.map(\.idBytes))
+            let indices = data.indices.filter { set.contains(data.id($0).idBytes) }
+            let found = Set(indices.map { data.id($0).idBytes })
+            let missing = wanted.filter { !found.contains($0.idBytes) }
             guard !indices.isEmpty else {
                 throw DataError(
                     .table, ids, expected: "ids of the data, as \(few(data.indices.prefix(3).map(data.id)))",
                     found: wanted.isEmpty ? "none" : few(wanted))
             }
             if !missing.isEmpty {
-                shared.note("\(missing.count) ids of \(ids) match no sequence: \(few(missing))")
+                shared.note(unmatched(missing, of: ids))
             }
             data = data.selecting(indices)
         }
         if let sample {
             if sample > data.count {
-                shared.note("--sample \(sample): there are only \(data.count) sequences")
+                shared.note("--sample \(sample): found only \(counted(data.count, "sequence"))")
             }
             data = data.selecting(data.sample(sample, seed: shared.seed))
         }
@@ -198,7 +207,7 @@ struct Convert: ParsableCommand {
         }
         if let existing = try? ActivationSet.files(path), isFolder(path) {
             throw ValidationError(
-                "--out: the folder \(path) holds \(existing.count) files already; choose another")
+                "--out: the folder \(path) holds \(counted(existing.count, "file")) already; choose another")
         }
         guard isFolder(path) || !FileManager.default.fileExists(atPath: path) else {
             throw ValidationError("--out: expected a folder for --shard-size, found a file \(path)")

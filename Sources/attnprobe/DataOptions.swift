@@ -42,10 +42,11 @@ struct DataOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - classes: the classes that labels by name must be of; nil for any.
+    ///   - probes: those that the data are for, which may say what layers they were trained on.
     ///   - note: takes lines for people.
-    func open(_ paths: [String], labelled: Bool, classes: [String]?, note: (String) -> Void) throws
-        -> ActivationSet
-    {
+    func open(
+        _ paths: [String], labelled: Bool, classes: [String]?, for probes: [Probe], note: (String) -> Void
+    ) throws -> ActivationSet {
         guard labelled || labels == nil else {
             throw ValidationError("--labels: expected it only where labels are used")
         }
@@ -54,11 +55,9 @@ struct DataOptions: ParsableArguments {
             (columns.id, columns.label, columns.group) = (idColumn, labelColumn, groupColumn)
             return try LabelTable(path: path, columns: columns)
         }
-        let data = try ActivationSet(paths: paths, labelled: labelled, layers: chosenLayers)
+        let data = try opened(paths, labelled: labelled, for: probes.compactMap(\.layers), note)
         if !data.unfinished.isEmpty {
-            note(
-                "left out \(data.unfinished.count) files that are still being written: \(few(data.unfinished))"
-            )
+            note(leftOut(unfinished: data.unfinished))
         }
         guard let table else { return data }
         let join = try data.labelled(by: table, classes: classes)
@@ -68,9 +67,45 @@ struct DataOptions: ParsableArguments {
                     + few(join.unlabelled))
         }
         if !join.unused.isEmpty {
-            note("\(join.unused.count) ids of \(table.path) match no sequence: \(few(join.unused))")
+            note(unmatched(join.unused, of: table.path))
         }
         return join.set
+    }
+
+    // Where no layer is asked for, those that the probes were trained on; others only where they are.
+    private func opened(
+        _ paths: [String], labelled: Bool, for trained: [LayerRecord], _ note: (String) -> Void
+    ) throws -> ActivationSet {
+        let data: ActivationSet
+        do {
+            data = try ActivationSet(paths: paths, labelled: labelled, layers: chosenLayers)
+        } catch let error as DataError where error.rule == .layers && chosenLayers == nil && !trained.isEmpty
+        {
+            let layers = trained[0]
+            guard trained.allSatisfy({ $0 == layers }),
+                let chosen = try? ActivationSet(paths: paths, labelled: labelled, layers: layers.numbers),
+                chosen.layers == layers
+            else {
+                let all = trained.map(\.description).joined(separator: ", ")
+                throw DataError(
+                    .layers, error.path, error.place, expected: error.expected,
+                    found: error.found + " (and a probe of \(all))")
+            }
+            note("took \(layers), as the probe was trained on")
+            data = chosen
+        }
+        guard let found = data.layers,
+            let other = trained.first(where: { $0 != found && $0.areAsStored == found.areAsStored })
+        else { return data }
+        guard chosenLayers != nil else {
+            throw DataError(
+                .layers, data.files[0].path,
+                expected:
+                    "\(other), which the probe was trained on, or --layers \(found.list) to score another",
+                found: "\(found)")
+        }
+        note("warning: the probe was trained on \(other), and scores \(found)")
+        return data
     }
 }
 

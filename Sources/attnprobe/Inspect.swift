@@ -9,6 +9,9 @@ struct Inspect: ParsableCommand {
         usage: "attnprobe inspect FILE... [--json] [options]",
         discussion: """
               attnprobe inspect train.safetensors probe.safetensors
+              attnprobe inspect dumps/
+
+            Of more than 12 files it prints what they hold together, and the first three.
             """)
 
     @Argument(help: "Files, or folders of them.")
@@ -30,17 +33,28 @@ struct Inspect: ParsableCommand {
         let descriptions = try paths.filter { !unfinished.contains($0) }
             .map { try FileDescription($0, layer.map { [$0] }, threads) }
         if !unfinished.isEmpty {
-            StandardError.print(
-                "left out \(unfinished.count) files that are still being written: \(few(unfinished))")
+            StandardError.print(leftOut(unfinished: unfinished))
         }
-        let text = descriptions.map(\.text).joined(separator: "\n\n")
         let report = Report(files: descriptions, unfinished: unfinished)
-        try StandardOutput.print(json ? report.json() : text)
+        try StandardOutput.print(json ? report.json() : report.text)
     }
 
     private struct Report: Encodable {
         let files: [FileDescription]
         /// Files that a running server still writes.
         let unfinished: [String]
+
+        // Of many files a summary and the first few.
+        private static let most = 12
+        private static let first = 3
+
+        var text: String {
+            guard files.count > Self.most else {
+                return files.map(\.text).joined(separator: "\n\n")
+            }
+            let rest = "… and \(files.count - Self.first) more; --json describes each"
+            return ([FilesSummary(files).text] + files.prefix(Self.first).map(\.text) + [rest])
+                .joined(separator: "\n\n")
+        }
     }
 }

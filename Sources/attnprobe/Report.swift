@@ -41,7 +41,7 @@ struct Report: ParsableCommand {
     func run() throws {
         let path = probe
         let probe = try Probe(path: path)
-        let data = try shared.open(data)
+        let data = try shared.open(data, for: [probe])
         try shared.checkOutput(out, isNoneOf: [path] + data.files.map(\.path))
         // Fails now rather than after the scoring if the page cannot be written.
         try OutputFile.check(path: out)

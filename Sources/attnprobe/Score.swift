@@ -49,7 +49,7 @@ struct Score: ParsableCommand {
     func run() throws {
         let (probePaths, dataPaths) = try ProbePaths.split(paths)
         let probes = try ProbeSet(paths: probePaths)
-        let data = try shared.open(dataPaths, labelled: false)
+        let data = try shared.open(dataPaths, labelled: false, for: probes.probes)
         if let out {
             let inputs = probePaths + data.files.map(\.path)
             try shared.checkOutput(out, isNoneOf: inputs)

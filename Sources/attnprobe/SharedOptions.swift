@@ -29,9 +29,13 @@ struct SharedOptions: ParsableArguments {
 
     /// Opens data; where asked, without the sequences that are not finite.
     ///
-    /// - Parameter classes: those that labels by name must be of; nil for any.
-    func open(_ paths: [String], labelled: Bool = true, classes: [String]? = nil) throws -> ActivationSet {
-        let data = try input.open(paths, labelled: labelled, classes: classes, note: note)
+    /// - Parameters:
+    ///   - classes: those that labels by name must be of; nil for any.
+    ///   - probes: those that the data are for.
+    func open(
+        _ paths: [String], labelled: Bool = true, classes: [String]? = nil, for probes: [Probe] = []
+    ) throws -> ActivationSet {
+        let data = try input.open(paths, labelled: labelled, classes: classes, for: probes, note: note)
         guard skipNonfinite else { return data }
         let finite = try data.finiteSequences(threads: threadCount)
         if finite.count < data.count {

@@ -61,17 +61,19 @@ struct ConvertTests {
         let wanted = [set.id(90), set.id(3), "nobody"]
         let ids = try folder.write(Array((wanted.joined(separator: "\n") + "\n").utf8), to: "ids")
         let chosen = try Command.run("convert", example, "--ids", ids, "--out", folder("a"))
-        #expect(chosen.status == 0 && chosen.error.contains("1 ids of \(ids) match no sequence: nobody"))
-        let few = try ActivationSet(paths: [folder("a")])
+        #expect(chosen.status == 0 && chosen.error.contains("1 id of \(ids) matches no sequence: nobody"))
+        let few = try ActivationSet(paths: [folder("a.safetensors")])
         #expect(few.indices.map(few.id) == [set.id(3), set.id(90)])
         for (seed, name) in [("1", "b"), ("1", "c"), ("2", "d")] {
             #expect(
                 try Command.run("convert", example, "--sample", "9", "--seed", seed, "--out", folder(name))
                     .status == 0)
         }
-        let contents = try ["b", "c", "d"].map { try Data(contentsOf: URL(fileURLWithPath: folder($0))) }
+        let contents = try ["b", "c", "d"].map {
+            try Data(contentsOf: URL(fileURLWithPath: folder("\($0).safetensors")))
+        }
         #expect(contents[0] == contents[1] && contents[0] != contents[2])
-        #expect(try ActivationSet(paths: [folder("b")]).count == 9)
+        #expect(try ActivationSet(paths: [folder("b.safetensors")]).count == 9)
         _ = try folder.write(Array("nobody\n".utf8), to: "ids")
         try expectFailure(
             65, "expected ids of the data", in: folder,
@@ -106,6 +108,109 @@ struct ConvertTests {
         #expect(result.status == 64 && result.error.contains("Usage:"), "\(result)")
     }
 
+    // Several chunks, tiles that end within sequences, and a sequence longer than a chunk, to a file and to
+    // a pipe, which takes bytes in their order only.
+    @Test func everyElementAtItsPlace() throws {
+        let (width, lengths) = (77, [1, 9000, 3, 700, 12000, 1, 2500, 4000, 60])
+        let values = randomFloats(lengths.reduce(0, +) * width, seed: 3)
+        let offsets = lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
+        for (from, to) in [(ElementType.f32, "bf16"), (.f16, "f32"), (.bf16, "f16"), (.f16, "bf16")] {
+            let stored = narrow(values.span, as: from)
+            let file = literalSafetensors(
+                [
+                    ("offsets", "I64", [offsets.count], offsets.flatMap { integerBytes($0) }),
+                    ("hidden_states", from.rawValue, [offsets.last!, width], stored),
+                ], metadata: #"{"format":"attention-probes/activations","version":"1"}"#)
+            let input = try folder.write(file, to: "input.safetensors")
+            let line = """
+                mkfifo pipe; cat pipe > copied & \(Command.tool.path) convert \(input) --dtype \(to) \
+                --out pipe --threads 4 --quiet && wait $!
+                """
+            let piped = try Command.run("/bin/sh", ["-c", "rm -f pipe; " + line], in: folder.path)
+            #expect(piped.status == 0, "\(piped.error)")
+            let result = try Command.run(
+                "convert", input, "--dtype", to, "--out", folder("whole"), "--threads", "4", "--quiet")
+            #expect(result.status == 0, "\(result.error)")
+            let type = try #require(ElementType(rawValue: to.uppercased()))
+            let before = try ActivationSet(paths: [input])[0].tokens
+            var scratch: [Float] = []
+            let expected = before.withRows(0..<offsets.last!, scratch: &scratch) { narrow($0, as: type) }
+            for name in ["whole.safetensors", "copied"] {
+                let written = try Safetensors(path: folder(name))
+                let states = try #require(written.tensors["hidden_states"])
+                #expect(written.file.bytes(states.bytes) == expected, "\(from) to \(to), \(name)")
+            }
+        }
+    }
+
+    @Test func namesEndInSafetensors() throws {
+        let result = try Command.run("convert", example, "--sample", "3", "--out", folder("data"))
+        #expect(result.status == 0 && result.error.contains("to \(folder("data.safetensors"))"))
+        #expect(try folder.names == ["data.safetensors"])
+        #expect(try Command.run("inspect", folder.path).output.contains("3 sequences"))
+        // What is there under the whole name counts as an input.
+        let same = try Command.run("convert", folder("data.safetensors"), "--out", folder("data"))
+        #expect(same.status == 64 && same.error.contains("is also an input"))
+        for (out, words) in [
+            ("x.npz", "a name that ends in .safetensors"), ("", "expected a file, or a folder"),
+        ] {
+            let bad = try Command.run("convert", example, "--out", folder(out))
+            #expect(bad.status == 64 && bad.error.contains(words), "\(bad)")
+        }
+        #expect(try folder.names == ["data.safetensors"])
+    }
+
+    // Files may be no larger than 64 KB: what was complete stays, of the others nothing but rows to go on from.
+    @Test func fullDisk() throws {
+        let lengths = [10, 10, 20000]
+        let offsets = lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
+        let data = LiteralActivations()
+            .with("hidden_states", "F32", [20020, 2], floatBytes(1, 2).repeated(20020))
+            .with("offsets", "I64", [4], offsets.flatMap { integerBytes($0) })
+            .without("labels")
+        _ = try folder.write(data.file, to: "data.safetensors")
+        func limited(_ arguments: String) throws -> CommandResult {
+            let line = "ulimit -f 64; \(Command.tool.path) \(arguments)"
+            return try Command.run("/bin/bash", ["-c", line], in: folder.path)
+        }
+        let whole = try limited("convert data.safetensors --dtype f16 --out whole --quiet")
+        #expect(
+            whole.status == 74 && whole.error == "attnprobe: cannot write whole.safetensors: File too large\n"
+        )
+        #expect(try folder.names == ["data.safetensors"])
+        let shards = try limited("convert data.safetensors --shard-size 80 --out shards")
+        #expect(
+            shards.status == 74 && shards.error.contains("complete: shards/shards-00001-of-00003.safetensors")
+        )
+        #expect(shards.error.hasSuffix("shards-00003-of-00003.safetensors: File too large\n"))
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder("shards")).sorted()
+                == ["1", "2"].map { "shards-0000\($0)-of-00003.safetensors" })
+    }
+
+    @Test func rowsOfAFullDisk() throws {
+        let count = 3000
+        let data = LiteralActivations()
+            .with("hidden_states", "F32", [count, 2], floatBytes(1, 2).repeated(count))
+            .with("offsets", "I64", [count + 1], (0...count).flatMap { integerBytes($0) })
+            .without("labels")
+        _ = try folder.write(data.file, to: "data.safetensors")
+        try Probe(
+            .attention(heads: 1), width: 2, task: .binary(classes: ["no", "yes"]),
+            parameters: randomFloats(6, seed: 1)
+        ).write(to: folder("probe"))
+        let score = "\(Command.tool.path) score probe data.safetensors --out rows.jsonl"
+        let full = try Command.run("/bin/bash", ["-c", "ulimit -f 64; " + score], in: folder.path)
+        #expect(full.status == 74, "\(full)")
+        #expect(full.error.contains("rows.jsonl.partial; --resume goes on"), "\(full.error)")
+        #expect(full.error.hasSuffix("attnprobe: cannot write rows.jsonl: File too large\n"))
+        let resumed = try Command.run("/bin/bash", ["-c", score + " --resume"], in: folder.path)
+        #expect(resumed.status == 0, "\(resumed.error)")
+        #expect(
+            try String(contentsOfFile: folder("rows.jsonl"), encoding: .utf8)
+                == Command.run("score", folder("probe"), folder("data.safetensors")).output)
+    }
+
     @Test func outputsThatCannotBeWritten() throws {
         try expectFailure(
             74, "No such file or directory", in: folder,
@@ -113,4 +218,8 @@ struct ConvertTests {
         try expectFailure(
             74, "No space left", in: folder, ["convert", example, "--out", "/dev/full", "--quiet"])
     }
+}
+
+extension Array {
+    fileprivate func repeated(_ count: Int) -> [Element] { Array(repeatElement(self, count: count).joined()) }
 }

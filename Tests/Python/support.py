@@ -15,6 +15,9 @@ from unittest import mock
 # Before transformers is imported, so test files import this one first.
 os.environ["HF_HUB_OFFLINE"] = "1"
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+BUILT = [SCRIPTS.parent / ".build" / build / "attnprobe" for build in ("release", "debug")]
+# The newest attnprobe that was built; None without.
+TOOL = max(filter(Path.exists, BUILT), key=lambda path: path.stat().st_mtime, default=None)
 sys.path.insert(0, str(SCRIPTS))
 
 import numpy as np  # noqa: E402

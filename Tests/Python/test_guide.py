@@ -9,18 +9,17 @@ import subprocess
 import sys
 import unittest
 
-from support import SCRIPTS, ExtractionTest, bert  # first: it keeps transformers offline
+from support import SCRIPTS, TOOL, ExtractionTest, bert  # first: it keeps transformers offline
 
 import torch
 from safetensors.torch import save_file
 
 ROOT = SCRIPTS.parent
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-TOOLS = [path for build in ("release", "debug") if (path := ROOT / ".build" / build / "attnprobe").exists()]
 
 
 class GuideTest(ExtractionTest):
-    @unittest.skipUnless(TOOLS, "needs a built attnprobe")
+    @unittest.skipUnless(TOOL, "needs a built attnprobe")
     def test_every_command(self) -> None:
         for name in ("train", "test"):
             records = [
@@ -35,9 +34,8 @@ class GuideTest(ExtractionTest):
             self.jsonl(records, f"{name}.jsonl")
         self.dumps()
         (self.folder / "Examples").symlink_to(ROOT / "Examples")
-        newest = max(TOOLS, key=lambda path: path.stat().st_mtime)
         programs = {
-            "attnprobe": [newest],
+            "attnprobe": [TOOL],
             "scripts/extract_hidden_states.py": [sys.executable, SCRIPTS / "extract_hidden_states.py"],
         }
         ran = 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
 import signal
 import struct
 import subprocess
@@ -13,6 +16,7 @@ from unittest import mock
 
 from support import SCRIPTS, TEXTS, ExtractionTest, gpt2
 
+from extraction import activation_file
 from extraction.model import HiddenStateModel
 
 
@@ -129,6 +133,55 @@ class ResumeTest(ExtractionTest):
             code, _ = self.run_script(self.model(gpt2), *self.options, "--layers", 1, "--out", self.out)
         self.assertEqual(code, 130)
         self.assertEqual(list(self.folder.glob("out*")), [])
+
+    def test_a_full_disk(self) -> None:
+        """What was done before the disk was full stays, and a run with room goes on to the same bytes."""
+        options = [self.model(gpt2), *self.options, "--layers", 2, "--save-every", 0]
+        self.extract(*options)
+        expected = self.out.read_bytes()
+        self.out.unlink()
+        partial = self.out.with_name("out.safetensors.partial")
+        write, left = os.pwrite, iter(range(40))
+
+        def full(file: int, content: bytes, place: int) -> int:
+            # The disk has the last bytes already: only those in between are new.
+            if next(left, None) is None and len(content) > 8:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(file, content, place)
+
+        with mock.patch.object(activation_file.os, "pwrite", full):
+            code, errors = self.run_script(*options, "--out", self.out, "--quiet")
+        self.assertEqual(code, 74, errors)
+        sentence = f"Error: {partial}: No space left on device; what is complete stays"
+        self.assertTrue(errors.startswith(sentence), errors)
+        self.assertEqual(len(errors.strip().splitlines()), 1, errors)
+        self.assertGreater(self.batches(partial), 1)
+        self.extract(*options, "--resume")
+        self.assertEqual(self.out.read_bytes(), expected)
+
+    def test_a_shard_that_does_not_fit(self) -> None:
+        """Files may have 60 KB: the shards before stay whole, and of the one that is larger nothing."""
+        records = [{"text": text} for text in [*TEXTS, TEXTS[2] * 200, "of the"]]
+        options = [self.model(gpt2), "--text", self.jsonl(records), "--layers", 1, "--shard-size", "3KB"]
+        options += ["--dtype", "f32", "--max-length", 60]
+        self.extract(*options, out=self.folder / "whole")
+        expected = contents(self.folder / "whole")
+        largest = max(map(len, expected.values()))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        out = self.folder / "parts"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest - 1, before[1]))
+        try:
+            code, errors = self.run_script(*options, "--out", out, "--quiet")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        self.assertEqual(code, 74, errors)
+        self.assertRegex(errors, r"^Error: .*parts/0000\d\.safetensors.*: File too large; what is complete stays")
+        kept = contents(out)
+        self.assertGreater(len(kept), 1)
+        self.assertLess(len(kept), len(expected) - 1)
+        self.assertEqual(kept, {name: expected[name] for name in kept})
+        self.extract(*options, "--resume", out=out)
+        self.assertEqual(contents(out), expected)
 
     @staticmethod
     def batches(partial: Path) -> int:

@@ -49,6 +49,9 @@ public enum LiteralArchive {
         bHMubnB5UEsFBgAAAAACAAIAdgAAAJ0BAAAAAA==
         """)
 
+    /// An archive without members: the end of its table alone.
+    public static let empty: [UInt8] = [0x50, 0x4B, 5, 6] + Array(repeating: 0, count: 18)
+
     /// An archive whose table states that the first array unpacks to 2 GB.
     public static let bomb: [UInt8] = {
         var bytes = deflated

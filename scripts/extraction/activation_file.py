@@ -11,10 +11,12 @@ run must come to the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -81,16 +83,19 @@ class ActivationFile:
             if goes_on:
                 self._go_on(fixed)
                 return
-            os.ftruncate(self._file, 0)
-            for place, content in fixed:
-                _write(self._file, content, place)
-            self.save(0)
+            with _named(path):
+                os.ftruncate(self._file, 0)
+                for place, content in fixed:
+                    _write(self._file, content, place)
+                self.save(0)
             os.replace(path, self.partial)
         except BlockingIOError as error:
             os.close(self._file)
             raise Failure(f"{path}: another run is writing it", IO) from error
         except BaseException:
             os.close(self._file)
+            if not goes_on:
+                path.unlink(missing_ok=True)
             raise
 
     def _go_on(self, fixed: list[tuple[int, bytes]]) -> None:
@@ -112,12 +117,14 @@ class ActivationFile:
 
     def write(self, first: int, rows: bytes) -> None:
         """The bytes of tokens from the given one on."""
-        _write(self._file, rows, self._first + first * self._row)
+        with _named(self.partial):
+            _write(self._file, rows, self._first + first * self._row)
 
     def save(self, done: int) -> None:
         """Makes sure that what was written is on the disk, and then notes how far it is."""
-        os.fsync(self._file)
-        _write(self._file, _TRAILER.pack(done), self._size)
+        with _named(self.partial):
+            os.fsync(self._file)
+            _write(self._file, _TRAILER.pack(done), self._size)
         self.done = done
 
     def leave(self, done: int) -> None:
@@ -130,11 +137,21 @@ class ActivationFile:
 
     def commit(self) -> None:
         """Gives the complete file its name."""
-        os.ftruncate(self._file, self._size)
-        os.fsync(self._file)
+        with _named(self.partial):
+            os.ftruncate(self._file, self._size)
+            os.fsync(self._file)
         os.replace(self.partial, self.path)
         os.close(self._file)
         self.is_complete = True
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of the system that say which file they are about."""
+    try:
+        yield
+    except OSError as error:
+        raise error if error.filename else OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _write(file: int, content: bytes, place: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 USAGE = os.EX_USAGE  # 64
@@ -22,3 +23,8 @@ class Failure(Exception):
 def first_sentence(error: BaseException) -> str:
     """The first line of another library's message, which may be a page long."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room for what was written: on the disk, for the user, or in one file."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -31,6 +31,8 @@ public final class ActivationFile: Sendable {
     public let form: ActivationForm
     /// How many layers the file holds of every token; `batch` has those that were asked for.
     public let layerCount: Int
+    /// Which layers `batch` has; nil where the file does not say, or holds the only one.
+    public let layers: LayerRecord?
     // The name of a file that holds one sequence.
     private let stem: String?
 
@@ -57,7 +59,7 @@ public final class ActivationFile: Sendable {
         ids = nil
         tokenTexts = nil
         tokenIDs = nil
-        (form, layerCount, stem) = (.memory, 1, nil)
+        (form, layerCount, layers, stem) = (.memory, 1, nil, nil)
     }
 
     /// Opens a file of activations in any of the forms of `ActivationForm`. Hidden states stay where
@@ -72,6 +74,9 @@ public final class ActivationFile: Sendable {
         let layout = try form.layout(file, layers)
         batch = layout.batch
         layerCount = layout.layerCount
+        self.layers =
+            layout.layerCount > 1
+            ? layers.map { LayerRecord($0, areAsStored: true) } : LayerRecord(metadata: file.metadata)
         stem = layout.isOneSequence ? fileStem(path) : nil
         self.path = path
         metadata = file.metadata
@@ -93,6 +98,7 @@ public final class ActivationFile: Sendable {
         (path, targets, classes, groups) = (first.path, first.targets, first.classes, first.groups)
         weights = first.weights
         metadata = first.metadata.merging(["layer": layer]) { $1 }
+        layers = LayerRecord(metadata: metadata)
         (ids, tokenTexts, tokenIDs) = (first.ids, first.tokenTexts, first.tokenIDs)
         (form, layerCount, stem) = (first.form, first.layerCount, first.stem)
     }

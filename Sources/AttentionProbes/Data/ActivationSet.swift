@@ -45,7 +45,11 @@ public struct ActivationSet: Sendable {
             throw DataError(
                 .shape, files.first?.path ?? unfinished.first ?? "the data",
                 expected: "at least one sequence",
-                found: unfinished.isEmpty ? "none" : "\(unfinished.count) files that are still being written")
+                found: unfinished.isEmpty
+                    ? "none"
+                    : unfinished.count == 1
+                        ? "a file that is still being written"
+                        : "\(unfinished.count) files that are still being written")
         }
         for file in files.dropFirst() {
             try first.checkWidth(file)

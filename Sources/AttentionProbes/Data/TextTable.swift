@@ -47,3 +47,9 @@ struct TextTable: Sendable {
         max(0, offsets[range.upperBound] - offsets[range.lowerBound])
     }
 }
+
+extension String {
+    /// What tells ids apart: their UTF-8. Two spellings of one letter ("é", and "e" with an accent), which
+    /// are equal as strings, are two ids.
+    public var idBytes: [UInt8] { Array(utf8) }
+}

@@ -71,6 +71,7 @@ private struct ActivationWriter {
         for file in data.files where file.metadata != metadata {
             metadata = metadata.filter { file.metadata[$0.key] == $0.value }
         }
+        metadata.merge(data.layers?.metadata ?? [:]) { $1 }
         metadata["format"] = ActivationFile.fileFormat
         metadata["version"] = "1"
         metadata["classes"] = try data.classes.map(JSONList.encode)

@@ -1,6 +1,6 @@
 // Hidden states from files of any form to one flat tensor, in order. Sequences that lie side by side in one
-// file and keep their type are copied by the system; the others are gathered and converted a few megabytes
-// at a time on all threads.
+// file and keep their type are copied by the system; the others are gathered and converted on all threads,
+// each with a buffer that stays in cache and that it writes to its place itself.
 internal import Tensors
 
 struct StateCopy {
@@ -8,41 +8,59 @@ struct StateCopy {
     let type: ElementType
     let threads: Int
 
-    // Bytes that are worth a call of the system, and a part of the work for one thread.
+    // Bytes that are worth a copy by the system, and a part of the work for one thread.
     private static let worthCopying = 1 << 20
-    private static let chunkSize = 4 << 20
+    private static let chunkSize = 2 << 20
     // At most, so that progress and Ctrl-C are looked at.
     private static let longestRun = 64 << 20
 
+    private struct Chunk {
+        let sequences: Range<Int>
+        /// Where its first byte is in the tensor.
+        let place: Int
+    }
+
     func write(to output: OutputFile, _ progress: (Range<Int>) throws -> Void) throws {
         let readAhead = data.readAhead(data.indices.lazy.filter { !isCopied($0) })
-        var start = 0
-        while start < data.count {
-            var end = start
-            if let run = run(from: start), run.bytes.count >= Self.worthCopying {
-                end = run.end
-                try data.checkLengths(start..<end)
-                try output.copy(run.file, run.bytes)
-            } else {
-                var chunks: [Range<Int>] = []
-                while end < data.count, chunks.count < min(4 * threads, 32) {
-                    let chunk = chunk(from: end)
-                    chunks.append(chunk)
-                    end = chunk.upperBound
-                    if let next = run(from: end), next.bytes.count >= Self.worthCopying { break }
+        try output.writeParts(data.indices.reduce(0) { $0 + size($1) }) { parts in
+            var (start, place) = (0, 0)
+            while start < data.count {
+                var end = start
+                if let run = run(from: start), run.bytes.count >= Self.worthCopying {
+                    end = run.end
+                    try data.checkLengths(start..<end)
+                    try parts.copy(run.file, run.bytes, at: place)
+                    place += run.bytes.count
+                } else {
+                    let first = place
+                    var chunks: [Chunk] = []
+                    while end < data.count, place - first < Self.longestRun || chunks.count < 4 * threads {
+                        let chunk = Chunk(sequences: chunk(from: end), place: place)
+                        chunks.append(chunk)
+                        end = chunk.sequences.upperBound
+                        place += chunk.sequences.reduce(0) { $0 + size($1) }
+                        if let next = run(from: end), next.bytes.count >= Self.worthCopying { break }
+                    }
+                    try data.checkLengths(start..<end)
+                    try write(chunks, to: parts)
                 }
-                try data.checkLengths(start..<end)
-                let work = chunks
-                let parts = try Parallel.map(count: work.count, threads: threads, workspace: { [Float]() }) {
-                    try bytes(work[$0], scratch: &$1)
-                }
-                for part in parts { try output.write(part) }
+                for index in start..<end where !isCopied(index) { readAhead.advance(data.byteCount(index)) }
+                try progress(start..<end)
+                start = end
             }
-            for index in start..<end where !isCopied(index) { readAhead.advance(data.byteCount(index)) }
-            try progress(start..<end)
-            start = end
         }
     }
+
+    private func write(_ chunks: [Chunk], to parts: OutputParts) throws {
+        let count = max(OutputParts.size, data.width * type.size)
+        _ = try Parallel.map(
+            count: chunks.count, threads: parts.areInOrder ? 1 : threads,
+            workspace: { (scratch: [Float](), buffer: [UInt8](repeating: 0, count: count)) }
+        ) { try write(chunks[$0], to: parts, scratch: &$1.scratch, buffer: &$1.buffer) }
+    }
+
+    // Bytes of a sequence in the tensor.
+    private func size(_ index: Int) -> Int { data.length(index) * data.width * type.size }
 
     // Where a sequence is, if it keeps its type and the system can copy it.
     private func stored(_ index: Int) -> (file: MappedFile, bytes: Range<Int>)? {
@@ -71,50 +89,57 @@ struct StateCopy {
     private func chunk(from start: Int) -> Range<Int> {
         var (end, size) = (start, 0)
         while end < data.count, size < Self.chunkSize {
-            size += data.length(end) * data.width * type.size
+            size += self.size(end)
             end += 1
         }
         return start..<end
     }
 
-    private func bytes(_ range: Range<Int>, scratch: inout [Float]) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(range.reduce(0) { $0 + data.length($1) } * data.width * type.size)
-        for index in range {
+    private func write(
+        _ chunk: Chunk, to parts: OutputParts, scratch: inout [Float], buffer: inout [UInt8]
+    ) throws {
+        let rowSize = data.width * type.size
+        let most = max(1, min(buffer.count / rowSize, 65536 / data.width))
+        var (place, count) = (chunk.place, 0)
+        for index in chunk.sequences {
             let (file, rows) = data.rows(index)
             let tokens = file.batch.tokens
-            if tokens.elementType == type {
-                tokens.appendRows(rows, to: &bytes)
-            } else {
-                try convert(tokens, rows, index, scratch: &scratch, to: &bytes)
+            for start in stride(from: rows.lowerBound, to: rows.upperBound, by: most) {
+                let tile = start..<min(start + most, rows.upperBound)
+                if count + tile.count * rowSize > buffer.count {
+                    try parts.write(buffer, count, at: place)
+                    (place, count) = (place + count, 0)
+                }
+                if tokens.elementType == type {
+                    tokens.copyRows(tile, into: &buffer, at: count)
+                } else {
+                    try convert(tokens, tile, index, scratch: &scratch, into: &buffer, at: count)
+                }
+                count += tile.count * rowSize
             }
             // Bytes that are gone are NaN in small files.
             if tokens.files.contains(where: \.losesBytesQuietly), let error = data.cutError(in: index) {
                 throw error
             }
         }
-        return bytes
+        try parts.write(buffer, count, at: place)
     }
 
     private func convert(
-        _ tokens: TokenMatrix, _ rows: Range<Int>, _ index: Int, scratch: inout [Float],
-        to bytes: inout [UInt8]
+        _ tokens: TokenMatrix, _ tile: Range<Int>, _ index: Int, scratch: inout [Float],
+        into bytes: inout [UInt8], at start: Int
     ) throws {
-        let size = max(1, 65536 / data.width)
-        for start in stride(from: rows.lowerBound, to: rows.upperBound, by: size) {
-            let tile = start..<min(start + size, rows.upperBound)
-            var overflow: (element: Int, value: Float)?
-            tokens.withRows(tile, scratch: &scratch) { values in
-                let narrowed = narrow(values, as: type)
-                overflow = firstOverflow(values, narrowed, as: type).map { ($0, values[$0]) }
-                bytes += narrowed
-            }
-            guard let overflow else { continue }
-            let token = tile.lowerBound - rows.lowerBound + overflow.element / data.width
-            throw DataError(
-                .overflow, data.rows(index).file.path,
-                "tensor hidden_states, \(data.name(index)), token \(token), dimension \(overflow.element % data.width)",
-                expected: "a number that \(type.rawValue) can hold", found: "\(overflow.value)")
+        var overflow: (element: Int, value: Float)?
+        tokens.withRows(tile, scratch: &scratch) { values in
+            narrow(values, as: type, into: &bytes, at: start)
+            overflow = firstOverflow(values, bytes, at: start, as: type).map { ($0, values[$0]) }
         }
+        guard let overflow else { return }
+        let (file, rows) = data.rows(index)
+        let token = tile.lowerBound - rows.lowerBound + overflow.element / data.width
+        throw DataError(
+            .overflow, file.path,
+            "tensor hidden_states, \(data.name(index)), token \(token), dimension \(overflow.element % data.width)",
+            expected: "a number that \(type.rawValue) can hold", found: "\(overflow.value)")
     }
 }

@@ -26,7 +26,7 @@ extension ActivationSet {
         var used = Set<Int>()
         for index in indices {
             let id = id(index)
-            let row = table.rowOfID[id]
+            let row = table.rowOfID[id.idBytes]
             if let row { used.insert(row) }
             guard let row, table.rows[row].label != nil else {
                 unlabelled.append(id)

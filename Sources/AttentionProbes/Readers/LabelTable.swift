@@ -35,8 +35,8 @@ public struct LabelTable: Sendable {
     /// The file.
     public let path: String
     let rows: [Row]
-    /// The row of an id.
-    let rowOfID: [String: Int]
+    /// The row of an id's bytes.
+    let rowOfID: [[UInt8]: Int]
 
     /// Reads a table.
     ///
@@ -51,9 +51,9 @@ public struct LabelTable: Sendable {
         if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
         let isJSON = text.first { !$0.isWhitespace } == "{"
         rows = isJSON ? try Self.jsonRows(text, path, columns) : try Self.csvRows(text, path, columns)
-        var rowOfID: [String: Int] = [:]
+        var rowOfID: [[UInt8]: Int] = [:]
         for (index, row) in rows.enumerated() {
-            if let first = rowOfID.updateValue(index, forKey: row.id) {
+            if let first = rowOfID.updateValue(index, forKey: row.id.idBytes) {
                 throw DataError(
                     .table, path, "row \(row.number)", expected: "an id of its own",
                     found: "\(row.id), as in row \(rows[first].number)")

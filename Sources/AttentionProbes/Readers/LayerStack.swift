@@ -18,6 +18,8 @@ enum LayerStack {
                 .layers, first.path, expected: "files of several layers, as in the others",
                 found: "\(first.form.name)")
         }
+        // They may be side by side already, as `convert` writes them.
+        if files.allSatisfy({ $0.layers?.numbers == layers }) { return files }
         var byLayer: [Int: [ActivationFile]] = [:]
         for file in files {
             guard let layer = file.metadata["layer"].flatMap({ Int($0) }) else {
@@ -70,7 +72,9 @@ enum LayerStack {
                         "the sequences of \(first.path), \(first.batch.count) of \(first.batch.tokens.rows) tokens",
                     found: "\(file.batch.count) of \(file.batch.tokens.rows), or other lengths")
             }
-            if let index = (0..<first.batch.count).first(where: { file.id($0) != first.id($0) }) {
+            if let index = (0..<first.batch.count).first(where: {
+                file.id($0)?.idBytes != first.id($0)?.idBytes
+            }) {
                 throw DataError(
                     .layers, file.path, "sequence \(index)",
                     expected: "the id of \(first.path), \(first.id(index) ?? "none")",

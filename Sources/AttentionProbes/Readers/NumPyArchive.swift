@@ -22,6 +22,11 @@ enum NumPyArchive {
         do {
             let archive = try ZipArchive(path: path)
             let members = archive.members.filter { $0.name.hasSuffix(".npy") }
+            guard !members.isEmpty else {
+                throw DataError(
+                    .missingTensor, path, expected: "an archive of arrays (.npy)",
+                    found: archive.members.isEmpty ? "an empty archive" : archive.members[0].name)
+            }
             try checkSizes(members, path)
             var arrays: [(name: String, array: NumPyArray)] = []
             for member in members {

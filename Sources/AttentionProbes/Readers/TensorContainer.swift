@@ -2,7 +2,7 @@
 // names:
 //
 //     0x93 "NUMPY"     .npy, one array
-//     "PK" 3 4         .npz, a zip archive of .npy files
+//     "PK" 3 4         .npz, a zip archive of .npy files ("PK" 5 6: an empty one)
 //     anything else    safetensors
 internal import Tensors
 
@@ -17,7 +17,9 @@ enum TensorContainer {
         let file = try MappedFile(path: path)
         let start = file.bytes(0..<min(6, file.count))
         if start == [0x93] + Array("NUMPY".utf8) { return (try NumPyArray.open(file), .npy) }
-        if start.starts(with: Array("PK\u{3}\u{4}".utf8)) { return (try NumPyArchive.open(file), .npz) }
+        if ["PK\u{3}\u{4}", "PK\u{5}\u{6}"].contains(where: { start.starts(with: Array($0.utf8)) }) {
+            return (try NumPyArchive.open(file), .npz)
+        }
         return (try Safetensors(file), .safetensors)
     }
 }

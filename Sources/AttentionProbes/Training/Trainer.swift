@@ -117,7 +117,7 @@ public struct Trainer: Sendable {
                 "data": Self.names(training), "class_weight": options.classWeight.rawValue,
                 "training_sequences": String(training.count),
                 "training_loss": String(report.loss),
-            ])
+            ].merging(training.origin) { $1 })
         return Result(
             probe: probe, history: [report], best: report, stop: .converged,
             trainingCount: training.count, validationCount: heldOut?.count ?? 0, standardized: nil)
@@ -192,7 +192,7 @@ public struct Trainer: Sendable {
             record["training_loss"] = String(best.loss)
             record["validation_loss"] = best.validationLoss.map { String($0) }
         }
-        return record
+        return record.merging(data.origin) { $1 }
     }
 }
 
