@@ -50,8 +50,9 @@ public struct ZipArchive: Sendable {
         return bytes.withBytes(0..<count) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
     }
 
-    /// Some members as one file: unpacked when they are looked at, each from a multiple of 64 on.
-    public func contents(of members: [Member]) -> (file: MappedFile, starts: [Int]) {
+    /// Some members as one file: unpacked when they are looked at, each from a multiple of 64 on; into memory,
+    /// or where they are larger than `memory` altogether, into a nameless file on disk that is mapped.
+    public func contents(of members: [Member], memory: Int = 64 << 20) -> (file: MappedFile, starts: [Int]) {
         var starts: [Int] = []
         var end = 0
         for member in members {
@@ -66,17 +67,29 @@ public struct ZipArchive: Sendable {
                     damage.report("a file that was replaced while it was read")
                     return false
                 }
-                for (member, start) in zip(members, places) {
-                    let part = unsafe UnsafeMutableRawBufferPointer(
-                        rebasing: buffer[start..<start + member.size])
-                    guard unsafe archive.read(member.index, of: member.size, into: part),
-                        archive.lastFault == nil
-                    else {
-                        damage.report("\(member.name): \(archive.lastFault ?? "less than it states")")
-                        return false
+                let spill: SpillFile?
+                do throws(SystemError) {
+                    spill = size > memory ? unsafe try SpillFile(for: buffer) : nil
+                    for (member, start) in zip(members, places) {
+                        let part = unsafe UnsafeMutableRawBufferPointer(
+                            rebasing: buffer[start..<start + member.size])
+                        let isRead =
+                            if let spill {
+                                try archive.read(member.index, of: member.size, into: spill, at: start)
+                            } else {
+                                unsafe archive.read(member.index, of: member.size, into: part)
+                            }
+                        guard isRead, archive.lastFault == nil else {
+                            damage.report("\(member.name): \(archive.lastFault ?? "less than it states")")
+                            return false
+                        }
                     }
+                    unsafe try spill?.map(over: buffer)
+                    return true
+                } catch {
+                    damage.report("no room to unpack it: \(error)")
+                    return false
                 }
-                return true
             }
         }
         return (MappedFile(path: path, count: end, bytes: bytes, damage: damage), starts)
@@ -125,11 +138,46 @@ final class Damage: Sendable {
 
     // Fills the buffer from the start of a member; where that is all of it, its checksum must be right.
     func read(_ index: UInt64, of size: Int, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+        unsafe opened(index) { member in
+            guard unsafe read(member, into: bytes) else { return false }
+            return unsafe bytes.count < size || isAtEnd(member)
+        }
+    }
+
+    // All of a member, a piece at a time.
+    func read(_ index: UInt64, of size: Int, into spill: SpillFile, at place: Int) throws(SystemError) -> Bool
+    {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
+        defer { unsafe buffer.deallocate() }
+        var fault: SystemError?
+        let isRead = unsafe opened(index) { member in
+            for start in stride(from: 0, to: size, by: buffer.count) {
+                let piece = unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: buffer[..<min(buffer.count, size - start)])
+                guard unsafe read(member, into: piece) else { return false }
+                do throws(SystemError) {
+                    unsafe try spill.write(UnsafeRawBufferPointer(piece), at: place + start)
+                } catch {
+                    fault = error
+                    return false
+                }
+            }
+            return unsafe isAtEnd(member)
+        }
+        if let fault { throw fault }
+        return isRead
+    }
+
+    private func opened(_ index: UInt64, _ body: (OpaquePointer) -> Bool) -> Bool {
         guard let member = unsafe zip_fopen_index(handle, index, 0) else {
             lastFault = unsafe String(cString: zip_strerror(handle))
             return false
         }
         defer { unsafe zip_fclose(member) }
+        return unsafe body(member)
+    }
+
+    private func read(_ member: OpaquePointer, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
         var done = 0
         while done < bytes.count {
             let count = unsafe zip_fread(member, bytes.baseAddress! + done, UInt64(bytes.count - done))
@@ -140,14 +188,15 @@ final class Damage: Sendable {
             }
             done += Int(count)
         }
-        guard bytes.count == size else { return true }
-        // libzip compares the checksum when it meets the end.
+        return true
+    }
+
+    // libzip compares the checksum when it meets the end.
+    private func isAtEnd(_ member: OpaquePointer) -> Bool {
         var next: UInt8 = 0
         let more = unsafe zip_fread(member, &next, 1)
-        guard more == 0 else {
-            lastFault = more > 0 ? "more than it states" : unsafe String(cString: zip_file_strerror(member))
-            return false
-        }
-        return true
+        guard more != 0 else { return true }
+        lastFault = more > 0 ? "more than it states" : unsafe String(cString: zip_file_strerror(member))
+        return false
     }
 }

@@ -19,6 +19,25 @@ struct StorageTests {
         #expect(throws: SystemError.self) { try MappedFile(path: folder.path) }
     }
 
+    // Some members over and over, so that they fill pages and end within one.
+    @Test func archivesOnDiskAreAsInMemory() throws {
+        let folder = try TemporaryFolder()
+        for (bytes, name) in [(LiteralArchive.deflated, "deflated"), (LiteralArchive.stored, "stored")] {
+            let archive = try ZipArchive(path: folder.write(bytes, to: name))
+            let members = Array(repeatElement(archive.members, count: 150).joined())
+            let (spilled, starts) = archive.contents(of: members, memory: 0)
+            for (member, start) in zip(members, starts) {
+                #expect(
+                    try spilled.bytes(start..<start + member.size) == archive.start(of: member, member.size))
+            }
+            #expect(spilled.damage == nil && spilled.count > 20000)
+        }
+        let damaged = try ZipArchive(path: folder.write(LiteralArchive.damaged, to: "damaged"))
+        let (spilled, _) = damaged.contents(of: damaged.members, memory: 0)
+        #expect(spilled.bytes(0..<4) == [255, 255, 255, 255])
+        #expect(spilled.damage?.contains("hidden_state.npy") == true)
+    }
+
     @Test func outputAppearsWhole() throws {
         let folder = try TemporaryFolder()
         _ = try folder.write([9], to: "out")

@@ -1,7 +1,7 @@
 // .npz: a zip archive of .npy files, stored (np.savez) or deflated (np.savez_compressed). Names of arrays are
 // those of activation files: `hidden_states`, or `hidden_state`, or whatever the only array is called; beside it
-// `offsets`, `attention_mask`, `labels`, `groups`, `token_ids` and so on. Arrays are unpacked into memory when
-// they are needed.
+// `offsets`, `attention_mask`, `labels`, `groups`, `token_ids` and so on. Arrays are unpacked when they are
+// needed: small ones into memory, large ones into a file that is mapped.
 //
 // What an archive states is believed within limits, so that a small file cannot fill the memory: a member may
 // unpack to 200 times its size in the archive (those up to 1 MB to more), all together to a quarter of the
