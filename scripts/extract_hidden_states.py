@@ -150,9 +150,10 @@ def main() -> int:
         )
         return INTERRUPTED
     except OSError as error:
-        hint = "; what is complete stays, and the same command with --resume goes on" if is_full(error) else ""
-        place = error.filename or "input or output"
-        print(f"Error: {place}: {error.strerror or error}{hint}", file=sys.stderr)
+        sentence = f"{error.filename or 'input or output'}: {error.strerror or error}"
+        if is_full(error):
+            sentence += "; what is complete stays, and the same command with --resume goes on"
+        print(f"Error: {sentence}", file=sys.stderr)
         return NO_INPUT if isinstance(error, FileNotFoundError) else IO
     except Exception as error:
         traceback.print_exc()

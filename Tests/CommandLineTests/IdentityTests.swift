@@ -1,0 +1,92 @@
+import AttentionProbes
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Which sequences and layers data are of")
+struct IdentityTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    // One letter, composed and decomposed: equal as strings, two ids.
+    @Test func idsAreBytes() throws {
+        let (composed, decomposed): ([UInt8], [UInt8]) = ([0xC3, 0xA9], [0x65, 0xCC, 0x81])
+        let file = LiteralActivations().without("labels")
+            .with("sequence_ids", "U8", [5], composed + decomposed)
+            .with("sequence_ids_offsets", "I64", [3], integerBytes(0, 2, 5))
+        let data = try folder.write(file.file, to: "data.safetensors")
+        let head = Array("id,label\n".utf8)
+        func row(_ id: [UInt8], _ label: String) -> [UInt8] { id + Array(",\(label)\n".utf8) }
+        let both = try folder.write(
+            head + row(decomposed, "yes") + row(composed, "no"), to: "labels.csv")
+        #expect(
+            try Command.run("convert", data, "--labels", both, "--out", folder("both"), "--quiet").status == 0
+        )
+        #expect(
+            try ActivationSet(paths: [folder("both.safetensors")]).targets == .classes([0, 1]))
+        let one = try folder.write(head + row(decomposed, "yes"), to: "one.csv")
+        let part = try Command.run("convert", data, "--labels", one, "--out", folder("one"))
+        #expect(part.status == 0 && part.error.contains("left out 1 of 2 sequences without"), "\(part)")
+        let wanted = try folder.write(decomposed + [0x0A], to: "ids")
+        #expect(
+            try Command.run("convert", data, "--ids", wanted, "--out", folder("chosen"), "--quiet").status
+                == 0)
+        let chosen = try ActivationSet(paths: [folder("chosen.safetensors")])
+        #expect(chosen.count == 1 && Array(chosen.id(0).utf8) == decomposed)
+    }
+
+    // A probe says what layers it saw: they are taken where a file has several, others only where asked for.
+    @Test func layersOfTheProbe() throws {
+        let dump = folder("dump.safetensors")
+        _ = try folder.write(FormatsTests.request(3), to: "dump.safetensors")
+        _ = try folder.write(
+            FormatsTests.request(3).map { $0 == 0x40 ? 0xC0 : $0 }, to: "other.safetensors")
+        let labels = try folder.write(Array("id,label\ndump,no\nother,yes\n".utf8), to: "labels.csv")
+        let trained = try Command.run(
+            "train", dump, folder("other.safetensors"), "--layer", "1", "--labels", labels, "--out",
+            folder("one"), "--quiet", "--kind", "mean")
+        #expect(trained.status == 0, "\(trained.error)")
+        let described = try Command.run("inspect", folder("one")).output
+        for words in ["layer      ", "layer_order ", "form ", "vLLM hidden states of one request"] {
+            #expect(described.contains(words), "\(described)")
+        }
+        let asked = try Command.run("score", folder("one"), dump, "--layer", "1")
+        #expect(asked.status == 0 && asked.error.isEmpty)
+        let found = try Command.run("score", folder("one"), dump)
+        #expect(found.status == 0 && found.output == asked.output)
+        #expect(found.error.contains("took layer 1 as stored, as the probe was trained on"), "\(found.error)")
+        let another = try Command.run("score", folder("one"), dump, "--layer", "2")
+        #expect(another.status == 0 && another.output != asked.output)
+        #expect(
+            another.error.contains("warning: the probe was trained on layer 1 as stored, and scores layer 2"))
+        // Converted, the file says which layer it is.
+        for layer in ["1", "2"] {
+            let copy = folder("layer\(layer)")
+            #expect(
+                try Command.run("convert", dump, "--layer", layer, "--out", copy, "--quiet").status == 0)
+        }
+        let same = try Command.run("score", folder("one"), folder("layer1.safetensors"))
+        #expect(same.status == 0 && same.error.isEmpty)
+        try expectFailure(
+            65, "expected layer 1 as stored, which the probe was trained on, or --layers 2", in: folder,
+            ["score", folder("one"), folder("layer2.safetensors")])
+        let anyway = try Command.run("score", folder("one"), folder("layer2.safetensors"), "--layers", "2")
+        #expect(anyway.status == 0 && anyway.error.contains("warning"), "\(anyway.error)")
+        // A probe that says nothing, or counts in another way, leaves the choice to the user.
+        try Probe(
+            .attention(heads: 1), width: 2, task: .binary(classes: ["no", "yes"]),
+            parameters: randomFloats(6, seed: 1)
+        ).write(to: folder("silent"))
+        try expectFailure(65, "--layer 0 to 2", in: folder, ["score", folder("silent"), dump])
+        let model = LiteralActivations().described(
+            by: #"{"format":"attention-probes/activations","version":"1","layer":"1"}"#)
+        let flat = try folder.write(model.file, to: "flat.safetensors")
+        #expect(try Command.run("score", folder("one"), flat, "--quiet").status == 0)
+        #expect(
+            try Command.run("train", flat, "--kind", "mean", "--out", folder("flat"), "--quiet").status == 0)
+        try expectFailure(
+            65, "found 3 layers (and a probe of layer 1)", in: folder, ["score", folder("flat"), dump])
+    }
+}
