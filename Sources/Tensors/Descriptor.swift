@@ -69,3 +69,15 @@ public func raiseOpenFileLimit() {
     limit.rlim_cur = limit.rlim_max
     _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
+
+/// Makes room for so many more open files at once. The system else doubles a process's table step by step,
+/// and where there are threads each step waits for all of them: opening 10,000 files took twice as long.
+public func reserveOpenFiles(_ count: Int) {
+    var limit = rlimit()
+    guard count > 256, let anything = try? Descriptor("/"),
+        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
+    else { return }
+    let last = fcntl(
+        anything.number, F_DUPFD_CLOEXEC, Int32(clamping: min(count, Int(clamping: limit.rlim_cur / 2))))
+    if last != -1 { close(last) }
+}

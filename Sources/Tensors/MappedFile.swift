@@ -132,6 +132,9 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
         return min(count, Int(status.st_size))
     }
 
+    /// Whether it is a certain file, whatever path that was found by.
+    public func isFile(_ other: FileIdentity) -> Bool { (identity ?? FileIdentity(path: path)) == other }
+
     /// Whether another process holds a lock (`flock`) on the file that keeps readers out.
     public var isLocked: Bool { kept?.isLocked ?? Tensors.isLocked(path) }
 

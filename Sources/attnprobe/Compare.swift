@@ -73,9 +73,9 @@ struct Compare: ParsableCommand {
     func run() throws {
         let sets = try zip(data, tests).map { try open($0, $1) }
         if let report {
-            try shared.checkOutput(
-                report, isNoneOf: sets.flatMap { ($0.training.files + $0.test.files).map(\.path) },
-                option: "report")
+            for set in sets {
+                try shared.checkOutput(report, isNoneOf: set.training, set.test, option: "report")
+            }
             try OutputFile.check(path: report)
         }
         for set in sets { try contest(set.task).check(set.training, test: set.test, task: set.task) }

@@ -82,7 +82,7 @@ struct Convert: ParsableCommand {
         // Before the first is written: nothing that is there is lost.
         let outputs = try parts.map { try files(for: $0.data, $0.path) }
         for file in outputs.joined() {
-            try shared.checkOutput(file.path, isNoneOf: data.files.map(\.path) + labelPaths)
+            try shared.checkOutput(file.path, isNoneOf: data, others: labelPaths)
         }
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)

@@ -34,7 +34,7 @@ struct ProbeChoice {
         guard !isSameFile(outOfFoldPath, out), outOfFoldPath != out else {
             throw ValidationError("--out-of-fold: expected another file than --out, found \(out)")
         }
-        try shared.checkOutput(outOfFoldPath, isNoneOf: data.files.map(\.path), option: "out-of-fold")
+        try shared.checkOutput(outOfFoldPath, isNoneOf: data, option: "out-of-fold")
         try OutputFile.check(path: outOfFoldPath)
         try candidates.map(\.configuration.kind).checkFit(task)
         if let rate = options.falsePositiveRate, case .classes(let labels) = data.targets {

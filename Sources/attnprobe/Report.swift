@@ -42,7 +42,7 @@ struct Report: ParsableCommand {
         let path = probe
         let probe = try Probe(path: path)
         let data = try shared.open(data, for: [probe])
-        try shared.checkOutput(out, isNoneOf: [path] + data.files.map(\.path))
+        try shared.checkOutput(out, isNoneOf: data, others: [path])
         // Fails now rather than after the scoring if the page cannot be written.
         try OutputFile.check(path: out)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)

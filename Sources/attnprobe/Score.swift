@@ -51,9 +51,9 @@ struct Score: ParsableCommand {
         let probes = try ProbeSet(paths: probePaths)
         let data = try shared.open(dataPaths, labelled: false, for: probes.probes)
         if let out {
-            let inputs = probePaths + data.files.map(\.path)
-            try shared.checkOutput(out, isNoneOf: inputs)
-            if isResumable { try shared.checkOutput(OutputFile.partialPath(out), isNoneOf: inputs) }
+            for path in [out] + (isResumable ? [OutputFile.partialPath(out)] : []) {
+                try shared.checkOutput(path, isNoneOf: data, others: probePaths)
+            }
         }
         let names = ProbePaths.names(probePaths)
         let kept = try keptRows(probes, names, data)

@@ -48,10 +48,13 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// Refuses to write over what is read.
-    func checkOutput(_ output: String, isNoneOf inputs: [String], option: String = "out") throws {
+    func checkOutput(
+        _ output: String, isNoneOf data: ActivationSet?..., others: [String] = [], option: String = "out"
+    ) throws {
         // Usually there is no such file yet, and no input needs a look.
         guard let existing = FileIdentity(regularFile: output),
-            inputs.contains(where: { FileIdentity(path: $0) == existing })
+            data.contains(where: { $0?.reads(existing) ?? false })
+                || others.contains(where: { FileIdentity(path: $0) == existing })
         else { return }
         throw ValidationError("--\(option): \(output) is also an input; choose another file")
     }

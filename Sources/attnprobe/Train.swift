@@ -93,7 +93,7 @@ struct Train: ParsableCommand {
     func run() throws {
         let training = try selection.grouping.grouped(shared.open(data))
         let heldOut = validation.isEmpty ? nil : try shared.open(validation)
-        try shared.checkOutput(out, isNoneOf: (training.files + (heldOut?.files ?? [])).map(\.path))
+        try shared.checkOutput(out, isNoneOf: training, heldOut)
         // Fails now rather than after the training if the probe cannot be written.
         try OutputFile.check(path: out)
         let task = try training.task(named: task?.rawValue)

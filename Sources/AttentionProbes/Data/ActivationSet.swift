@@ -209,6 +209,11 @@ public struct ActivationSet: Sendable {
         return batch.tokens.byteCount(batch.rows(location.sequence))
     }
 
+    /// Whether a file is one that hidden states come from.
+    public func reads(_ file: FileIdentity) -> Bool {
+        files.contains { $0.batch.tokens.files.contains { $0.isFile(file) } }
+    }
+
     /// The id of a sequence; where its file names none, its number among all sequences of the files.
     public func id(_ index: Int) -> String {
         let location = locations[index]
@@ -219,12 +224,12 @@ public struct ActivationSet: Sendable {
 
 extension ActivationFile {
     fileprivate func checkWidth(_ other: ActivationFile) throws(DataError) {
-        try check(other, "width") { "\($0.batch.width)" }
+        try check(other, "width", \.batch.width) { "\($0)" }
     }
 
     fileprivate func checkLabels(_ other: ActivationFile) throws(DataError) {
-        try check(other, "classes") { $0.classes?.joined(separator: ", ") ?? "none" }
-        try check(other, "labels:") { $0.targets?.form ?? "none" }
+        try check(other, "classes", \.classes) { $0?.joined(separator: ", ") ?? "none" }
+        try check(other, "labels:", \.targets?.form) { $0 ?? "none" }
     }
 
     fileprivate func checkPresence(
@@ -236,11 +241,12 @@ extension ActivationFile {
             found: "a file that differs from \(path)")
     }
 
-    private func check(
-        _ other: ActivationFile, _ what: String, _ value: (ActivationFile) -> String
+    private func check<T: Equatable>(
+        _ other: ActivationFile, _ what: String, _ value: (ActivationFile) -> T, _ text: (T) -> String
     ) throws(DataError) {
-        guard value(other) != value(self) else { return }
+        let (own, others) = (value(self), value(other))
+        guard own != others else { return }
         throw DataError(
-            .mismatch, other.path, expected: "\(what) \(value(self)) as in \(path)", found: value(other))
+            .mismatch, other.path, expected: "\(what) \(text(own)) as in \(path)", found: text(others))
     }
 }

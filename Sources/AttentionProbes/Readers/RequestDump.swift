@@ -68,8 +68,9 @@ enum OpenedFile: Sendable {
 
     /// Opens files side by side.
     static func open(_ paths: [String], layers: [Int]?) -> [OpenedFile] {
+        reserveOpenFiles(paths.count)
         // Nothing throws: a fault is a result.
-        try! Parallel.map(count: paths.count, threads: Parallel.availableThreads) {
+        return try! Parallel.map(count: paths.count, threads: Parallel.availableThreads) {
             OpenedFile(paths[$0], layers: layers)
         }
     }
