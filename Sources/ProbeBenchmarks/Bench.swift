@@ -94,6 +94,8 @@ struct Bench: ParsableCommand {
             let files = Files(machine: machine, threads: threads, rounds: rounds)
             add(try files.halfWidth())
             for heads in [1, 8] { add([try files.endToEnd(heads: heads)]) }
+            add([try files.manyFiles(width: 128, tokens: 1_500_000)])
+            add([try files.manyFiles(width: 768, tokens: 300_000)])
         }
         Self.show(json ? try report.json() : report.table)
     }
