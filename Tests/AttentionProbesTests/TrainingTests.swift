@@ -242,22 +242,32 @@ struct TrainingTests {
         #expect(try #require(throws: DataError.self) { try trainer.fit(set) }.rule == .singleClass)
     }
 
-    @Test func regressionOfAnyScale() throws {
+    // What is learnt is the same in any unit of the targets; the loss is in theirs.
+    @Test(arguments: [ProbeConfiguration.attention(heads: 2), .mean]) func regressionOfAnyScale(
+        configuration: ProbeConfiguration
+    ) throws {
         let batch = try randomBatch(lengths: (0..<60).map { 3 + $0 % 9 }, width: 4, seed: 7)
         let plain = try ActivationSet([ActivationFile(batch)])
         var scratch: [Float] = []
-        let targets = plain.indices.map { index in
+        let means = plain.indices.map { index in
             plain[index].withTokens(0..<plain[index].count, scratch: &scratch) { tokens in
-                1000 + 300 * (0..<plain[index].count).reduce(Float(0)) { $0 + tokens[$1 * 4] }
-                    / Float(plain[index].count)
+                (0..<plain[index].count).reduce(Float(0)) { $0 + tokens[$1 * 4] } / Float(plain[index].count)
             }
         }
-        let values = Targets.values(Matrix(rows: 60, columns: 1, storage: targets))
-        let data = try ActivationSet([ActivationFile(batch, targets: values)])
-        for configuration in [ProbeConfiguration.attention(heads: 2), .mean] {
+        var losses: [Double] = []
+        for (scale, offset) in [(Float(1), Float(0)), (300, 1000), (1e9, 0), (1e-6, 1e-6)] {
+            let storage = means.map { offset + scale * $0 }
+            let values = Targets.values(Matrix(rows: 60, columns: 1, storage: storage))
+            let data = try ActivationSet([ActivationFile(batch, targets: values)])
             let result = try Trainer(configuration).fit(data)
-            #expect(try #require(result.probe.evaluate(data).r2) > 0.9)
+            let evaluation = try result.probe.evaluate(data)
+            #expect(try #require(evaluation.r2) > 0.9)
+            let loss = try #require(result.best).loss
+            let unit = Double(scale * scale)
+            #expect(abs(loss - evaluation.loss) < 1e-3 * loss + 1e-9 * unit)
+            losses.append(loss / unit)
         }
+        #expect(abs(losses[2] - losses[0]) < 1e-5, "\(losses)")
     }
 
     @Test(arguments: TrainingOptions.Optimizer.allCases)

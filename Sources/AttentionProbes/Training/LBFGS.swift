@@ -18,9 +18,11 @@ struct LBFGS {
     var history = 10
     /// Iterations at most.
     var iterations: Int
-    /// Converged when no element of the gradient exceeds this, or an iteration lowers the value by
-    /// less than a hundredth of a millionth of it.
-    var tolerance: Float = 1e-5
+    /// λ, where the function is convex and holds λ/2·Σx²: then its distance from the least value is at most
+    /// |g|²/2λ, and converged means that this is a ten-millionth of the value. 0 for other functions, which
+    /// have converged when no element of the gradient exceeds 1e-5, or an iteration lowers the value by less
+    /// than a hundredth of a millionth of it.
+    var strongConvexity = 0.0
 
     /// Runs from `start`; `afterStep` sees every new point and says whether to go on.
     func minimize(
@@ -31,7 +33,7 @@ struct LBFGS {
         var point = Point(x: start, value: value, gradient: gradient)
         var pairs: [(s: [Float], y: [Float], rho: Double)] = []
         for iteration in 1...max(1, iterations) {
-            if largest(point.gradient) <= tolerance { return .converged }
+            if isLeast(point) { return .converged }
             var direction = descent(point.gradient, pairs)
             var slope = inner(direction, point.gradient)
             if slope >= 0 {
@@ -57,9 +59,14 @@ struct LBFGS {
             let decrease = point.value - next.value
             point = next
             guard try afterStep(iteration, point) else { return .stopped }
-            if decrease <= 1e-8 * abs(point.value) { return .converged }
+            if decrease <= (strongConvexity > 0 ? 1e-10 : 1e-8) * abs(point.value) { return .converged }
         }
         return .iterationLimit
+    }
+
+    private func isLeast(_ point: Point) -> Bool {
+        guard strongConvexity > 0 else { return largest(point.gradient) <= 1e-5 }
+        return inner(point.gradient, point.gradient) <= 2 * strongConvexity * 1e-7 * abs(point.value)
     }
 
     // The two-loop recursion: -H·g with the inverse Hessian H that the pairs imply.

@@ -37,6 +37,9 @@ struct Objective {
         isLargerThanMemory = data.isLargerThanMemory
     }
 
+    /// Whether the loss is convex: that of a linear probe on one token a sequence.
+    var isConvex: Bool { linear != nil }
+
     /// The mean loss over all sequences.
     func value(_ parameters: [Float]) throws -> Double {
         try sum(parameters, over: Array(0..<data.count), { data[$0] }, addsGradient: false).loss

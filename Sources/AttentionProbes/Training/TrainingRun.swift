@@ -7,11 +7,13 @@ struct TrainingRun {
     private(set) var history: [TrainingProgress] = []
     /// The report of the epoch that `bestParameters` come from; nil before the first.
     private(set) var best: TrainingProgress?
-    /// Parameters with the lowest validation loss so far, or the latest, on standardised tokens.
+    /// Parameters with the lowest validation loss so far, or the latest, on standardised tokens and for
+    /// scaled targets.
     private(set) var bestStandardized: [Float]
 
     private let options: TrainingOptions
     private let tensors: [ParameterTensor]
+    private let targetScale: TargetScale
     private let objective: StandardizedObjective
     private let validation: Objective?
     private let start: [Float]
@@ -28,6 +30,8 @@ struct TrainingRun {
         self.isInterrupted = isInterrupted
         self.progress = progress
         tensors = architecture.tensors
+        let targetScale = TargetScale(task, training.targets)
+        let training = targetScale.scaled(training)
         objective = StandardizedObjective(
             training: Objective(
                 architecture, training, task, weights: training.trainingWeights(options.classWeight),
@@ -35,8 +39,11 @@ struct TrainingRun {
             standardization: options.standardizes
                 ? try Standardization(training, threads: threads) : Standardization(positionsOf: training),
             tensors: tensors, l2: options.l2)
-        self.validation = validation.map {
-            Objective(architecture, $0, task, weights: $0.trainingWeights(.none), threads: threads)
+        self.targetScale = targetScale
+        self.validation = validation.map { validation in
+            Objective(
+                architecture, targetScale.scaled(validation), task,
+                weights: validation.trainingWeights(.none), threads: threads)
         }
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.initialParameters)
         self.start =
@@ -44,8 +51,8 @@ struct TrainingRun {
         bestStandardized = self.start
     }
 
-    /// The same parameters on tokens as they are.
-    var bestParameters: [Float] { objective.folded(bestStandardized) }
+    /// The same parameters on tokens and for targets as they are.
+    var bestParameters: [Float] { targetScale.restored(objective.folded(bestStandardized), tensors) }
 
     // Regression starts from the mean of the targets, in the last biases there are: those of the
     // hidden layer, or the heads' together.
@@ -101,7 +108,9 @@ struct TrainingRun {
 
     private mutating func runLBFGS() throws -> TrainingStop {
         var stop = TrainingStop.finished
-        let outcome = try LBFGS(iterations: options.epochs).minimize(from: start) { [objective] in
+        let outcome = try LBFGS(
+            iterations: options.epochs, strongConvexity: objective.training.isConvex ? Double(options.l2) : 0
+        ).minimize(from: start) { [objective] in
             try objective.penalizedGradient($0)
         } afterStep: { iteration, point in
             let loss = point.value - objective.penalty(point.x)
@@ -130,10 +139,12 @@ struct TrainingRun {
 
     // Notes an epoch; true if patience is at its end.
     private mutating func report(_ epoch: Int, _ parameters: [Float], loss: Double) throws -> Bool {
-        let validationLoss = try validation?.value(objective.folded(parameters))
+        let factor = targetScale.lossFactor
+        let validationLoss = try validation.map { try factor * $0.value(objective.folded(parameters)) }
         let isBest = validationLoss.map { $0 < best?.validationLoss ?? .infinity } ?? true
         let report = TrainingProgress(
-            epoch: epoch, epochs: options.epochs, loss: loss, penalty: objective.penalty(parameters),
+            epoch: epoch, epochs: options.epochs, loss: factor * loss,
+            penalty: factor * objective.penalty(parameters),
             validationLoss: validationLoss, bestEpoch: isBest ? epoch : best?.epoch ?? epoch)
         history.append(report)
         if isBest {
