@@ -12,6 +12,8 @@ public struct LayerRecord: Sendable, Equatable, CustomStringConvertible {
     /// number may then be another layer.
     public let areAsStored: Bool
 
+    static let keys = ["layer", "layer_order"]
+
     init(_ numbers: [Int], areAsStored: Bool) { (self.numbers, self.areAsStored) = (numbers, areAsStored) }
 
     /// What metadata say; nil where they name no layer.

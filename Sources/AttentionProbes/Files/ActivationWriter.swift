@@ -71,6 +71,10 @@ private struct ActivationWriter {
         for file in data.files where file.metadata != metadata {
             metadata = metadata.filter { file.metadata[$0.key] == $0.value }
         }
+        // Half a record would be another one.
+        if data.files.contains(where: { $0.layers != nil }) {
+            for key in LayerRecord.keys { metadata[key] = nil }
+        }
         metadata.merge(data.layers?.metadata ?? [:]) { $1 }
         metadata["format"] = ActivationFile.fileFormat
         metadata["version"] = "1"

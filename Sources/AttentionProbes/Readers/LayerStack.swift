@@ -65,6 +65,12 @@ enum LayerStack {
     private static func beside(_ files: [ActivationFile]) throws(DataError) -> ActivationFile {
         let first = files[0]
         for file in files.dropFirst() {
+            guard file.layers?.areAsStored == first.layers?.areAsStored else {
+                throw DataError(
+                    .layers, file.path, "metadata layer_order",
+                    expected: "layers that are counted as in \(first.path), \(first.layers!)",
+                    found: "\(file.layers!)\(file.layers!.areAsStored ? "" : " of the model")")
+            }
             guard file.batch.hasRows(of: first.batch) else {
                 throw DataError(
                     .layers, file.path, "layer \(file.metadata["layer"]!)",
