@@ -1,8 +1,5 @@
 private import Foundation
 
-// Written before the handler that reads it is there.
-private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
-
 /// The bytes of a file, read-only. A large file is mapped into memory: its pages are read when they
 /// are first looked at, and the system may drop them again, so a file larger than memory costs address
 /// space only. A small one is read whole when it is looked at, which is faster than a mapping.
@@ -89,21 +86,6 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
         if let base = unsafe base { unsafe munmap(UnsafeMutableRawPointer(mutating: base), count) }
     }
 
-    /// Makes the loss of mapped bytes an input error of the whole process: where a file is cut or its disk
-    /// fails while it is read, the process says so and exits with status 74 instead of crashing.
-    ///
-    /// For programs, once, at their start; a library leaves signals alone.
-    ///
-    /// - Parameter message: the line to write to standard error.
-    public static func exitWhenBytesAreLost(_ message: StaticString) {
-        unsafe lostBytesMessage = message
-        signal(SIGBUS) { _ in
-            // Only what may be called in a signal handler.
-            _ = unsafe write(2, lostBytesMessage.utf8Start, lostBytesMessage.utf8CodeUnitCount)
-            _exit(74)
-        }
-    }
-
     /// Lends the bytes of a range, without a copy.
     ///
     /// - Precondition: the range lies inside the file.
@@ -121,13 +103,13 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
 
     /// The file's length now, at most `count`. Less, and the bytes that are gone end the process when
     /// they are looked at, or of a small file are all NaN. A file that was renamed or deleted meanwhile
-    /// keeps its bytes, but for a small one among more than the process may have open.
-    public var presentLength: Int {
-        if let kept { return (try? kept.status(path)).map { min(count, Int($0.st_size)) } ?? 0 }
+    /// keeps its bytes, but for a small one among more than the process may have open: nil.
+    public var presentLength: Int? {
+        if let kept { return (try? kept.status(path)).map { min(count, Int($0.st_size)) } }
         guard let identity else { return count }
         var status = stat()
         guard unsafe stat(path, &status) == 0, FileIdentity(status) == identity else {
-            return onDemand == nil || count <= Self.headSize ? count : 0
+            return onDemand == nil || count <= Self.headSize ? count : nil
         }
         return min(count, Int(status.st_size))
     }
@@ -139,7 +121,7 @@ private nonisolated(unsafe) var lostBytesMessage: StaticString = ""
     public var isLocked: Bool { kept?.isLocked ?? Tensors.isLocked(path) }
 
     /// What kept bytes from being unpacked; they are all NaN then.
-    public var damage: String? { damages?.found }
+    public var damage: ZipArchive.Loss? { damages?.found }
 
     /// Whether bytes that are gone are NaN, where they would end the process in a mapped file.
     public var losesBytesQuietly: Bool { onDemand != nil }

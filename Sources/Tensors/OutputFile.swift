@@ -4,9 +4,10 @@ private import Foundation
 /// at their start.
 public func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
 
-/// A file that appears whole or not at all: bytes go to a hidden file beside the target, which
-/// takes the target's name when everything is written. Dropped without `commit`, it leaves nothing,
-/// or if it is resumable the part that was written, in a file of its own.
+/// A file that appears whole or not at all: bytes go to a file without a name on the same disk, which
+/// takes the target's name when everything is written. Dropped without `commit`, or killed, it leaves
+/// nothing, or if it is resumable the part that was written, in a file of its own. (Where the disk knows
+/// no files without a name, as NFS, it has a hidden one, which stays if the process is killed.)
 ///
 /// A target that exists and is no regular file (a pipe, a device) is written in place.
 public final class OutputFile {
@@ -14,6 +15,7 @@ public final class OutputFile {
     public let path: String
     private let descriptor: Int32
     private let replacement: (temporary: String, target: String)?
+    private let hasNoName: Bool
     private var keepsPartial: Bool
     private var isCommitted = false
 
@@ -29,7 +31,7 @@ public final class OutputFile {
 
     /// Opens a target for writing; an existing file keeps its content until `commit`.
     ///
-    /// - Parameter resumingAt: nil for bytes that go to a hidden file and are dropped without
+    /// - Parameter resumingAt: nil for bytes that go to a file without a name and are dropped without
     ///   `commit`. Else they go to `partialPath`, after the first so many that are there already, and
     ///   stay there without `commit`.
     /// - Throws: `SystemError`, for example where its folder does not exist.
@@ -44,24 +46,35 @@ public final class OutputFile {
         if exists, status.st_mode & S_IFMT != S_IFREG {
             descriptor = Int32(unsafe try checked(Int(open(path, O_WRONLY | O_CLOEXEC)), "write", path))
             replacement = nil
+            hasNoName = false
             return
         }
         let target = Self.resolved(path)
-        let temporary: String
-        if resumingAt == nil {
-            let folder = URL(fileURLWithPath: target).deletingLastPathComponent()
-            temporary = folder.appendingPathComponent(".\(UInt32.random(in: 0 ... .max)).partial").path
+        let folder = URL(fileURLWithPath: target).deletingLastPathComponent()
+        let temporary =
+            resumingAt == nil
+            ? folder.appendingPathComponent(".\(UInt32.random(in: 0 ... .max)).partial").path
+            : Self.partialPath(path)
+        let flags = O_WRONLY | O_CLOEXEC
+        let nameless = resumingAt == nil ? Self.openNameless(in: folder.path, flags) : -1
+        hasNoName = nameless != -1
+        if nameless != -1 {
+            descriptor = nameless
         } else {
-            temporary = Self.partialPath(path)
+            let creating = flags | O_CREAT | (resumingAt == nil ? O_EXCL : 0)
+            descriptor = Int32(unsafe try checked(Int(open(temporary, creating, 0o666)), "write", path))
         }
-        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (resumingAt == nil ? O_EXCL : 0)
-        descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
         if let resumingAt {
-            // Two runs must not write one file.
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            // Two runs must not write one file, nor one what another has just given the target's name.
+            var opened = stat()
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, unsafe fstat(descriptor, &opened) == 0 else {
                 let code = errno
                 close(descriptor)
                 throw SystemError(operation: "lock", path: temporary, code: code)
+            }
+            guard FileIdentity(path: temporary) == FileIdentity(opened) else {
+                close(descriptor)
+                throw SystemError(operation: "lock", path: temporary, code: EWOULDBLOCK)
             }
             _ = try checked(Int(ftruncate(descriptor, resumingAt)), "write", path)
             _ = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
@@ -89,11 +102,12 @@ public final class OutputFile {
         keepsPartial = false
         descriptor = Int32(try checked(Int(dup(standard)), "write", path))
         replacement = nil
+        hasNoName = false
     }
 
     deinit {
         close(descriptor)
-        if let replacement, !isCommitted, !keepsPartial { unsafe unlink(replacement.temporary) }
+        if let replacement, !isCommitted, !keepsPartial, !hasNoName { unsafe unlink(replacement.temporary) }
     }
 
     /// Appends bytes.
@@ -131,7 +145,24 @@ public final class OutputFile {
     public func commit(isDurable: Bool = true) throws(SystemError) {
         guard let replacement else { return }
         if isDurable { _ = try checked(Int(fsync(descriptor)), "write", path) }
-        _ = unsafe try checked(Int(rename(replacement.temporary, replacement.target)), "replace", path)
+        if hasNoName {
+            // A name of its own first: only a rename replaces what is there.
+            let link = unsafe linkat(
+                AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, replacement.temporary, AT_SYMLINK_FOLLOW)
+            _ = try checked(Int(link), "write", path)
+        }
+        guard unsafe rename(replacement.temporary, replacement.target) == 0 else {
+            let code = errno
+            if hasNoName { unsafe unlink(replacement.temporary) }
+            throw SystemError(operation: "replace", path: path, code: code)
+        }
         isCommitted = true
+    }
+
+    // A file without a name that may be given one later; -1 where there is no such thing.
+    private static func openNameless(in folder: String, _ flags: Int32) -> Int32 {
+        guard unsafe access("/proc/self/fd", X_OK) == 0 else { return -1 }
+        // O_TMPFILE, which Swift does not import.
+        return unsafe open(folder, flags | O_DIRECTORY | 0o20_000_000, 0o666)
     }
 }

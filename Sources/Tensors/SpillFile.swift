@@ -11,7 +11,8 @@ final class SpillFile {
 
     /// A file for the bytes of a buffer.
     init(for buffer: UnsafeMutableRawBufferPointer) throws(SystemError) {
-        let folder = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/var/tmp"
+        let chosen = ProcessInfo.processInfo.environment["TMPDIR"] ?? ""
+        let folder = chosen.isEmpty ? "/var/tmp" : chosen
         path = "a file in \(folder)"
         let name = "\(folder)/.attention-probes-\(UInt64.random(in: 0 ... .max))"
         let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC
@@ -49,7 +50,7 @@ final class SpillFile {
             buffer.baseAddress! + start, end - start, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
             descriptor, off_t(padding + start))
         guard unsafe address != MAP_FAILED else {
-            throw SystemError(operation: "map", path: path, code: errno)
+            throw SystemError(operation: "read", path: path, code: errno)
         }
     }
 }

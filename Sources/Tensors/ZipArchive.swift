@@ -16,6 +16,14 @@ public struct ZipArchive: Sendable {
         let index: UInt64
     }
 
+    /// What kept members from being unpacked.
+    public enum Loss: Sendable {
+        /// The archive is not what it was, or states what is not so.
+        case damaged(String)
+        /// There is no place to unpack them in.
+        case noRoom(SystemError)
+    }
+
     /// Why an archive cannot be read.
     public struct Fault: Error {
         /// What libzip says.
@@ -64,7 +72,7 @@ public struct ZipArchive: Sendable {
         let bytes = OnDemandBytes(kept: .archives) {
             unsafe HeldBytes(count: size) { buffer in
                 guard FileIdentity(path: path) == identity, let archive = try? OpenArchive(path) else {
-                    damage.report("a file that was replaced while it was read")
+                    damage.report(.damaged("a file that was replaced while it was read"))
                     return false
                 }
                 let spill: SpillFile?
@@ -80,14 +88,15 @@ public struct ZipArchive: Sendable {
                                 unsafe archive.read(member.index, of: member.size, into: part)
                             }
                         guard isRead, archive.lastFault == nil else {
-                            damage.report("\(member.name): \(archive.lastFault ?? "less than it states")")
+                            damage.report(
+                                .damaged("\(member.name): \(archive.lastFault ?? "less than it states")"))
                             return false
                         }
                     }
                     unsafe try spill?.map(over: buffer)
                     return true
                 } catch {
-                    damage.report("no room to unpack it: \(error)")
+                    damage.report(.noRoom(error))
                     return false
                 }
             }
@@ -98,9 +107,9 @@ public struct ZipArchive: Sendable {
 
 /// What went wrong when bytes were fetched, for who finds NaN in their place.
 final class Damage: Sendable {
-    private let text = Mutex<String?>(nil)
-    var found: String? { text.withLock { $0 } }
-    func report(_ what: String) { text.withLock { $0 = $0 ?? what } }
+    private let loss = Mutex<ZipArchive.Loss?>(nil)
+    var found: ZipArchive.Loss? { loss.withLock { $0 } }
+    func report(_ found: ZipArchive.Loss) { loss.withLock { $0 = $0 ?? found } }
 }
 
 // One open archive; used by one thread.

@@ -28,8 +28,7 @@ struct AttnProbe: ParsableCommand {
         BLAS.endIdleThreads()
         raiseOpenFileLimit()
         reportFileSizeLimit()
-        MappedFile.exitWhenBytesAreLost(
-            "attnprobe: an input file was cut, or its disk failed, while it was read\n")
+        MappedFile.exitWhenBytesAreLost(program: "attnprobe")
         do {
             var command = try parseAsRoot()
             try command.run()
@@ -43,7 +42,7 @@ struct AttnProbe: ParsableCommand {
 
     private static func failureCode(_ error: any Error) -> ExitCode? {
         switch error {
-        case is DataError: ExitCode(EX_DATAERR)
+        case let error as DataError: ExitCode(error.rule == .noRoom ? EX_IOERR : EX_DATAERR)
         case is MissingInput: ExitCode(EX_NOINPUT)
         case let error as SystemError: ExitCode(error.isMissingInput ? EX_NOINPUT : EX_IOERR)
         default: exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil

@@ -35,7 +35,8 @@ struct StorageTests {
         let damaged = try ZipArchive(path: folder.write(LiteralArchive.damaged, to: "damaged"))
         let (spilled, _) = damaged.contents(of: damaged.members, memory: 0)
         #expect(spilled.bytes(0..<4) == [255, 255, 255, 255])
-        #expect(spilled.damage?.contains("hidden_state.npy") == true)
+        guard case .damaged(let found) = spilled.damage else { throw CocoaError(.fileReadCorruptFile) }
+        #expect(found.contains("hidden_state.npy"))
     }
 
     @Test func outputAppearsWhole() throws {
@@ -55,7 +56,8 @@ struct StorageTests {
         do {
             let output = try OutputFile(path: folder("out"))
             try output.write([1])
-            #expect(try folder.names.count == 1)
+            // Nor does a process that is killed.
+            #expect(try folder.names == [])
         }
         #expect(try folder.names == [])
     }

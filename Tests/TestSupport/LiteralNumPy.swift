@@ -68,5 +68,21 @@ public enum LiteralArchive {
         return bytes
     }()
 
+    /// An archive of 17039360 float32 zeros, 2 wide, stored: more than is unpacked into memory.
+    public static var large: [UInt8] {
+        let size = 65 << 20
+        let array = literalNumPy("'<f4'", "(\(size / 8), 2)", Array(repeating: 0, count: size))
+        func number(_ value: Int, _ count: Int) -> [UInt8] { Array(integerBytes(value)[..<count]) }
+        let name = Array("hidden_states.npy".utf8)
+        // Version, flags, method, time and date; checksum, sizes and lengths.
+        let entry =
+            [20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0] + number(0x243E7A05, 4) + number(array.count, 4)
+            + number(array.count, 4) + number(name.count, 2) + [0, 0]
+        let member = [0x50, 0x4B, 3, 4] + entry + name + array
+        let table = [0x50, 0x4B, 1, 2, 20, 0] + entry + Array(repeating: 0, count: 14) + name
+        return member + table + [0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0] + number(table.count, 4)
+            + number(member.count, 4) + [0, 0]
+    }
+
     private static func bytes(_ base64: String) -> [UInt8] { Array(Data(base64Encoded: base64)!) }
 }

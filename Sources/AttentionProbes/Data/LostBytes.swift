@@ -24,17 +24,24 @@ extension ActivationSet {
 }
 
 extension DataError {
-    /// The error for a file that is shorter than when it was opened, or an archive that is damaged; nil for
-    /// others.
+    /// The error for a file that is shorter than when it was opened, or gone, or an archive that cannot be
+    /// unpacked; nil for others.
     init?(ifCut file: MappedFile) {
-        if let damage = file.damage {
-            self.init(.truncated, file.path, expected: "an archive that can be unpacked", found: damage)
+        switch file.damage {
+        case .damaged(let found):
+            self.init(.truncated, file.path, expected: "an archive that can be unpacked", found: found)
             return
+        case .noRoom(let error):
+            self.init(
+                .noRoom, file.path, expected: "room to unpack it in TMPDIR or /var/tmp", found: "\(error)")
+            return
+        case nil: break
         }
         let length = file.presentLength
-        guard length < file.count else { return nil }
+        guard length != file.count else { return nil }
         self.init(
             .truncated, file.path, expected: "\(file.count) bytes as when it was opened",
-            found: "\(length): the file was cut while it was read")
+            found: length.map { "\($0): the file was cut while it was read" }
+                ?? "another file or none: it was replaced or deleted while it was read")
     }
 }

@@ -43,6 +43,8 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
         case overflow
         /// Files, or a probe and a file, do not fit together.
         case mismatch
+        /// The data may be good, but there is no place on disk to unpack them in.
+        case noRoom
     }
 
     /// The rule that is broken.

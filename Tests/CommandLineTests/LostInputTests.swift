@@ -1,0 +1,61 @@
+import Foundation
+import TestSupport
+import Testing
+
+// What is written goes to a pipe, which when full holds the work up until the input has changed.
+@Suite("Inputs that are lost on the way")
+struct LostInputTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    // A mapped file ends the process, which names it.
+    @Test func inputThatIsCut() throws {
+        let tokens = 2_000_000
+        _ = try folder.write(
+            LiteralActivations().without("labels")
+                .with("hidden_states", "F32", [tokens, 2], Array(repeating: 0, count: tokens * 8))
+                .with("offsets", "I64", [2], integerBytes(0, tokens)).file, to: "data.safetensors")
+        let script = """
+            mkfifo pipe; \(Command.tool.path) convert data.safetensors --dtype f16 --out pipe --quiet &
+            (head -c 100000; truncate -s 4096 data.safetensors; cat) < pipe > /dev/null; wait $!
+            """
+        let cut = try Command.run("/bin/bash", ["-c", script], in: folder.path)
+        #expect(cut.status == 74, "\(cut)")
+        #expect(cut.error.hasPrefix("attnprobe: /"), "\(cut)")
+        #expect(cut.error.hasSuffix("/data.safetensors: it was cut, or its disk failed, while it was read\n"))
+    }
+
+    // An archive that is unpacked on disk may be good where that is full.
+    @Test func noRoomToUnpack() throws {
+        _ = try folder.write(LiteralArchive.large, to: "data.npz")
+        func inspect(_ start: String) throws -> CommandResult {
+            let line = "\(start) \(Command.tool.path) inspect data.npz"
+            return try Command.run("/bin/bash", ["-c", line], in: folder.path)
+        }
+        for start in ["TMPDIR=/none", "ulimit -f 20000;"] {
+            let failed = try inspect(start)
+            #expect(failed.status == 74, "\(failed)")
+            #expect(failed.error.contains("data.npz: expected room to unpack"), "\(failed)")
+        }
+        #expect(try inspect("TMPDIR=").status == 0)
+    }
+
+    // Small files, more than may be open at a time.
+    @Test func inputThatIsReplaced() throws {
+        try FileManager.default.createDirectory(atPath: folder("many"), withIntermediateDirectories: false)
+        let file = LiteralActivations().without("labels")
+            .with("hidden_states", "F32", [3000, 2], Array(repeating: 0, count: 24000))
+            .with("offsets", "I64", [2], integerBytes(0, 3000)).file
+        for number in 100..<200 { _ = try folder.write(file, to: "many/\(number).safetensors") }
+        let script = """
+            ulimit -n 64; mkfifo pipe; \(Command.tool.path) convert many --out pipe --quiet &
+            (head -c 1000; cp many/100.safetensors new; mv new many/199.safetensors; cat) < pipe > /dev/null
+            wait $!
+            """
+        let replaced = try Command.run("/bin/bash", ["-c", script], in: folder.path)
+        #expect(replaced.status == 65, "\(replaced)")
+        #expect(replaced.error.contains("199.safetensors: "), "\(replaced)")
+        #expect(replaced.error.contains("it was replaced or deleted while it was read"), "\(replaced)")
+    }
+}
