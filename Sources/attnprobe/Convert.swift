@@ -172,8 +172,11 @@ struct Convert: ParsableCommand {
         var data = data
         if let ids {
             let file = try MappedFile(path: ids)
-            let wanted = String(decoding: file.bytes(0..<file.count), as: UTF8.self)
-                .split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+            let bytes = file.bytes(0..<file.count)
+            let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+            // Ids are bytes: no more than the ends of lines is taken away.
+            let wanted = bytes[start...].split(separator: UInt8(ascii: "\n"))
+                .map { String(decoding: $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0, as: UTF8.self) }
                 .filter { !$0.isEmpty }
             let set = Set(wanted.map(\.idBytes))
             let indices = data.indices.filter { set.contains(data.id($0).idBytes) }

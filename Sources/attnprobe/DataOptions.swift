@@ -82,10 +82,13 @@ struct DataOptions: ParsableArguments {
         } catch let error as DataError where error.rule == .layers && chosenLayers == nil && !trained.isEmpty
         {
             let layers = trained[0]
-            guard trained.allSatisfy({ $0 == layers }),
-                let chosen = try? ActivationSet(paths: paths, labelled: labelled, layers: layers.numbers),
-                chosen.layers == layers
-            else {
+            var chosen: ActivationSet?
+            do {
+                chosen = try ActivationSet(paths: paths, labelled: labelled, layers: layers.numbers)
+            } catch let other as DataError where other.rule == .layers && other.path == error.path {
+                // The file has no such layer: the first error, which asks for one, helps more.
+            }
+            guard let chosen, trained.allSatisfy({ $0 == layers }), chosen.layers == layers else {
                 let all = trained.map(\.description).joined(separator: ", ")
                 throw DataError(
                     .layers, error.path, error.place, expected: error.expected,

@@ -29,12 +29,50 @@ struct IdentityTests {
         let one = try folder.write(head + row(decomposed, "yes"), to: "one.csv")
         let part = try Command.run("convert", data, "--labels", one, "--out", folder("one"))
         #expect(part.status == 0 && part.error.contains("left out 1 of 2 sequences without"), "\(part)")
-        let wanted = try folder.write(decomposed + [0x0A], to: "ids")
-        #expect(
-            try Command.run("convert", data, "--ids", wanted, "--out", folder("chosen"), "--quiet").status
-                == 0)
-        let chosen = try ActivationSet(paths: [folder("chosen.safetensors")])
-        #expect(chosen.count == 1 && Array(chosen.id(0).utf8) == decomposed)
+        #expect(try chosen(decomposed + [0x0A], of: data) == [decomposed])
+    }
+
+    // Of a list of ids only a mark at its start and the ends of lines are taken away.
+    @Test func idsMayEndInSpaces() throws {
+        let ids: [[UInt8]] = [[0x20, 0x61, 0x20], [0x62, 0xC2, 0xA0], [0x63, 0xE2, 0x80, 0xA8]]
+        let file = LiteralActivations().without("labels")
+            .with("offsets", "I64", [4], integerBytes(0, 1, 2, 3))
+            .with("sequence_ids", "U8", [10], Array(ids.joined()))
+            .with("sequence_ids_offsets", "I64", [4], integerBytes(0, 3, 6, 10))
+        let data = try folder.write(file.file, to: "data.safetensors")
+        #expect(try chosen([0xEF, 0xBB, 0xBF] + ids.joined(separator: [0x0D, 0x0A]), of: data) == ids)
+        #expect(try chosen(ids[1] + [0x0A, 0x0A, 0x61, 0x0A], of: data) == [ids[1]])
+    }
+
+    private func chosen(_ list: [UInt8], of data: String) throws -> [[UInt8]] {
+        let wanted = try folder.write(list, to: "ids")
+        let run = try Command.run("convert", data, "--ids", wanted, "--out", folder("chosen"), "--quiet")
+        #expect(run.status == 0, "\(run.error)")
+        let set = try ActivationSet(paths: [folder("chosen.safetensors")])
+        return set.indices.map { Array(set.id($0).utf8) }
+    }
+
+    // The same number as stored and of the model is another layer.
+    @Test func layersThatAreCountedInTwoWays() throws {
+        func flat(_ name: String, _ layer: String) throws -> String {
+            let metadata = #"{"format":"attention-probes/activations","version":"1","layer":\#(layer)}"#
+            return try folder.write(
+                LiteralActivations().without("labels").described(by: metadata).file, to: name)
+        }
+        let stored = try flat("stored", #""1","layer_order":"stored""#)
+        let (same, other) = (try flat("same", #""1""#), try flat("other", #""2""#))
+        for paths in [[stored, same], [same, stored]] {
+            let run = try Command.run("convert", paths[0], paths[1], "--out", folder("both"), "--quiet")
+            #expect(run.status == 0, "\(run.error)")
+            let both = try ActivationSet(paths: [folder("both.safetensors")])
+            #expect(both.count == 4 && both.files[0].metadata["layer"] == nil)
+            #expect(both.files[0].metadata["layer_order"] == nil)
+        }
+        for layers in ["1,2", "2,1"] {
+            try expectFailure(
+                65, "expected layers that are counted as in", in: folder,
+                ["convert", stored, other, "--layers", layers, "--out", folder("beside"), "--quiet"])
+        }
     }
 
     // A probe says what layers it saw: they are taken where a file has several, others only where asked for.
@@ -80,6 +118,21 @@ struct IdentityTests {
             parameters: randomFloats(6, seed: 1)
         ).write(to: folder("silent"))
         try expectFailure(65, "--layer 0 to 2", in: folder, ["score", folder("silent"), dump])
+        let tokens = integerBytes(1, 2, 3)
+        let single = literalSafetensors([
+            ("hidden_states", "F32", [3, 1, 2], floatBytes(1, 2, 3, 4, 5, 6)),
+            ("token_ids", "I64", [3], tokens),
+        ])
+        let wide = literalSafetensors([
+            ("hidden_states", "F32", [3, 2, 3], (0..<6).flatMap { _ in floatBytes(1, 2, 3) }),
+            ("token_ids", "I64", [3], tokens),
+        ])
+        for (words, bytes) in [("expected layer 1, found layers 0 to 0", single), ("found 3", wide)] {
+            let odd = try folder.write(bytes, to: "odd.safetensors")
+            let failed = try Command.run("score", folder("one"), dump, odd)
+            #expect(failed.status == 65 && failed.error.contains("odd.safetensors: "), "\(failed.error)")
+            #expect(failed.error.contains(words), "\(failed.error)")
+        }
         let model = LiteralActivations().described(
             by: #"{"format":"attention-probes/activations","version":"1","layer":"1"}"#)
         let flat = try folder.write(model.file, to: "flat.safetensors")
