@@ -1,6 +1,5 @@
 // How many columns of a terminal text takes, after Unicode's East Asian Width (UAX #11): two for wide
 // and full-width characters, none for marks that stand on the character before.
-import Foundation
 
 extension Unicode.Scalar {
     /// Columns: 0, 1 or 2.
