@@ -62,14 +62,14 @@ struct AttendedDocument: Encodable {
     /// A line about the document and one with its tokens, control characters made visible.
     var text: String {
         let probability = probability.map { String(format: " (p %.3f)", $0) } ?? ""
-        let labelled = label.map { ", labelled \($0)" } ?? ""
+        let labelled = label.map { ", labelled \($0.printable)" } ?? ""
         var line = " "
         for token in tokens {
             let text = token.text.printable.trimmingCharacters(in: .whitespaces)
             let part = String(format: " %@ %.2f", text, token.attention)
-            if line.count + part.count > 78 { break }
+            if line.displayWidth + part.displayWidth > 78 { break }
             line += part + " "
         }
-        return "\(id.printable): \(prediction)\(probability)\(labelled)\n\(line)"
+        return "\(id.printable): \(prediction.printable)\(probability)\(labelled)\n\(line)"
     }
 }

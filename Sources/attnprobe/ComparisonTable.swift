@@ -38,12 +38,13 @@ extension SelectionResult {
     /// The candidates, the best first: figure, least and greatest fold, seconds of training.
     var table: String {
         let ranked = rows.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
+        let text = metric == .negativeLoss ? significant : decimal
         let head = ["  candidate", metric.rawValue, "folds from", "to", "seconds"]
         let cells = ranked.map { row in
             let name = (row.chosen ? "* " : "  ") + row.name
             guard let score = row.score, let low = row.low, let high = row.high else { return [name] }
             return [
-                name, decimal(score), decimal(low), decimal(high), String(format: "%.1f", row.seconds),
+                name, text(score), text(low), text(high), String(format: "%.1f", row.seconds),
             ]
         }
         let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2])

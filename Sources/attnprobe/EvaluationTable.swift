@@ -11,10 +11,9 @@ extension Evaluation {
             ("sequences", String(sequences), ""), ("tokens", String(tokens), ""),
         ]
         rows += figures.map { figure in
-            let interval = figure.interval.map {
-                "(\(decimal($0.lowerBound)) to \(decimal($0.upperBound)))"
-            }
-            return (figure.name, decimal(figure.value), interval ?? "")
+            let text = figure.isShare ? decimal : significant
+            let interval = figure.interval.map { "(\(text($0.lowerBound)) to \(text($0.upperBound)))" }
+            return (figure.name, text(figure.value), interval ?? "")
         }
         if let threshold {
             let promise = probe.thresholdRule.map {
@@ -39,8 +38,8 @@ extension Evaluation {
                     + "(\(third.sequences) of \(least)–\(most) tokens)", ""
             )
         }
-        let nameWidth = rows.map(\.name.count).max() ?? 0
-        let valueWidth = rows.filter { !$0.interval.isEmpty }.map(\.value.count).max() ?? 0
+        let nameWidth = rows.map(\.name.displayWidth).max() ?? 0
+        let valueWidth = rows.filter { !$0.interval.isEmpty }.map(\.value.displayWidth).max() ?? 0
         var lines = rows.map { row in
             let value = row.interval.isEmpty ? row.value : row.value.filled(to: valueWidth + 2) + row.interval
             return (row.name.filled(to: nameWidth + 2) + value).shortened(to: 80)
@@ -61,7 +60,7 @@ extension Evaluation {
     private var classLines: [String] {
         let columns = ["sequences", "precision", "recall", "F1", "AUROC"]
         let names = byClass.map { $0.name.printable.shortened(to: 24) }
-        let width = max(5, names.map(\.count).max() ?? 0)
+        let width = max(5, names.map(\.displayWidth).max() ?? 0)
         let head = "class".filled(to: width) + columns.map { $0.padded(to: 11) }.joined()
         let left = byClass.count - Self.mostClasses
         return [head]
@@ -81,7 +80,7 @@ extension ConfusionMatrix {
         let names = classes.map { $0.printable.shortened(to: 16) }
         let digits = counts.joined().map { String($0).count }.max() ?? 1
         let corner = "label \\ predicted"
-        var width = max(digits, names.map(\.count).max() ?? 0) + 2
+        var width = max(digits, names.map(\.displayWidth).max() ?? 0) + 2
         let isNamed = corner.count + width * names.count <= 80
         if !isNamed { width = max(digits, String(names.count - 1).count) + 2 }
         guard isNamed || corner.count + 4 + width * names.count <= 80 else {
@@ -93,7 +92,7 @@ extension ConfusionMatrix {
         }
         let rowNames = isNamed ? names : names.enumerated().map { "\($0) \($1)" }
         let columnNames = isNamed ? names : names.indices.map(String.init)
-        let nameWidth = max(corner.count, rowNames.map(\.count).max() ?? 0)
+        let nameWidth = max(corner.count, rowNames.map(\.displayWidth).max() ?? 0)
         return [corner.filled(to: nameWidth) + columnNames.map { $0.padded(to: width) }.joined()]
             + zip(rowNames, counts).map { name, row in
                 name.filled(to: nameWidth) + row.map { String($0).padded(to: width) }.joined()

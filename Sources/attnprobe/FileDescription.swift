@@ -101,7 +101,7 @@ struct FileDescription: Encodable {
         if let activations {
             let a = activations
             lines += [
-                "  \(a.sequences) sequences, \(a.tokens) tokens of \(a.width) \(a.element_type)",
+                "  \(counted(a.sequences, "sequence")), \(counted(a.tokens, "token")) of \(a.width) \(a.element_type)",
                 "  lengths \(a.shortest) to \(a.longest), median \(a.median)",
             ]
             lines += a.length_histogram.barLines.map { "    " + $0 }
@@ -111,10 +111,12 @@ struct FileDescription: Encodable {
                     .map { "\($0.key.printable.shortened(to: 24)) \($0.value)" }
                 lines.append("  labels  " + counts.listed(within: 70))
             } else if let shape = tensors["labels"]?.shape {
-                lines.append("  labels  \(shape.count > 1 ? shape[1] : 1) numbers a sequence")
+                lines.append("  labels  \(counted(shape.count > 1 ? shape[1] : 1, "number")) a sequence")
             }
             if let groups = a.groups { lines.append("  groups  \(groups)") }
-            if let masked = a.masked_tokens { lines.append("  token_mask  hides \(masked) tokens") }
+            if let masked = a.masked_tokens {
+                lines.append("  token_mask  hides \(counted(masked, "token"))")
+            }
             lines.append("  sequences with a NaN or infinity  \(a.nonfinite_sequences)")
         }
         if let probe { lines += probe.lines }
@@ -125,7 +127,7 @@ struct FileDescription: Encodable {
             lines.append("  metadata")
             lines += columns(others)
         }
-        return (["\(path): \(format)"] + lines.map { $0.shortened(to: 80) }).joined(separator: "\n")
+        return (["\(path.printable): \(format)"] + lines.map { $0.shortened(to: 80) }).joined(separator: "\n")
     }
 }
 
@@ -174,7 +176,7 @@ extension FileDescription.ProbeSummary {
 }
 
 private func columns(_ entries: [String: String]) -> [String] {
-    let width = entries.keys.map(\.count).max() ?? 0
+    let width = entries.keys.map(\.printable.displayWidth).max() ?? 0
     return entries.sorted { $0.key < $1.key }
         .map { "    " + $0.key.printable.filled(to: width + 2) + $0.value.printable }
 }

@@ -47,10 +47,13 @@ struct SharedOptions: ParsableArguments {
         return data.selecting(finite)
     }
 
-    /// Refuses to write over what is read.
+    /// Refuses a name that is empty, and to write over what is read.
     func checkOutput(
         _ output: String, isNoneOf data: ActivationSet?..., others: [String] = [], option: String = "out"
     ) throws {
+        guard !output.isEmpty else {
+            throw ValidationError("--\(option): expected the name of a file, found an empty one")
+        }
         // Usually there is no such file yet, and no input needs a look.
         guard let existing = FileIdentity(regularFile: output),
             data.contains(where: { $0?.reads(existing) ?? false })

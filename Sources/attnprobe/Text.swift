@@ -1,20 +1,19 @@
 import AttentionProbes
 import Foundation
 
-/// A number with four decimals.
-func decimal(_ value: Double) -> String { String(format: "%.4f", value) }
+/// A share or score with four decimals; what is too large for them in four significant digits.
+func decimal(_ value: Double) -> String {
+    abs(value) < 1e4 ? String(format: "%.4f", value) : significant(value)
+}
 
 /// A loss: four significant digits, whatever its size.
 func significant(_ value: Double) -> String { String(format: "%.4g", value) }
-
-/// "1 candidate", "2 candidates".
-func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
 /// Rows of cells as lines, every column as wide as its widest cell: the first left-aligned, the others
 /// right-aligned behind gaps. Rows may end early.
 func inColumns(_ rows: [[String]], gaps: [Int]) -> [String] {
     let widths = (0...gaps.count).map { column in
-        rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+        rows.map { column < $0.count ? $0[column].displayWidth : 0 }.max() ?? 0
     }
     return rows.map { row in
         let line = row.enumerated().map { column, cell in
@@ -25,35 +24,17 @@ func inColumns(_ rows: [[String]], gaps: [Int]) -> [String] {
     }
 }
 
-extension String {
-    /// The string, right-aligned in a field.
-    func padded(to width: Int, with pad: Character = " ") -> String {
-        String(repeating: pad, count: max(0, width - count)) + self
-    }
-
-    /// The string, left-aligned in a field.
-    func filled(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
-
-    /// The string, or as much of it as a width holds and an ellipsis.
-    func shortened(to width: Int) -> String { count <= width ? self : String(prefix(width - 1)) + "…" }
-
-    /// The string without control characters, which data may hold and a terminal would obey.
-    var printable: String {
-        String(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
-    }
-}
-
 extension [String] {
     /// As many of them as a width holds, and how many more there are: "no 3, yes 4, and 120 more".
     ///
     /// - Precondition: the width holds the longest and that.
     func listed(within width: Int) -> String {
         let all = joined(separator: ", ")
-        guard all.count > width else { return all }
+        guard all.displayWidth > width else { return all }
         let room = width - ", and \(count) more".count
         var (length, shown) = (0, 0)
-        while length + self[shown].count <= room {
-            length += self[shown].count + 2
+        while length + self[shown].displayWidth <= room {
+            length += self[shown].displayWidth + 2
             shown += 1
         }
         return prefix(shown).joined(separator: ", ") + ", and \(count - shown) more"
@@ -78,7 +59,7 @@ func unmatched(_ ids: [String], of path: String) -> String {
 extension ProbeTask {
     /// "binary: benign, injection".
     var summary: String {
-        guard let classes else { return "regression of \(outputs) numbers" }
+        guard let classes else { return "regression of \(counted(outputs, "number"))" }
         let shown = classes.prefix(6).map(\.printable).joined(separator: ", ")
         return classes.count > 6
             ? "\(name) of \(classes.count) classes: \(shown), …" : "\(name): \(shown)"

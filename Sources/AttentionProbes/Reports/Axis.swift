@@ -40,18 +40,8 @@ func brief(_ value: Double?, digits: Int = 4) -> String {
     value.map { String(format: "%.\(digits)g", $0) } ?? "–"
 }
 
-/// A share or score with three decimals; a dash for none.
+/// A share or score with three decimals, what is too large for them in four significant digits; a dash
+/// for none.
 func fixed(_ value: Double?, _ decimals: Int = 3) -> String {
-    value.map { String(format: "%.\(decimals)f", $0) } ?? "–"
-}
-
-extension Int {
-    /// "10 000": digits in threes, a narrow space between.
-    var grouped: String {
-        let digits = Array(String(magnitude))
-        let parts = stride(from: digits.count, to: 0, by: -3).map {
-            String(digits[Swift.max(0, $0 - 3)..<$0])
-        }
-        return (self < 0 ? "-" : "") + parts.reversed().joined(separator: "\u{202F}")
-    }
+    value.map { abs($0) < 1e4 ? String(format: "%.\(decimals)f", $0) : brief($0) } ?? "–"
 }

@@ -25,7 +25,7 @@ extension ClassFigures {
     private func rocPlot(_ id: String, _ points: [CurvePoint], _ area: Double, _ limit: Float?) -> Plot {
         var plot = curvePlot(
             "\(id)-roc", "ROC curve",
-            "The share of \(name) found rises with the share of others taken for it; the area under the "
+            "The share of \(name.isolated) found rises with the share of others taken for it; the area under the "
                 + "curve is \(fixed(area)).",
             points, x: "false positive rate", y: "true positive rate", guide: 0...1, "AUROC \(fixed(area))")
         if let limit, let point = ranking.roc.last(where: { $0.threshold >= limit }) {
@@ -51,7 +51,7 @@ extension ClassFigures {
         var plot = Plot(
             id, title, description, x: .share(x), y: .share(y),
             table: Table(
-                "\(title) of \(name)", [x, y, "threshold on the score"], names: 0,
+                "\(title) of \(name.isolated)", [x, y, "threshold on the score"], names: 0,
                 points.map { point in
                     let threshold = point.threshold.isFinite ? Double(point.threshold) : nil
                     return [point.x, point.y].map { brief($0, digits: 6) }
@@ -72,7 +72,8 @@ extension ClassFigures {
             ).counts
         }
         return distributionPlot(
-            id, "Scores by class", "How many sequences have which score, \(other) and \(name) apart.",
+            id, "Scores by class",
+            "How many sequences have which score, \(other) and \(name.isolated) apart.",
             all, scoreName, [(counts(false), "negative", other), (counts(true), "positive", name)],
             limit: limit)
     }
@@ -112,6 +113,22 @@ private func distributionPlot(
 }
 
 extension ScoredSet {
+    /// How right each output of several is; nil for classes and without labels.
+    func outputTable(_ names: [String]) -> Table? {
+        guard names.count > 1, case .values(let values)? = targets, probabilities.allSatisfy(\.isEmpty) else {
+            return nil
+        }
+        return Table(
+            "Figures by output", ["output", "R²", "mean squared error"],
+            names.enumerated().map { o, name in
+                let predicted = logits.map { $0[o] }
+                let wanted = logits.indices.map { values[$0, o] }
+                return [
+                    name, fixed(r2Score(predicted, wanted), 4), brief(meanSquaredError(predicted, wanted)),
+                ]
+            })
+    }
+
     /// Of each regression output: predictions against targets, and errors.
     func regressionPlots(output o: Int, name: String) -> [Plot] {
         guard case .values(let values)? = targets else { return [] }
@@ -145,8 +162,8 @@ extension ScoredSet {
     func unlabelledPlot(output o: Int, name: String) -> Plot {
         let all = Histogram(logits.map { Double($0[o]) }, bins: 24)
         return distributionPlot(
-            "output-\(o)", "Scores", "How many sequences have which score of \(name).", all,
+            "output-\(o)", "Scores", "How many sequences have which score of \(name.isolated).", all,
             probabilities.allSatisfy(\.isEmpty) ? "output" : "logit",
-            [(all.counts, "accent", "sequences")], limit: limit, caption: "Scores of \(name)")
+            [(all.counts, "accent", "sequences")], limit: limit, caption: "Scores of \(name.isolated)")
     }
 }

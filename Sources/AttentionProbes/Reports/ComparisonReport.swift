@@ -45,7 +45,7 @@ private struct ComparedSet {
             ($0.value ?? -.infinity, $1.name) > ($1.value ?? -.infinity, $0.name)
         }
         let table = Self.table(set, rows)
-        failures = rows.compactMap { row in row.failure.map { "\(row.name) failed: \($0)" } }
+        failures = rows.compactMap { row in row.failure.map { "\(row.name.isolated) failed: \($0)" } }
         tables = [table, Self.candidates(set, rows)].compactMap(\.self)
         let drawn = rows.filter { $0.value != nil }
         plots =
@@ -70,15 +70,16 @@ private struct ComparedSet {
         }
         guard !cells.isEmpty else { return nil }
         return Table(
-            "Candidates by cross-validation on \(set.name)",
+            "Candidates by cross-validation on \(set.name.isolated)",
             ["probe", "candidate", "remark", set.metric, "folds from", "to", "seconds"], names: 3, cells)
     }
 
     private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {
         return Table(
-            "\(set.metric) on \(set.name)",
+            "\(set.metric) on \(set.name.isolated)",
             [
-                "probe", set.metric, "95 % from", "95 % to", "less \(set.baseline)", "difference from",
+                "probe", set.metric, "95 % from", "95 % to", "less \(set.baseline.isolated)",
+                "difference from",
                 "difference to", "entropy ratio",
             ],
             rows.map {
@@ -114,12 +115,12 @@ private struct ComparedSet {
         let numbers = rows.flatMap { [$0.value, $0.low, $0.high].compactMap(\.self) }
         var plot = plot(
             "\(id)-values", set.metric,
-            "\(set.metric) of each probe with its interval. The best is \(rows[0].name) with \(fixed(rows[0].value!)).",
+            "\(set.metric) of each probe with its interval. The best is \(rows[0].name.isolated) with \(fixed(rows[0].value!)).",
             rows, Axis(numbers.min()!...numbers.max()!, set.metric, ticks: 4, isRounded: true), table)
         if let baseline = rows.first(where: { $0.name == set.baseline })?.value {
             plot.line(
                 [(baseline, 0), (baseline, Double(rows.count))], "limit",
-                "baseline \(set.baseline)")
+                "baseline \(set.baseline.isolated)")
         }
         for (index, row) in rows.enumerated() {
             let (y, style) = (level(index, rows), row.name == set.baseline ? "muted" : "accent")
@@ -140,16 +141,17 @@ private struct ComparedSet {
             [$0.difference, $0.differenceLow, $0.differenceHigh].compactMap(\.self)
         }
         let axis = Axis(
-            min(0, numbers.min()!)...max(0, numbers.max()!), "\(set.metric) less that of \(set.baseline)",
+            min(0, numbers.min()!)...max(0, numbers.max()!),
+            "\(set.metric) less that of \(set.baseline.isolated)",
             ticks: 4,
             isRounded: true)
         let surely = compared.count { $0.differenceLow ?? -.infinity > 0 }
         var plot = plot(
-            "\(id)-differences", "Against \(set.baseline)",
+            "\(id)-differences", "Against \(set.baseline.isolated)",
             "What each probe has more than the baseline, with the interval of the difference; "
                 + "\(surely) of \(compared.count) are above it with all of their interval.", rows, axis,
             Table(
-                "\(set.metric) less that of \(set.baseline) on \(set.name)",
+                "\(set.metric) less that of \(set.baseline.isolated) on \(set.name.isolated)",
                 ["probe", "difference", "95 % from", "to"],
                 compared.map {
                     [

@@ -8,8 +8,8 @@ private import Tensors
 /// Turns values into a page.
 enum Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
-    static let styleHash = "sha256-fLHnZu7ea77/sDJrNzAM1hibVLeGa4qGCkyqij2hQl0="
-    static let scriptHash = "sha256-oSqdVKY414jBIWpOiqyu7rH6A+gmN+rKgj9sLVe3suY="
+    static let styleHash = "sha256-knihEfk28vyMvWYoFgsu+TJ7DdV/KiWaC+l4cELB6ZM="
+    static let scriptHash = "sha256-26wwRvitG1Atyfs2ct3bYMasjiVQj7GROjn43lZ4yZ0="
 
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }

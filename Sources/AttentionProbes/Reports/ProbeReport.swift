@@ -8,7 +8,7 @@ public struct ProbeReport: Sendable {
     /// What a page is made with.
     public struct Options: Sendable {
         /// Documents of each group (hits, mistakes, nearest to the threshold, random); nil for 25, or
-        /// fewer where they would make the page larger than about four megabytes.
+        /// fewer where they would make the page larger than five megabytes.
         public var documents: Int?
         /// Seed of the choice of random documents.
         public var seed: UInt64
@@ -61,12 +61,15 @@ public struct ProbeReport: Sendable {
             }
         attention = try probe.attentionSummary(data, threads: options.threads)
         let scored = ScoredSet(probe, scores, targets: targets)
-        let documents = try ReportDocuments(probe, data, scored, options)
-        let content = ReportContent(
+        var content = ReportContent(
             probe, data, scored, evaluation: evaluation, attention: attention,
-            entropyRatio: probe.entropyRatios(scores, data), documents: documents, options: options)
-        html = try Page.html(
-            "\(options.probeName) · probe report", template: "report", content, data: documents)
+            entropyRatio: probe.entropyRatios(scores, data), options: options)
+        let title = "\(options.probeName.isolated) · probe report"
+        // Documents have the room that the rest of the page leaves.
+        let rest = try Page.html(title, template: "report", content, data: nil).utf8.count
+        let documents = try ReportDocuments(probe, data, scored, options, pageSize: rest)
+        content.documentNotes = documents.notes(probe, data)
+        html = try Page.html(title, template: "report", content, data: documents)
     }
 
     /// Writes the page, beside its target and renamed when it is whole.

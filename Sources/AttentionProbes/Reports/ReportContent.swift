@@ -14,12 +14,15 @@ struct ReportContent {
     let panels: Panels?
     let plots: [Plot]
     let confusion: Table?
+    /// Each class, or each output of a regression.
     let classes: Table?
+    let classesTitle: String
     let lossPlot: Plot?
     let selection: Table?
     let training: Table?
     let attention: Attention?
-    let documents: Documents
+    /// What is to be known about the documents.
+    var documentNotes: [String] = []
 
     struct Headline { let name, value: String; let interval: String? }
     struct Fact { let name, value: String }
@@ -42,7 +45,6 @@ struct ReportContent {
     struct Attention {
         let plots: [Plot]; let tokens: Panels?; let hasTokens: Bool; let differentTokens: String
     }
-    struct Documents { let count: String; let isEmpty: Bool; let notes: [String] }
 
     /// Classes that get plots of their own.
     private static let mostPanels = 24
@@ -51,8 +53,7 @@ struct ReportContent {
 
     init(
         _ probe: Probe, _ data: ActivationSet, _ scored: ScoredSet, evaluation: Evaluation?,
-        attention summary: AttentionSummary?, entropyRatio: [Double]?, documents shown: ReportDocuments,
-        options: ProbeReport.Options
+        attention summary: AttentionSummary?, entropyRatio: [Double]?, options: ProbeReport.Options
     ) {
         let record = TrainingRecord(probe)
         let (task, names) = (probe.task, probe.outputNames)
@@ -60,7 +61,8 @@ struct ReportContent {
         subtitle = Self.subtitle(probe, data)
         headline = evaluation.map(Self.headline) ?? []
         figures = evaluation.map(Self.figures)
-        let trained = record.summary.isEmpty ? [] : [Fact(name: "training", value: record.summary)]
+        let parts = record.summaryParts.map(\.isolated)
+        let trained = parts.isEmpty ? [] : [Fact(name: "training", value: parts.joined(separator: ", "))]
         facts = Self.facts(probe, data) + trained
         threshold = ThresholdText(probe, evaluation, record).sentences
 
@@ -73,7 +75,8 @@ struct ReportContent {
         let shownNames = names.prefix(Self.mostPanels)
         if shownNames.count < names.count {
             notes.append(
-                "Plots are of the first \(shownNames.count) of \(names.count) classes; tables have all.")
+                "Plots are of the first \(shownNames.count) of \(names.count) "
+                    + (task.classes == nil ? "outputs" : "classes") + "; tables have all.")
         }
         self.notes = notes
 
@@ -85,7 +88,7 @@ struct ReportContent {
                 let plots: [Plot]
                 if let figures = evaluation?.byClass, !figures.isEmpty {
                     plots = figures[o].plots(
-                        id: "class-\(o)", other: isBinary ? task.classes![0] : "other classes",
+                        id: "class-\(o)", other: isBinary ? task.classes![0].isolated : "other classes",
                         limit: scored.limit, scoreName: scoreName)
                 } else if scored.targets == nil {
                     plots = [scored.unlabelledPlot(output: o, name: name)]
@@ -95,7 +98,7 @@ struct ReportContent {
                 return Panel(name: name, plots: plots)
             })
         plots = [
-            evaluation?.reliabilityPlot(confidenceOf: isBinary ? names[0] : "the predicted class"),
+            evaluation?.reliabilityPlot(confidenceOf: isBinary ? names[0].isolated : "the predicted class"),
             evaluation?.lengthPlot,
         ].compactMap(\.self)
         confusion = evaluation?.confusionMatrix.map { matrix in
@@ -103,23 +106,23 @@ struct ReportContent {
             return classes.count <= Self.mostConfused
                 ? Table(matrix, classes: classes) : Table(mistakesOf: matrix, classes: classes)
         }
-        classes = evaluation.flatMap { $0.byClass.count > 1 ? Self.classTable($0.byClass) : nil }
+        classes =
+            evaluation.flatMap { $0.byClass.count > 1 ? Self.classTable($0.byClass) : nil }
+            ?? scored.outputTable(names)
+        classesTitle = task.classes == nil ? "Outputs" : "Classes"
         lossPlot = record.lossPlot
         selection = record.selectionTable
         training = Self.trainingTable(record)
         attention = Self.attention(summary, entropyRatio, data)
-        documents = Documents(
-            count: shown.documents.count.grouped, isEmpty: shown.documents.isEmpty,
-            notes: shown.notes(probe, data))
     }
 
     private static func subtitle(_ probe: Probe, _ data: ActivationSet) -> String {
         let task = probe.task.classes.map { classes in
-            "\(probe.task.name): " + classes.prefix(6).joined(separator: ", ")
+            "\(probe.task.name): " + classes.prefix(6).map(\.isolated).joined(separator: ", ")
                 + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
         }
         return
-            "\(task ?? probe.task.name) · \(data.count.grouped) sequences · \(data.tokenCount.grouped) tokens"
+            "\(task ?? probe.task.name) · \(data.count.grouped("sequence")) · \(data.tokenCount.grouped("token"))"
     }
 
     private static func headline(_ evaluation: Evaluation) -> [Headline] {
@@ -129,10 +132,10 @@ struct ReportContent {
         ].filter { $0 != "balanced_accuracy" || evaluation.auroc == nil }
         let chosen = keys.compactMap { key in evaluation.figures.first { $0.key == key } }
         return chosen.prefix(6).map { figure in
-            Headline(
-                name: figure.name,
-                value: figure.key == "mean_squared_error" ? brief(figure.value) : fixed(figure.value),
-                interval: figure.interval.map { "\(fixed($0.lowerBound)) – \(fixed($0.upperBound))" })
+            func text(_ value: Double) -> String { figure.isShare ? fixed(value) : brief(value) }
+            return Headline(
+                name: figure.name, value: text(figure.value),
+                interval: figure.interval.map { "\(text($0.lowerBound)) – \(text($0.upperBound))" })
         }
     }
 
@@ -141,8 +144,8 @@ struct ReportContent {
             .map { [$0.0, String($0.1), "–", "–"] }
         let figures = evaluation.figures.map {
             [
-                $0.name, brief($0.value, digits: 6), brief($0.interval?.lowerBound),
-                brief($0.interval?.upperBound),
+                $0.name, brief($0.value, digits: 6), brief($0.interval?.lowerBound, digits: 6),
+                brief($0.interval?.upperBound, digits: 6),
             ]
         }
         let threshold = evaluation.threshold.map { [["threshold", brief($0, digits: 6), "–", "–"]] } ?? []
@@ -162,7 +165,7 @@ struct ReportContent {
             Fact(name: "width", value: probe.width.grouped),
             Fact(
                 name: "data",
-                value: paths.prefix(3).joined(separator: ", ")
+                value: paths.prefix(3).map(\.isolated).joined(separator: ", ")
                     + (paths.count > 3 ? " and \(paths.count - 3) more" : "")),
         ] + origin + [
             Fact(

@@ -6,9 +6,10 @@ import Tensors
 /// A document with what each of its tokens has.
 struct ReportDocument: Encodable {
     let id: String
-    /// nil without labels and for regression.
-    let label: String?
-    let prediction: String
+    /// Names of classes; nil without labels and for regression.
+    let labels: [String]?
+    /// Names of classes; for regression the first numbers.
+    let predictions: [String]
     let outcome: String?
     let outputs: [Output]
     /// All tokens, hidden ones included.
@@ -43,15 +44,15 @@ struct ReportDocument: Encodable {
         let (names, predicted) = (probe.outputNames, scored.predictions[index])
         id = data.id(index)
         outcome = judgement.outcome
-        let labels: [Int]? = probe.task.classes == nil ? nil : Self.labels(scored.targets?[index])
-        label = labels.map { Self.join($0, probe.task.classes) }
-        prediction =
-            probe.task.classes == nil
-            ? logits.prefix(4).map { brief(Double($0)) }.joined(separator: ", ")
-            : Self.join(predicted, probe.task.classes)
+        let classes = probe.task.classes
+        let labelled = classes == nil ? nil : Self.labels(scored.targets?[index])
+        labels = labelled.map { $0.map { classes![$0] } }
+        predictions =
+            classes.map { names in predicted.map { names[$0] } }
+            ?? logits.prefix(4).map { brief(Double($0)) }
 
         let ranked = logits.indices.sorted { (logits[$1], $0) < (logits[$0], $1) }
-        let telling = Self.telling(probe.task, predicted, labels ?? [], ranked)
+        let telling = Self.telling(probe.task, predicted, labelled ?? [], ranked)
         let shown = (telling + ranked).reduce(into: [Int]()) { if !$0.contains($1) { $0.append($1) } }
         outputs = shown.prefix(Self.mostOutputs).map { o in
             Output(
@@ -95,10 +96,6 @@ struct ReportDocument: Encodable {
     private static func value(_ target: Target?, _ output: Int) -> Float? {
         guard case .values(let values) = target else { return nil }
         return values[values.startIndex + output]
-    }
-
-    private static func join(_ indices: [Int], _ classes: [String]?) -> String {
-        indices.isEmpty ? "none" : indices.map { classes?[$0] ?? String($0) }.joined(separator: ", ")
     }
 }
 

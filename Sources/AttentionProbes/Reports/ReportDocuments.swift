@@ -2,6 +2,8 @@ private import Foundation
 
 /// The documents of a page and what its script needs to know to show them.
 struct ReportDocuments: Encodable {
+    /// Whether a document may have several labels, or none.
+    let isMultilabel: Bool
     let heads: Int
     /// "softmax" or "tanh"; nil for kinds without attention.
     let attention: String?
@@ -19,14 +21,21 @@ struct ReportDocuments: Encodable {
     }
 
     private static let usualCount = 25
-    // Of characters, which with the rest of a page stays below 5 MB.
+    // Bytes of documents, and of a page with some room for what is said about them.
     private static let usualSize = 3_600_000
+    private static let usualPageSize = 4_900_000
 
-    init(_ probe: Probe, _ data: ActivationSet, _ scored: ScoredSet, _ options: ProbeReport.Options) throws {
+    /// - Parameter pageSize: bytes of the page without documents.
+    init(
+        _ probe: Probe, _ data: ActivationSet, _ scored: ScoredSet, _ options: ProbeReport.Options,
+        pageSize: Int
+    ) throws {
+        let room = min(Self.usualSize, Self.usualPageSize - pageSize)
         let selection = DocumentSelection(
             scored.judgements, probe.task, isLabelled: scored.targets != nil,
             count: options.documents ?? Self.usualCount, seed: options.seed)
         let isAttention = probe.configuration.kind == .attention
+        if case .multilabel = probe.task { isMultilabel = true } else { isMultilabel = false }
         heads = probe.configuration.heads
         attention = isAttention ? probe.configuration.attention.rawValue : nil
         quantity = probe.configuration.kind.tokenQuantity.rawValue
@@ -37,11 +46,11 @@ struct ReportDocuments: Encodable {
         for index in selection.inTurns {
             // Before the work: eight bytes of base64 stand for six of numbers.
             let numbers = heads * data[index].count * (isAttention ? 2 : 1)
-            if options.documents == nil, size + numbers * 16 / 3 > Self.usualSize { continue }
+            if options.documents == nil, size + numbers * 16 / 3 > room { continue }
             let document = try ReportDocument(
                 probe, data, index, scored.judgements[index], scored)
             let own = try Page.script(json: document).utf8.count
-            if options.documents == nil, size + own > Self.usualSize { continue }
+            if options.documents == nil, size + own > room { continue }
             size += own
             places[index] = shown.count
             shown.append(document)
@@ -78,9 +87,10 @@ struct ReportDocuments: Encodable {
         var notes: [String] = []
         if leftOut > 0 {
             notes.append(
-                "\(leftOut.grouped) more were chosen and left out to keep the page small; "
-                    + "--documents N shows N of each group, whatever their size.")
+                "\(leftOut.grouped) \(documents.isEmpty ? "were" : "more were") chosen and left out to keep the "
+                    + "page small; --documents N shows N of each group, whatever their size.")
         }
+        if documents.isEmpty, leftOut == 0 { notes.append("No document was asked for.") }
         if !data.hasTokenText {
             notes.append(
                 data.namesTokens
@@ -90,7 +100,7 @@ struct ReportDocuments: Encodable {
         let invalid = documents.reduce(0) { $0 + $1.invalid.count }
         if invalid > 0 {
             notes.append(
-                "The text of \(invalid.grouped) tokens shown is no UTF-8; \u{FFFD} stands for what cannot be read."
+                "The text of \(invalid.grouped("token")) shown is no UTF-8; \u{FFFD} stands for what cannot be read."
             )
         }
         switch probe.configuration.kind.tokenQuantity {

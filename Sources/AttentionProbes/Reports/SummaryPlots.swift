@@ -97,7 +97,7 @@ extension TrainingRecord {
         guard let selection else { return nil }
         let ranked = selection.candidates.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
         return Table(
-            "Selection by \(selection.metric)" + (selection.folds.map { " over \($0) folds" } ?? ""),
+            "Selection by \(selection.metric.isolated)" + (selection.folds.map { " over \($0) folds" } ?? ""),
             ["candidate", selection.metric, "from", "to", "seconds", "converged", "chosen"],
             ranked.map {
                 [

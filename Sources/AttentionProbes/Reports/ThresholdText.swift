@@ -6,7 +6,8 @@ struct ThresholdText {
     init(_ probe: Probe, _ evaluation: Evaluation?, _ record: TrainingRecord) {
         var sentences: [String] = []
         switch probe.task {
-        case .binary(let classes):
+        case .binary(let names):
+            let classes = names.map(\.isolated)
             sentences.append(
                 "A sequence counts as \(classes[1]) from a probability of \(brief(probe.threshold)) on.")
             if let counts = evaluation?.confusionMatrix?.counts {

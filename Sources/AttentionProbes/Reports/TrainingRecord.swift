@@ -40,7 +40,10 @@ struct TrainingRecord {
 
     /// "train.safetensors, 30 epochs, adamw, 200 sequences, best of 2 candidates by auroc": as much of
     /// it as is known.
-    var summary: String {
+    var summary: String { summaryParts.joined(separator: ", ") }
+
+    /// The parts of `summary`.
+    var summaryParts: [String] {
         var parts: [String] = []
         for (name, value) in values {
             switch name {
@@ -53,7 +56,7 @@ struct TrainingRecord {
         if let selection {
             parts.append("best of \(selection.candidates.count) candidates by \(selection.metric)")
         }
-        return parts.joined(separator: ", ")
+        return parts
     }
 
     /// Reads the metadata of a probe.

@@ -8,6 +8,9 @@ public struct Figure: Sendable {
     public let value: Double
     /// Its 95 % confidence interval, if one was found.
     public let interval: ClosedRange<Double>?
+
+    /// Whether it is a share or a score near 0 to 1; a loss and an error have the size of the targets.
+    public var isShare: Bool { key != "loss" && key != "mean_squared_error" }
 }
 
 extension Evaluation {

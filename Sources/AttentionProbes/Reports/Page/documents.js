@@ -1,4 +1,3 @@
-
 // Documents, made from the JSON in the page as they come into sight: tokens shaded by attention or by
 // what they add to an output, numbers under the pointer or the arrow keys, and filters.
 function showDocuments(data, reader) {
@@ -17,9 +16,8 @@ function showDocuments(data, reader) {
 
   const controls = make("div", "controls");
   const field = (label, control) => {
-    const holder = make("label", "", label);
-    holder.append(control);
-    controls.append(holder);
+    controls.append(make("label", "", label));
+    controls.lastChild.append(control);
     return control;
   };
   const choice = (label, name, options) => {
@@ -33,7 +31,7 @@ function showDocuments(data, reader) {
     select.addEventListener("change", name === "head" || name === "shade" ? paintAll : list);
     return select;
   };
-  const different = (key) => [...new Set(data.documents.map((d) => d[key]).filter((x) => x != null))].sort();
+  const joined = (names) => names == null ? null : names.length > 0 ? names.join(", ") : "none";
   const group = choice("Show", "group", [["", "all"], ...data.groups.filter((g) => g.members.length > 0)
     .map((g) => [g.name, `${g.title} (${g.members.length})`])]);
   const shades = [...(hasAttention ? [["attention", "attention"]] : []), ...(hasValues ? [["values", quantity]] : [])];
@@ -41,15 +39,20 @@ function showDocuments(data, reader) {
   const head = data.heads > 1 && (hasAttention || hasValues)
     ? choice("Head", "head", [["", "sum of heads"], ...Array.from({ length: data.heads }, (_, h) => [h, `head ${h + 1}`])])
     : { value: "" };
+  // Of several names a document needs one; no class is called as documents without any are.
+  const none = "\0"; // Called so in no data, unlike "none".
   const filter = (label, name, key) => {
-    const options = different(key);
-    return options.length > 1
-      ? choice(label, name, [["", "any"], ...options.map((x) => [x, x])]) : { value: "" };
+    const sets = data.documents.map((d) => d[key]).filter((x) => x != null);
+    const empty = sets.some((x) => x.length === 0) ? [[none, "none"]] : [];
+    const options = [...[...new Set(sets.flat())].sort().map((x) => [x, x]), ...empty];
+    return options.length > 1 ? choice(label, name, [["", "any"], ...options]) : { value: "" };
   };
-  const label = filter("Label", "label", "label");
+  const fits = (names, wanted) =>
+    wanted === "" || (wanted === none ? names.length === 0 : [names].flat().includes(wanted));
+  const label = filter(data.isMultilabel ? "Has label" : "Label", "label", "labels");
   // Numbers that are predicted have no classes to choose from.
   const isRegression = data.documents[0].outputs[0].probability == null;
-  const prediction = isRegression ? { value: "" } : filter("Predicted", "prediction", "prediction");
+  const prediction = isRegression ? { value: "" } : filter("Predicted", "prediction", "predictions");
   const outcome = filter("Outcome", "outcome", "outcome");
   const search = field("Text or id", make("input"));
   search.type = "search";
@@ -95,12 +98,11 @@ function showDocuments(data, reader) {
       this.values = d.contributions.map((c) => floats(c.values));
       const verdict = make("p", "verdict");
       const fact = (name, text) => {
-        const part = make("span", "", name + " ");
-        part.append(make("b", "", text));
-        verdict.append(part);
+        verdict.append(make("span"));
+        verdict.lastChild.append(make("bdi", "", name), " ", make("b", "", text));
       };
-      if (d.label != null) fact("label", d.label);
-      if (!isRegression) fact("predicted", d.prediction);
+      if (d.labels != null) fact("label", joined(d.labels));
+      if (!isRegression) fact("predicted", joined(d.predictions));
       if (d.outcome != null) verdict.append(make("span", "", d.outcome));
       for (const o of d.outputs) {
         fact(o.name, (isRegression ? "" : `p ${number(o.probability)}, logit `) + signed(o.logit)
@@ -109,14 +111,14 @@ function showDocuments(data, reader) {
       if (d.contributions.length > 1) {
         const select = make("select");
         select.setAttribute("aria-label", toward.trim());
-        d.contributions.forEach((c) => select.append(make("option", "", toward + c.output)));
+        d.contributions.forEach((c) => select.append(make("option", "", toward + isolate(c.output))));
         select.addEventListener("change", () => { this.output = select.selectedIndex; this.paint(); });
         verdict.append(select);
       }
       this.tokens = make("div", "tokens");
       this.tokens.tabIndex = 0;
       this.tokens.setAttribute("role", "group");
-      this.tokens.setAttribute("aria-label", `Tokens of ${d.id}; the arrow keys go from one to the next`);
+      this.tokens.setAttribute("aria-label", `Tokens of ${isolate(d.id)}; the arrow keys go from one to the next`);
       const place = new Map((d.visible || []).map((position, j) => [position, j]));
       const invalid = new Set(d.invalid);
       const spaced = !d.tokens.some((t) => /\s/.test(t));
@@ -171,7 +173,7 @@ function showDocuments(data, reader) {
       const name = head.value === "" ? (data.heads > 1 ? " (sum of heads)" : "") : ` (head ${Number(head.value) + 1})`;
       if (this.attention) this.readout.append(" · attention ", make("b", "", number(perToken(this.attention, this.n)[span.place])));
       if (this.values.length > 0) {
-        this.readout.append(` · ${toward}${this.source.contributions[this.output].output} `,
+        this.readout.append(` · ${toward}`, make("bdi", "", this.source.contributions[this.output].output), " ",
           make("b", "", signed(perToken(this.values[this.output], this.n)[span.place])));
       }
       this.readout.append(name);
@@ -189,7 +191,7 @@ function showDocuments(data, reader) {
     // A row an output, for copies.
     outcomes() {
       const d = this.source;
-      return d.outputs.map((o) => [d.id, d.label ?? null, d.prediction, d.outcome ?? null, o.name, o.logit,
+      return d.outputs.map((o) => [d.id, joined(d.labels), joined(d.predictions), d.outcome ?? null, o.name, o.logit,
         o.probability ?? null, o.target ?? null]);
     }
 
@@ -231,10 +233,8 @@ function showDocuments(data, reader) {
     const members = chosen ? chosen.members : cards.map((_, i) => i);
     const words = search.value.trim().toLowerCase();
     shown = members.map((i) => cards[i]).filter(({ source, text }) =>
-      (label.value === "" || source.label === label.value)
-      && (prediction.value === "" || source.prediction === prediction.value)
-      && (outcome.value === "" || source.outcome === outcome.value)
-      && text.includes(words));
+      fits(source.labels, label.value) && fits(source.predictions, prediction.value)
+      && fits(source.outcome, outcome.value) && text.includes(words));
     holder.replaceChildren(...shown.map((card) => card.element));
     shown.forEach((card) => { if (!card.spans) sight.observe(card.element); });
     count.textContent = `${shown.length} of ${cards.length} documents`;

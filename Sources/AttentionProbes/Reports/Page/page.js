@@ -7,6 +7,8 @@ const make = (name, className, text) => {
   if (text !== undefined) element.textContent = text;
   return element;
 };
+// Text of data where only text can stand: it turns the direction of nothing around it.
+const isolate = (text) => "\u2068" + text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "") + "\u2069";
 const status = document.getElementById("status");
 let clearing;
 const say = (text) => {
