@@ -123,30 +123,20 @@ struct CandidateOptions: ParsableArguments {
     /// Refuses options that none of the candidates has.
     func checkUse(by candidates: [Candidate]) throws {
         let kinds = candidates.map(\.configuration.kind)
-        func check(_ option: Any?, _ name: String, _ where_: (ProbeKind) -> Bool, _ names: String) throws {
-            guard option == nil || kinds.contains(where: where_) else {
-                throw ValidationError("--\(name): expected it only with \(names)")
-            }
-        }
-        try check(
-            heads, "heads", \.hasHeads, "--kind attention, mlp-attention, multimax or rolling-attention")
-        try check(units, "units", { $0 == .mlpAttention }, "--kind mlp-attention")
-        try check(k, "k", { $0 == .topk }, "--kind topk")
-        try check(window, "window", \.hasWindow, "--kind rolling or rolling-attention")
-        try check(temperature, "temperature", { $0 == .softmax }, "--kind softmax")
-        try check(decay, "decay", { $0 == .ema }, "--kind ema")
-        try check(hidden, "hidden", { $0 == .attention }, "--kind attention")
-        try check(attention, "attention", { $0 == .attention }, "--kind attention")
+        try kinds.checkHeads(heads)
+        try kinds.check(units, "units", { $0 == .mlpAttention }, "--kind mlp-attention")
+        try kinds.check(k, "k", { $0 == .topk }, "--kind topk")
+        try kinds.check(window, "window", \.hasWindow, "--kind rolling or rolling-attention")
+        try kinds.check(temperature, "temperature", { $0 == .softmax }, "--kind softmax")
+        try kinds.check(decay, "decay", { $0 == .ema }, "--kind ema")
+        try kinds.check(hidden, "hidden", { $0 == .attention }, "--kind attention")
+        try kinds.check(attention, "attention", { $0 == .attention }, "--kind attention")
         let options: [(Any?, String)] = [
             (optimizer, "optimizer"), (epochs, "epochs"), (batchSize, "batch-size"),
             (learningRate, "learning-rate"), (l2, "l2"), (tokenDropout, "token-dropout"),
             (noStandardize ? true : nil, "no-standardize"),
         ]
-        for (option, name) in options {
-            try check(
-                option, name, { !$0.isClosedForm },
-                "a kind that an optimiser trains, not mass-mean and lda, which are fitted in one step")
-        }
+        for (option, name) in options { try kinds.checkTrained(option, name) }
         let trained = kinds.filter { !$0.isClosedForm }
         let isAdamW =
             optimizer.map { $0.values.contains(.adamw) } ?? !trained.filter { !$0.isConvex }.isEmpty
@@ -156,10 +146,10 @@ struct CandidateOptions: ParsableArguments {
         ] where option != nil && !isAdamW {
             throw ValidationError("--\(name): expected it only with --optimizer adamw")
         }
-        try check(
+        try kinds.check(
             classWeight == .none ? nil : classWeight, "class-weight", { $0 != .massMean },
             "a kind for which the sizes of classes count, not mass-mean")
-        try check(
+        try kinds.check(
             tokenDropout, "token-dropout", { !$0.isClosedForm && $0 != .last },
             "a kind that reads several tokens, not last")
     }
@@ -173,14 +163,5 @@ struct CandidateOptions: ParsableArguments {
             throw ValidationError(
                 "--class-weight: expected it only with a binary or multiclass task, found \(task.name)")
         }
-    }
-}
-
-extension [ProbeKind] {
-    /// Refuses kinds that cannot do a task.
-    func checkFit(_ task: ProbeTask) throws {
-        guard let kind = first(where: \.isClosedForm), !task.isBinary else { return }
-        throw ValidationError(
-            "--kind: expected \(kind.rawValue) only with a binary task, found \(task.name)")
     }
 }

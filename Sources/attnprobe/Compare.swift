@@ -58,14 +58,12 @@ struct Compare: ParsableCommand {
             (heads?.values ?? []).allSatisfy { (1...4096).contains($0) }, "heads", "numbers from 1 to 4096")
         try check((l2?.values ?? []).allSatisfy { $0 >= 0 && $0.isFinite }, "l2", "0 or positive numbers")
         try check((1...1000).contains(average), "average", "a number from 1 to 1000")
-        try check(
-            !kinds.contains { kind in
-                ProbeConfiguration(kind).canBeAveraged && headCounts(kind).contains { average * $0 > 4096 }
-            }, "average", "at most 4096 heads altogether")
         try check((2...1000).contains(folds ?? 2), "folds", "a number from 2 to 1000")
         try check((1...1_000_000).contains(bootstrap), "bootstrap", "a number from 1 to 1000000")
-        try check(
-            heads == nil || kinds.contains(where: \.hasHeads), "heads", "a kind that has heads")
+        try kinds.checkHeads(heads)
+        try kinds.checkTrained(l2, "l2")
+        // The kinds are those of any task.
+        try contenders(for: .binary(classes: ["0", "1"])).flatMap(\.candidates).checkAverage(average)
     }
 
     private var kinds: [ProbeKind] { kind?.values ?? [.mean, .last, .attention] }
@@ -161,8 +159,8 @@ struct Compare: ParsableCommand {
 
     private func headCounts(_ kind: ProbeKind) -> [Int] { kind.hasHeads ? heads?.values ?? [1, 2, 8] : [1] }
 
-    private func contest(_ task: ProbeTask) -> Contest {
-        let contenders = kinds.flatMap { kind -> [Contest.Contender] in
+    private func contenders(for task: ProbeTask) -> [Contest.Contender] {
+        kinds.flatMap { kind -> [Contest.Contender] in
             headCounts(kind).map { heads in
                 var grid = CandidateGrid()
                 grid.kinds = [kind]
@@ -173,6 +171,10 @@ struct Compare: ParsableCommand {
                 return Contest.Contender(name: name, candidates: grid.candidates(for: task))
             }
         }
+    }
+
+    private func contest(_ task: ProbeTask) -> Contest {
+        let contenders = contenders(for: task)
         var selection = Selection(contenders[0].candidates)
         selection.folds = folds
         selection.metric = metric

@@ -46,7 +46,7 @@ struct ProbeChoice {
                 throw Self.error(error, data)
             }
         }
-        let folds = try data.folds(selection.folds(for: data), seed: selection.seed).count
+        let folds = try selection.split(data, task: task).count
         try shared.introduce(
             data, task, "\(counted(candidates.count, "candidate")), \(folds) folds")
 

@@ -20,7 +20,7 @@ final class ProgressLine: Sendable {
     /// Shows a line, or keeps it for `finish` if the one before is recent.
     func show(_ line: @autoclosure () -> String) {
         guard isShown else { return }
-        let line = line()
+        let line = line().printable
         state.withLock { state in
             let now = Date()
             let isDue = now.timeIntervalSince(state.last) > (StandardError.isTerminal ? 0.05 : 5)

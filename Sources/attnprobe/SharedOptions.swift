@@ -64,7 +64,7 @@ struct SharedOptions: ParsableArguments {
 
     /// A line for people, on standard error.
     func note(_ line: String) {
-        if !quiet { StandardError.print(line) }
+        if !quiet { StandardError.print(line.printable) }
     }
 }
 

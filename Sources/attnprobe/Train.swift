@@ -66,7 +66,9 @@ struct Train: ParsableCommand {
             validation.isEmpty || validationFraction == nil, "validation",
             "it or --validation-fraction, not both")
         let holdsOut = !validation.isEmpty || validationFraction ?? 0 > 0
-        try check(!holdsOut || !selection.select, "validation", "none with --select, which has folds")
+        try check(
+            !holdsOut || !selection.select, validation.isEmpty ? "validation-fraction" : "validation",
+            "none with --select, which has folds")
         try check(
             patience == nil || holdsOut, "patience", "it only with --validation or --validation-fraction")
         try check(
@@ -78,16 +80,7 @@ struct Train: ParsableCommand {
     // Refuses options that none of the candidates has, and averages of too many heads.
     private func checkUse(by candidates: [Candidate]) throws {
         try choices.checkUse(by: candidates)
-        let averaged = candidates.map(\.configuration).filter(\.canBeAveraged)
-        guard average ?? 1 == 1 || !averaged.isEmpty else {
-            throw ValidationError(
-                "--average: expected it only with --kind attention without --hidden, multimax or "
-                    + "rolling-attention")
-        }
-        let count = average ?? (selection.select ? 4 : 1)
-        guard averaged.allSatisfy({ count * $0.heads <= 4096 }) else {
-            throw ValidationError("--average: expected at most 4096 heads altogether")
-        }
+        try candidates.checkAverage(average ?? (selection.select ? 4 : 1), isGiven: average != nil)
     }
 
     func run() throws {

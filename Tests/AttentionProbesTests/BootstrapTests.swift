@@ -40,7 +40,7 @@ struct BootstrapTests {
             ).intervals
         }
         let reference = try intervals(1, 1)
-        #expect(reference.count == 7)
+        #expect(reference.count == 11)
         #expect(try intervals(1, 3) == reference)
         #expect(try intervals(2, 1) != reference)
         let evaluation = try probe.evaluate(data)
@@ -60,18 +60,81 @@ struct BootstrapTests {
     private func evaluate(
         _ task: ProbeTask, _ targets: Matrix, _ logits: [Float], threads: Int = 2
     ) throws -> Evaluation {
-        let batch = try randomBatch(lengths: Array(repeating: 2, count: targets.rows), width: 2, seed: 1)
-        let data = try ActivationSet([ActivationFile(batch, targets: .values(targets), classes: task.classes)]
-        )
+        try evaluate(task, .values(targets), logits, threads: threads)
+    }
+
+    private func evaluate(
+        _ task: ProbeTask, _ targets: Targets, _ logits: [Float], threads: Int = 2
+    ) throws -> Evaluation {
+        let rows = targets.count
+        let batch = try randomBatch(lengths: Array(repeating: 2, count: rows), width: 2, seed: 1)
+        let data = try ActivationSet([ActivationFile(batch, targets: targets, classes: task.classes)])
         let probe = Probe(
             .mean, width: 2, task: task,
             parameters: randomFloats(
                 ProbeConfiguration.mean.architecture(width: 2, outputs: task.outputs).tensors.parameterCount,
                 seed: 1))
-        let outputs = Matrix(rows: targets.rows, columns: task.outputs, storage: logits)
+        let outputs = Matrix(rows: rows, columns: task.outputs, storage: logits)
         return try probe.evaluate(
-            data, Scores(range: 0..<targets.rows, logits: outputs, entropies: nil), threads: threads,
+            data, Scores(range: 0..<rows, logits: outputs, entropies: nil), threads: threads,
             bootstrap: draws)
+    }
+
+    private func expectIntervals(
+        _ evaluation: Evaluation, _ names: [String], _ expected: [ClosedRange<Double>?]
+    ) throws {
+        for (name, expected) in zip(names, expected) {
+            let (found, expected) = (try #require(evaluation.intervals[name]), try #require(expected))
+            #expect(abs(found.lowerBound - expected.lowerBound) < 1e-12, "\(name)")
+            #expect(abs(found.upperBound - expected.upperBound) < 1e-12, "\(name)")
+            #expect(found.lowerBound < found.upperBound, "\(name)")
+            #expect(evaluation.figures.first { $0.key == name }?.interval == found, "\(name)")
+        }
+    }
+
+    // Each draw judged as a set of its own.
+    @Test func rankingAndCalibrationOfTwoClasses() throws {
+        let noise = randomFloats(90, seed: 8)
+        let labels = (0..<90).map { $0 % 3 == 0 ? 1 : 0 }
+        let logits = zip(labels, noise).map { (Float($0) + $1).rounded(.down) + 0.5 * $1 }
+        let task = ProbeTask.binary(classes: ["no", "yes"])
+        let evaluation = try evaluate(task, .classes(labels), logits)
+        let strata = [0, 1].map { c in labels.indices.filter { labels[$0] == c } }
+        let expected = try draws.intervals(strata: strata) { draw -> [Double?] in
+            let isPositive = draw.map { labels[$0] == 1 }
+            let curve = RankingCurve(scores: draw.map { logits[$0] }, isPositive: isPositive)
+            let probabilities = draw.map { task.probabilities([logits[$0]][...]) }
+            return [0.001, 0.01, 0.05].map { curve.recall(atFalsePositiveRate: $0) } + [
+                brierScore(probabilities, draw.map { labels[$0] }),
+                expectedCalibrationError(probabilities.map { $0[0] }, isPositive),
+            ]
+        }
+        try expectIntervals(
+            evaluation,
+            [
+                "recall_at_0_1_fpr", "recall_at_1_fpr", "recall_at_5_fpr", "brier_score",
+                "expected_calibration_error",
+            ], expected)
+    }
+
+    @Test func calibrationOfSeveralClasses() throws {
+        let labels = (0..<60).map { $0 % 3 }
+        let logits = randomFloats(180, seed: 9).enumerated().map { i, noise in
+            noise + (i % 3 == labels[i / 3] ? 1 : 0)
+        }
+        let task = ProbeTask.multiclass(classes: ["a", "b", "c"])
+        let evaluation = try evaluate(task, .classes(labels), logits)
+        let strata = (0..<3).map { c in labels.indices.filter { labels[$0] == c } }
+        let expected = try draws.intervals(strata: strata) { draw -> [Double?] in
+            let probabilities = draw.map { task.probabilities(logits[3 * $0..<3 * $0 + 3]) }
+            let isRight = zip(probabilities, draw).map { p, i in p[labels[i]] == p.max()! }
+            return [
+                brierScore(probabilities, draw.map { labels[$0] }),
+                expectedCalibrationError(probabilities.map { $0.max()! }, isRight),
+            ]
+        }
+        try expectIntervals(evaluation, ["brier_score", "expected_calibration_error"], expected)
+        #expect(evaluation.recallAt1FPR == nil && evaluation.intervals["recall_at_1_fpr"] == nil)
     }
 
     // Each draw judged as a set of its own, sorted anew.

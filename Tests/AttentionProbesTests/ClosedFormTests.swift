@@ -15,6 +15,21 @@ struct ClosedFormTests {
         ])
     }
 
+    @Test func oneWeightThatOutweighsAllIsRefused() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 2, count: 12), width: 3, seed: 4)
+        func set(_ weight: Float) throws -> ActivationSet {
+            try ActivationSet([
+                ActivationFile(
+                    batch, targets: .classes((0..<12).map { $0 % 2 }), classes: ["no", "yes"],
+                    weights: (0..<12).map { $0 == 5 ? weight : 1 })
+            ])
+        }
+        let lda = Trainer(ProbeConfiguration(.lda))
+        #expect(try lda.fit(set(1e6)).probe.parameters.allSatisfy(\.isFinite))
+        let error = #expect(throws: DataError.self) { try lda.fit(set(1e30)) }
+        #expect(error?.place == "tensor weights" && error?.found == "one that outweighs all others")
+    }
+
     @Test func massMean() throws {
         // Class means (0,1) and (3,1): w = (3,0), b = -3·3/2.
         let probe = try Trainer(ProbeConfiguration(.massMean)).fit(set()).probe

@@ -53,6 +53,8 @@ struct MetricsTests {
         #expect(abs(try #require(r2Score(predictions, targets)) - 0.8475609756097561) < 1e-12)
         #expect(meanSquaredError(predictions, targets) == 0.390625)
         #expect(r2Score([1, 2], [3, 3]) == nil)
+        // The weighted mean of these rounds to another number.
+        #expect(r2Score([1, 2, 3], [0.1, 0.1, 0.1], weights: [0.1, 2.9, 2.9]) == nil)
         let weighted = try #require(r2Score(predictions, targets, weights: [1, 0.5, 2, 0.25]))
         #expect(abs(weighted - 0.8030634573304157) < 1e-12)
     }

@@ -13,6 +13,23 @@ struct ProbeFileTests {
         return try Probe(path: folder("probe.safetensors"))
     }
 
+    @Test func aCalibrationIsWrittenInOneOrder() throws {
+        for (calibration, text) in [
+            (Calibration.platt(slope: 2, intercept: -1), #"{"intercept":-1,"method":"platt","slope":2}"#),
+            (
+                .isotonic(logits: [0, 1], probabilities: [0.25, 0.5]),
+                #"{"logits":[0,1],"method":"isotonic","probabilities":[0.25,0.5]}"#
+            ),
+        ] {
+            let plain = Probe(
+                .mean, width: 1, task: .binary(classes: ["a", "b"]), parameters: [1, 0], threshold: 0.5)
+            let probe = plain.deployed(threshold: 0.5, calibration: calibration, noting: [:])
+            let folder = try TemporaryFolder()
+            try probe.write(to: folder("probe"))
+            #expect(try Safetensors(path: folder("probe")).metadata["calibration"] == text)
+        }
+    }
+
     @Test(arguments: [
         (ProbeConfiguration.attention(heads: 3), ProbeTask.binary(classes: ["a", "b\""])),
         (.attention(heads: 2, hidden: 4, .tanh), .multiclass(classes: ["a", "b", "c"])),

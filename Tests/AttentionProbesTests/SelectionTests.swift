@@ -67,6 +67,37 @@ struct SelectionTests {
         #expect(fault([0, 0, 0, 0, 1, 1, 1, 1]) == "none")
     }
 
+    // One label for several a sequence, that few have: folds have no classes to keep.
+    @Test func foldsWithoutAFigureAreTriedAnewOrRefused() throws {
+        let batch = try randomBatch(lengths: Array(repeating: 2, count: 60), width: 4, seed: 2)
+        var selection = Selection([candidates()[0]])
+        func split(_ values: [Float], _ folds: Int, _ task: ProbeTask) throws -> Folds {
+            let targets = Targets.values(Matrix(rows: 60, columns: 1, storage: values))
+            selection.folds = folds
+            return try selection.split(
+                ActivationSet([ActivationFile(batch, targets: targets, classes: task.classes)]), task: task)
+        }
+        let (labels, numbers) = (ProbeTask.multilabel(classes: ["rare"]), ProbeTask.regression(outputs: 1))
+        let rare = (0..<60).map { Float($0 % 20 == 7 ? 1 : 0) }
+        for seed in 0..<4 {
+            selection.seed = UInt64(seed)
+            let folds = try split(rare, 3, labels)
+            #expect((0..<3).allSatisfy { fold in folds.heldOut(fold).contains { rare[$0] == 1 } })
+        }
+        func fault(_ values: [Float], _ task: ProbeTask) -> String {
+            do {
+                _ = try split(values, 4, task)
+                return "none"
+            } catch { return "\(error)" }
+        }
+        #expect(fault(rare, labels).contains("vary within each of 4 folds, as AUROC needs, found none in 32"))
+        #expect(fault(rare, numbers).contains("as R² needs"))
+        #expect(fault(rare.map { _ in 0.1 }, numbers).contains("R² is defined, found the same for all 60"))
+        // A loss is always defined.
+        selection.metric = .negativeLoss
+        #expect(fault(rare, labels) == "none" && fault(rare.map { _ in 0.1 }, numbers) == "none")
+    }
+
     @Test func attentionIsChosenWhereOneTokenTells() throws {
         let data = grouped(try needleSet(count: 120), of: 2)
         let result = try selection().run(data)

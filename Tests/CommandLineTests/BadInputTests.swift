@@ -53,6 +53,14 @@ struct BadInputTests {
             LiteralActivations().with("labels", "I64", [2], integerBytes(0, 7)).file
         ),
         (
+            "small weight", 65, "float32 holds, from 1e-38 to 3e38 (only proportions count), found 1e-60",
+            LiteralActivations().with("weights", "F64", [2], doubleBytes(1, 1e-60)).file
+        ),
+        (
+            "large weight", 65, "element 0: expected a positive number that float32 holds",
+            LiteralActivations().with("weights", "F64", [2], doubleBytes(1e60, 1)).file
+        ),
+        (
             "nan", 65, "sequence 1, token 1, dimension 0",
             LiteralActivations().with("hidden_states", "F32", [3, 2], floatBytes(1, 2, 3, 4, .nan, 6)).file
         ),

@@ -167,6 +167,40 @@ struct CompareTests {
         #expect(grouped.contains("1 probe, 2 folds, groups whole") && !grouped.contains("identical"))
     }
 
+    // Of a label that three of 40 have, or numbers that do not vary: found before anything is trained.
+    @Test func trainingDataWithoutAFigureAreRefused() throws {
+        let data = try ActivationSet(paths: [small("binary")])
+        func set(_ name: String, _ values: [Float], _ classes: [String]?) throws -> String {
+            let targets = Targets.values(Matrix(rows: data.count, columns: 1, storage: values))
+            let batch = try randomBatch(lengths: data.indices.map { _ in 2 }, width: 4, seed: 3)
+            try ActivationSet([ActivationFile(batch, targets: targets, classes: classes)])
+                .write(to: folder(name))
+            return folder(name)
+        }
+        for (path, words) in [
+            (try set("rare", data.indices.map { $0 % 20 == 0 ? 1 : 0 }, ["rare"]), "vary within each of 10"),
+            (try set("same", data.indices.map { _ in 0.1 }, nil), "R² is defined, found the same for all 40"),
+        ] {
+            try expectFailure(65, words, in: folder, ["train", path, "--select", "--out", folder("probe")])
+            try expectFailure(
+                65, words, in: folder, ["compare", path, "--test", path, "--report", folder("page.html")])
+        }
+    }
+
+    @Test func namesWithControlCharactersAndKindsListedTwice() throws {
+        let (training, test) = (try small("a\nb"), try small("test", count: 20))
+        let run = try compare(
+            training, "--test", test, "--kind", "mean,attention,mean", "--heads", "1,1", "--l2", "0.1",
+            "--folds", "2", "--bootstrap", "9", "--report", folder("c\nd.html"), "--json")
+        #expect(run.status == 0, "\(run)")
+        let set = try #require((object(run.output)["data_sets"] as? [[String: Any]])?.first)
+        let rows = try #require(set["rows"] as? [[String: Any]])
+        #expect(rows.map { $0["name"] as? String } == ["mean", "attention, 1 head"])
+        let lines = run.error.split(separator: "\n")
+        #expect(lines.contains { $0.contains("b: attention, 1 head") && $0.hasPrefix("a") }, "\(run)")
+        #expect(lines.contains { $0.hasPrefix("saved ") && $0.hasSuffix("d.html") }, "\(run)")
+    }
+
     // Before anything is trained.
     @Test func testDataThatDoNotFitAreRefused() throws {
         let binary = try small("train")
@@ -207,7 +241,10 @@ struct CompareTests {
     @Test(arguments: [
         (64, "as many as there are DATA, 1, found 2", ["--test", "a", "b"]),
         (64, "a figure of a binary task", ["--metric", "r2", "--test", Command.example("injection-test")]),
-        (64, "a kind that has heads", ["--kind", "mean", "--heads", "2", "--test", "a"]),
+        (64, "--heads: expected it only with", ["--kind", "mean", "--heads", "2", "--test", "a"]),
+        (64, "--l2: expected it only with", ["--kind", "mass-mean,lda", "--l2", "0.1", "--test", "a"]),
+        (64, "--average: expected it only with", ["--kind", "mean,max", "--average", "4", "--test", "a"]),
+        (64, "4096 heads altogether", ["--heads", "2,2000", "--average", "4", "--test", "a"]),
         (66, "nowhere", ["--test", "nowhere.safetensors"]),
     ])
     func badInput(status: Int32, words: String, options: [String]) throws {

@@ -57,6 +57,19 @@ struct SelectTests {
         }
     }
 
+    @Test func onlySecondsDifferBetweenRuns() throws {
+        let probes = try ["one", "two"].map { name in
+            let run = try Command.run(
+                "train", train, "--select", "--kind", "mean", "--folds", "2", "--out", folder(name))
+            #expect(run.status == 0, "\(run)")
+            return try Probe(path: folder(name))
+        }
+        let notes = probes.map { $0.training.mapValues { $0.replacing(/"seconds":[0-9.e-]+/, with: "") } }
+        #expect(try #require(notes[0]["selection"]).contains("mean") && notes[0] != probes[0].training)
+        #expect(notes[0] == notes[1] && probes[0].calibration == probes[1].calibration)
+        #expect(probes[0].parameters == probes[1].parameters)
+    }
+
     @Test func interruptedItGoesOn() throws {
         let arguments = [
             "train", train, "--select", "--kind", "multimax,mean", "--folds", "3", "--average", "1", "--out",
@@ -92,6 +105,10 @@ struct SelectTests {
             ["--select", "--kind", "mean", "--metric", "r2"]
         ),
         (64, "--folds: expected it only with --select", ["--folds", "3"]),
+        (
+            64, "--validation-fraction: expected none with --select",
+            ["--select", "--validation-fraction", "0.2"]
+        ),
         (64, "--heads", ["--select", "--kind", "mean,last", "--heads", "2"]),
         (65, "at least 100 groups", ["--select", "--kind", "mean", "--folds", "100"]),
         (65, "at least 299 negative sequences", ["--select", "--kind", "mean", "--fpr", "0.01"]),

@@ -24,6 +24,11 @@ public func floatBytes(_ floats: Float...) -> [UInt8] {
     floats.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
 }
 
+/// Little-endian bytes of doubles, end to end.
+public func doubleBytes(_ doubles: Double...) -> [UInt8] {
+    doubles.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
+}
+
 /// Little-endian bytes of 64-bit integers, end to end.
 public func integerBytes(_ integers: Int...) -> [UInt8] {
     integers.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }

@@ -171,8 +171,9 @@ extension Safetensors {
         let weights = floats(tensor)
         if let bad = weights.firstIndex(where: { !($0 > 0 && $0.isFinite) }) {
             throw DataError(
-                .labels, file.path, "tensor weights, element \(bad)", expected: "a positive number",
-                found: "\(weights[bad])")
+                .labels, file.path, "tensor weights, element \(bad)",
+                expected: "a positive number that float32 holds, from 1e-38 to 3e38 (only proportions count)",
+                found: tensor.type == "F64" ? "\(doubles(tensor)[bad])" : "\(weights[bad])")
         }
         return weights
     }

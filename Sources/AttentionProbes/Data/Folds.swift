@@ -24,22 +24,38 @@ extension ActivationSet {
     /// - Throws: `DataError` where a class has fewer sequences or groups than there are folds, so that
     ///   some fold would have none of it.
     public func folds(_ count: Int, seed: UInt64) throws(DataError) -> Folds {
+        guard let folds = try folds(count, seed: seed, suits: { _ in true }) else {
+            throw DataError(
+                .singleClass, files[0].path, "tensor groups",
+                expected: "groups that can be split into \(count) folds with every class in each",
+                found: "none in \(Self.attempts) attempts; fewer folds may do")
+        }
+        return folds
+    }
+
+    /// The same, of which every fold suits; nil where no attempt has found any.
+    ///
+    /// - Parameter suits: of the sequences of a fold.
+    func folds(
+        _ count: Int, seed: UInt64, suits: ([Int]) -> Bool
+    ) throws(DataError) -> Folds? {
         precondition(count > 1, "at least two folds")
         let strata = strata
         try checkClasses(strata, Dictionary(grouping: indices) { groups?[$0] ?? $0 }.values, count)
         // Where groups of several classes leave a fold without one, another order may not.
-        for attempt in 0..<32 {
+        for attempt in 0..<Self.attempts {
             let folds = assign(count, strata, seed &+ UInt64(attempt) << 32)
             let isWhole = (0..<count).allSatisfy { fold in
-                Set(folds.heldOut(fold).map { strata[$0] }).count == Set(strata).count
+                let own = folds.heldOut(fold)
+                return Set(own.map { strata[$0] }).count == Set(strata).count && suits(own)
             }
             if isWhole { return folds }
         }
-        throw DataError(
-            .singleClass, files[0].path, "tensor groups",
-            expected: "groups that can be split into \(count) folds with every class in each",
-            found: "none in 32 attempts; fewer folds may do")
+        return nil
     }
+
+    /// Orders of groups that are tried.
+    static let attempts = 32
 
     private func assign(_ count: Int, _ strata: [Int], _ seed: UInt64) -> Folds {
         let members = Dictionary(grouping: indices) { groups?[$0] ?? $0 }

@@ -89,7 +89,9 @@ extension Probe {
         if let classes = task.classes { metadata["classes"] = try JSONList.encode(classes) }
         if task.hasThreshold { metadata["threshold"] = String(threshold) }
         if let calibration {
-            metadata["calibration"] = try String(decoding: JSONEncoder().encode(calibration), as: UTF8.self)
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            metadata["calibration"] = try String(decoding: encoder.encode(calibration), as: UTF8.self)
         }
         var writer = SafetensorsWriter(metadata: metadata)
         for (tensor, range) in architecture.tensors.placed {

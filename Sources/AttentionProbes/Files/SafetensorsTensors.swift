@@ -54,15 +54,20 @@ extension Safetensors {
         }
     }
 
+    /// The elements of an F64 tensor, row-major. O(elements).
+    func doubles(_ tensor: Tensor) -> [Double] {
+        file.withBytes(tensor.bytes) {
+            loadArray($0, of: UInt64.self).map { Double(bitPattern: UInt64(littleEndian: $0)) }
+        }
+    }
+
     /// The elements of a tensor of numbers as floats, row-major. O(elements).
     ///
     /// - Precondition: the type is F64, F32, F16, BF16, I64, I32, U8 or BOOL.
     public func floats(_ tensor: Tensor) -> [Float] {
         switch tensor.type {
         case "F64":
-            return file.withBytes(tensor.bytes) {
-                loadArray($0, of: UInt64.self).map { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
-            }
+            return doubles(tensor).map { Float($0) }
         case "F32", "F16", "BF16":
             let type = ElementType(rawValue: tensor.type)!
             var floats = [Float](repeating: 0, count: tensor.bytes.count / type.size)

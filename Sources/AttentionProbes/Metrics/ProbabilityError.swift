@@ -8,16 +8,17 @@
 ///   - labels: class indices.
 public func brierScore(_ probabilities: [[Float]], _ labels: [Int]) -> Double {
     precondition(probabilities.count == labels.count, "one label a sequence")
-    let sum = zip(probabilities, labels).reduce(0.0) { sum, pair in
-        let (p, label) = pair
-        let squares = p.indices.map { c in
-            let outcome = p.count == 1 ? label == 1 : label == c
-            let difference = Double(p[c]) - (outcome ? 1 : 0)
-            return difference * difference
-        }
-        return sum + squares.reduce(0, +)
-    }
+    let sum = zip(probabilities, labels).reduce(0.0) { $0 + brierError($1.0, $1.1) }
     return sum / Double(max(1, labels.count))
+}
+
+/// What one sequence adds to that.
+func brierError(_ p: [Float], _ label: Int) -> Double {
+    p.indices.reduce(0.0) { sum, c in
+        let outcome = p.count == 1 ? label == 1 : label == c
+        let difference = Double(p[c]) - (outcome ? 1 : 0)
+        return sum + difference * difference
+    }
 }
 
 /// The expected calibration error: predictions are put into ten bins of equal width by their

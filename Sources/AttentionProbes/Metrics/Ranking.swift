@@ -136,7 +136,8 @@ public struct RankingCurve: Sendable {
     /// is none. nil without both classes.
     public func recall(atFalsePositiveRate rate: Double) -> Double? {
         guard positives > 0, negatives > 0 else { return nil }
-        let reached = zip(truePositives, falsePositives).filter { $1 <= rate * negatives }.map(\.0)
-        return (reached.max() ?? 0) / positives
+        // Both rise while the threshold falls.
+        let last = falsePositives.lastIndex { $0 <= rate * negatives }
+        return (last.map { truePositives[$0] } ?? 0) / positives
     }
 }

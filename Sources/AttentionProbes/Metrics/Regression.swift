@@ -18,6 +18,8 @@ public func meanSquaredError(_ predictions: [Float], _ targets: [Float]) -> Doub
 /// - Precondition: as many predictions as targets, and as weights, at least one.
 public func r2Score(_ predictions: [Float], _ targets: [Float], weights: [Float]? = nil) -> Double? {
     precondition(predictions.count == targets.count && !targets.isEmpty, "one prediction a target")
+    // Else rounding of a weighted mean may leave some variance.
+    guard targets.contains(where: { $0 != targets[0] }) else { return nil }
     let typical = mean(targets.indices, weights: weights) { Double(targets[$0]) }
     let variance = mean(targets.indices, weights: weights) { i in
         let difference = Double(targets[i]) - typical

@@ -133,34 +133,26 @@ extension Probe {
 
         var confusion: ConfusionMatrix?
         var byClass: [ClassFigures] = []
-        var reliability: [ReliabilityBin] = []
-        var (brier, calibration): (Double?, Double?)
+        var confidences: Confidences?
         switch (task, targets) {
         case (.binary, .classes(let labels)):
             confusion = ConfusionMatrix(labels: labels, predictions: predictions.map { $0[0] }, classes: 2)
-            let isPositive = labels.map { $0 == 1 }
             byClass = [
                 ClassFigures(
-                    name: task.classes![1], scores: logits.map { $0[0] }, isLabelled: isPositive,
+                    name: task.classes![1], scores: logits.map { $0[0] }, isLabelled: labels.map { $0 == 1 },
                     isPredicted: predictions.map { $0[0] == 1 })
             ]
-            brier = AttentionProbes.brierScore(probabilities, labels)
-            calibration = AttentionProbes.expectedCalibrationError(probabilities.map { $0[0] }, isPositive)
-            reliability = ReliabilityBin.bins(probabilities.map { $0[0] }, isPositive)
+            confidences = Confidences(probabilities, predictions: predictions.map { $0[0] }, labels: labels)
         case (.multiclass(let classes), .classes(let labels)):
             confusion = ConfusionMatrix(
                 labels: labels, predictions: predictions.map { $0[0] }, classes: classes.count)
-            brier = AttentionProbes.brierScore(probabilities, labels)
+            confidences = Confidences(probabilities, predictions: predictions.map { $0[0] }, labels: labels)
             let odds = logits.map(ClassFigures.logOdds)
             byClass = try Parallel.map(count: classes.count, threads: threads) { c in
                 ClassFigures(
                     name: classes[c], scores: odds.map { $0[c] }, isLabelled: labels.map { $0 == c },
                     isPredicted: predictions.map { $0[0] == c })
             }
-            let confidences = probabilities.map { $0.max() ?? 0 }
-            let isRight = zip(predictions, labels).map { $0[0] == $1 }
-            calibration = AttentionProbes.expectedCalibrationError(confidences, isRight)
-            reliability = ReliabilityBin.bins(confidences, isRight)
         case (.multilabel(let classes), .values(let values)):
             byClass = try Parallel.map(count: classes.count, threads: threads) { c in
                 ClassFigures(
@@ -172,24 +164,23 @@ extension Probe {
         default: preconditionFailure("targets were checked against the task")
         }
         let sample = SampleFigures(
-            task, losses: losses, targets: targets, predictions: predictions, logits: logits, classes: byClass
-        )
+            task, losses: losses, targets: targets, predictions: predictions, logits: logits,
+            classes: byClass, confidences: confidences)
         let figures = sample(Array(data.indices))
-        let curve = task.isBinary ? byClass[0].ranking : nil
         return Evaluation(
             task: task.name, sequences: data.count, tokens: data.tokenCount, loss: figures["loss"]!,
             accuracy: figures["accuracy"], balancedAccuracy: figures["balanced_accuracy"],
             auroc: figures["auroc"], averagePrecision: figures["average_precision"], f1: figures["f1"],
-            recallAt01FPR: curve?.recall(atFalsePositiveRate: 0.001),
+            recallAt01FPR: figures["recall_at_0_1_fpr"],
             recallAt1FPR: figures["recall_at_1_fpr"],
-            recallAt5FPR: curve?.recall(atFalsePositiveRate: 0.05), brierScore: brier,
-            expectedCalibrationError: calibration, r2: figures["r2"],
+            recallAt5FPR: figures["recall_at_5_fpr"], brierScore: figures["brier_score"],
+            expectedCalibrationError: figures["expected_calibration_error"], r2: figures["r2"],
             meanSquaredError: figures["mean_squared_error"], confusionMatrix: confusion,
             entropyRatio: entropyRatios(scores, data),
             threshold: task.hasThreshold ? threshold : nil,
             intervals: try bootstrap.map { try sample.intervals($0, threads: threads) } ?? [:],
             byLength: LengthFigures.thirds(lengths: data.indices.map { data[$0].count }, sample),
-            byClass: byClass, reliability: reliability)
+            byClass: byClass, reliability: confidences?.bins ?? [])
     }
 
     /// For each head, the entropy of its attention; nil without softmax attention.

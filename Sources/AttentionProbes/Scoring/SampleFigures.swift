@@ -15,18 +15,22 @@ struct SampleFigures: Sendable {
     private let outcomes: Outcomes
     // The second class (binary) or each class.
     private let classes: [ClassFigures]
+    // Binary and multiclass.
+    private let confidences: Confidences?
 
     /// - Parameters:
     ///   - losses: one a sequence.
     ///   - predictions: the classes of each sequence.
     ///   - classes: figures of the second class (binary) or of each; none for regression.
+    ///   - confidences: nil for multilabel and regression.
     init(
         _ task: ProbeTask, losses: [Double], targets: Targets, predictions: [[Int]], logits: [[Float]],
-        classes: [ClassFigures]
+        classes: [ClassFigures], confidences: Confidences? = nil
     ) {
         isBinary = task.isBinary
         self.losses = losses
         self.classes = classes
+        self.confidences = confidences
         switch targets {
         case .classes(let labels):
             outcomes = .classes(
@@ -75,7 +79,13 @@ struct SampleFigures: Sendable {
         figures["average_precision"] = mean(areas.compactMap(\.averagePrecision))
         if isBinary {
             let curve = RankingCurve(classes[0].order, scores: classes[0].scores, counts: counts)
+            figures["recall_at_0_1_fpr"] = curve.recall(atFalsePositiveRate: 0.001)
             figures["recall_at_1_fpr"] = curve.recall(atFalsePositiveRate: 0.01)
+            figures["recall_at_5_fpr"] = curve.recall(atFalsePositiveRate: 0.05)
+        }
+        if let confidences {
+            figures["brier_score"] = confidences.brierScore(sample)
+            figures["expected_calibration_error"] = confidences.calibrationError(sample)
         }
         return figures.compactMapValues(\.self)
     }

@@ -62,7 +62,7 @@ public struct Contest: Sendable {
     ) throws -> Result {
         let task = try task ?? training.task()
         try check(training, test: test, task: task)
-        let folds = try training.folds(selection.folds(for: training), seed: selection.seed)
+        let folds = try selection.split(training, task: task)
         let journal = try SelectionJournal(
             path: journal, fingerprint: training.fingerprint(folds, task, seed: selection.seed))
         if journal.kept > 0 { resumed(journal.kept) }

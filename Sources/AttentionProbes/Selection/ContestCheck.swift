@@ -1,27 +1,18 @@
 // What a contest cannot end well with, found before anything is trained.
-private import Tensors
 
 extension Contest {
-    /// Refuses data that a contest would fail on: too few sequences for the folds, and test data of another
-    /// width or task, of one class, of classes that the training data lack, with labels of which the figure
-    /// is not defined, or with hidden states that are not finite. O(T·D).
+    /// Refuses data that a contest would fail on: training data as `Selection.split` does, and test data of
+    /// another width or task, of one class, of classes that the training data lack, with labels of which the
+    /// figure is not defined; and hidden states that are not finite. O(T·D).
     ///
     /// - Throws: `DataError`.
     public func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
         try training.checkFits(test, task)
         _ = try test.task(named: task.name)
-        _ = try training.targets(for: task)
-        _ = try training.folds(selection.folds(for: training), seed: selection.seed)
+        _ = try selection.split(training, task: task)
         try test.checkSeveralClasses()
         try test.checkClasses(areAmongThoseOf: training)
-        let metric = selection.metric ?? .suited(to: task)
-        let targets = try test.targets(for: task)
-        guard metric.value(Matrix(rows: test.count, columns: task.outputs), targets, task) != nil else {
-            throw DataError(
-                .singleClass, test.files[0].path, "tensor labels",
-                expected: "labels for which \(metric.title) is defined",
-                found: "the same for all \(test.count) sequences")
-        }
+        try test.checkFigure(selection.metric ?? .suited(to: task), task)
         for set in [training, test] { try set.checkFinite(threads: selection.threads) }
     }
 }

@@ -64,15 +64,15 @@ public struct Selection: Sendable {
     ///     none. Other candidates may share it; other data, folds and seeds may not.
     ///   - progress: told after every training, one call at a time.
     ///   - isInterrupted: asked between steps.
-    /// - Throws: `DataError` where labels are missing or do not fit, or classes or groups are too small
-    ///   for the folds, or the journal is of another selection; `CancellationError` when interrupted.
+    /// - Throws: `DataError` as `split`, or where the journal is of another selection;
+    ///   `CancellationError` when interrupted.
     public func run(
         _ data: ActivationSet, task: ProbeTask? = nil, journal: String? = nil,
         progress: @escaping @Sendable (Progress) -> Void = { _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> SelectionResult {
         let task = try task ?? data.task()
-        let folds = try data.folds(folds(for: data), seed: seed)
+        let folds = try split(data, task: task)
         let journal = try SelectionJournal(
             path: journal, fingerprint: data.fingerprint(folds, task, seed: seed))
         let counter = TrialCounter(kept: journal.kept, progress)

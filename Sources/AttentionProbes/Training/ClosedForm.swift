@@ -45,6 +45,15 @@ struct ClosedForm {
             for index in data.indices {
                 for d in 0..<width { centred[index, d] -= Float(means[labels[index]][d]) }
             }
+            let total = weights.reduce(0, +)
+            let squares = weights.reduce(0) { $0 + $1 * $1 }
+            // N - r, of which a covariance is a share.
+            guard total * total - squares > 1e-9 * total * total else {
+                throw DataError(
+                    .labels, data.files[0].path, "tensor weights",
+                    expected: "weights of several sequences that count for a covariance",
+                    found: "one that outweighs all others")
+            }
             let covariance = shrunkCovariance(centred, weights: weights)
             guard covariance.allSatisfy(\.isFinite) else { throw data.nonFiniteError() }
             do {

@@ -1,0 +1,30 @@
+/// How sure a probe was of each sequence, and whether that came true: of the second class (binary), or of the
+/// predicted one (multiclass).
+struct Confidences: Sendable {
+    private let values: [Float]
+    private let isRight: [Bool]
+    // Of each sequence, see `brierScore`.
+    private let errors: [Double]
+
+    /// - Parameters:
+    ///   - probabilities: one value a sequence for two classes, else one a class.
+    ///   - predictions: the class of each sequence.
+    init(_ probabilities: [[Float]], predictions: [Int], labels: [Int]) {
+        values = probabilities.map { $0.count == 1 ? $0[0] : $0.max() ?? 0 }
+        isRight = labels.indices.map {
+            probabilities[$0].count == 1 ? labels[$0] == 1 : labels[$0] == predictions[$0]
+        }
+        errors = zip(probabilities, labels).map { brierError($0, $1) }
+    }
+
+    /// See `brierScore`, of a sample.
+    func brierScore(_ sample: [Int]) -> Double { sample.reduce(0) { $0 + errors[$1] } / Double(sample.count) }
+
+    /// See `expectedCalibrationError`, of a sample.
+    func calibrationError(_ sample: [Int]) -> Double {
+        expectedCalibrationError(sample.map { values[$0] }, sample.map { isRight[$0] })
+    }
+
+    /// The bins of a reliability diagram of all.
+    var bins: [ReliabilityBin] { ReliabilityBin.bins(values, isRight) }
+}
