@@ -2,16 +2,17 @@ private import Foundation
 
 /// The next bytes of a file, which several threads write side by side, each part at its own place.
 ///
-/// Small parts that stay in cache, each written by the thread that made it, are faster than large ones
-/// that one thread hands on: the system copies them to pages of its own.
+/// Each is written by the thread that made it, from a buffer that is used again: handing them on to one
+/// thread, and fresh memory for each, took two to three times as long.
 public struct OutputParts: Sendable {
     private let descriptor: Int32
     private let path: String
     // Where the first byte is in the file; nil for a pipe or device.
     private let start: Int?
 
-    /// Bytes that are worth a call of the system and stay in cache.
-    public static let size = 256 << 10
+    /// Bytes of a part. The pages that the system makes for it are as large as it allows, and decide how fast
+    /// the file can be read from its cache: parts of 2 MB left it at half the rate.
+    public static let size = 16 << 20
 
     init(_ descriptor: Int32, _ path: String, start: Int?) {
         (self.descriptor, self.path, self.start) = (descriptor, path, start)

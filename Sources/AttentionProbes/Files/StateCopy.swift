@@ -1,6 +1,6 @@
 // Hidden states from files of any form to one flat tensor, in order. Sequences that lie side by side in one
 // file and keep their type are copied by the system; the others are gathered and converted on all threads,
-// each with a buffer that stays in cache and that it writes to its place itself.
+// each with a buffer of its own that it writes to its place itself.
 internal import Tensors
 
 struct StateCopy {
@@ -10,9 +10,9 @@ struct StateCopy {
 
     // Bytes that are worth a copy by the system, and a part of the work for one thread.
     private static let worthCopying = 1 << 20
-    private static let chunkSize = 2 << 20
+    private static let chunkSize = OutputParts.size
     // At most, so that progress and Ctrl-C are looked at.
-    private static let longestRun = 64 << 20
+    private static let longestRun = 256 << 20
 
     private struct Chunk {
         let sequences: Range<Int>
