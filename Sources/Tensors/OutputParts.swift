@@ -14,6 +14,9 @@ public struct OutputParts: Sendable {
     /// the file can be read from its cache: parts of 2 MB left it at half the rate.
     public static let size = 16 << 20
 
+    /// Bytes to hand over at once: a part, and for a pipe, which keeps no pages, few.
+    public var bufferSize: Int { areInOrder ? 256 << 10 : Self.size }
+
     init(_ descriptor: Int32, _ path: String, start: Int?) {
         (self.descriptor, self.path, self.start) = (descriptor, path, start)
     }

@@ -52,7 +52,7 @@ struct StateCopy {
     }
 
     private func write(_ chunks: [Chunk], to parts: OutputParts) throws {
-        let count = max(OutputParts.size, data.width * type.size)
+        let count = max(parts.bufferSize, data.width * type.size)
         _ = try Parallel.map(
             count: chunks.count, threads: parts.areInOrder ? 1 : threads,
             workspace: { (scratch: [Float](), buffer: [UInt8](repeating: 0, count: count)) }
