@@ -3,26 +3,26 @@
 // copy the tokens into packed form, once for every tile.
 //
 // Columns are the outer loop: the tile's part of them, a few KB, stays in the first-level cache for
-// all groups of rows. What the processor's own prefetching does not see, a few numbers of each of
-// many tokens, the first full group fetches three steps ahead.
+// all groups of rows. What the processor's own prefetching does not see, a few numbers of each of many
+// tokens, is fetched four tokens ahead.
 #include "dispatch.h"
 #include "kernels.h"
 
 // sums[r, 16·b …] for `rows` ≤ 8 rows and `blocks` ≤ 4 blocks of 16 columns.
-static ALWAYS_INLINE void add_block(const int rows, const int blocks, const int fetches, const float *a,
-                                    ptrdiff_t a_stride, const float *x, ptrdiff_t tokens, ptrdiff_t width,
-                                    float *sums) {
+static ALWAYS_INLINE void add_block(const int rows, const int blocks, const float *a, ptrdiff_t a_stride,
+                                    const float *x, ptrdiff_t tokens, ptrdiff_t width, float *sums,
+                                    ptrdiff_t sums_stride) {
     v16 sum[8][4];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-        for (int b = 0; b < blocks; b++) sum[r][b] = *(const v16 *)(sums + r * width + 16 * b);
+        for (int b = 0; b < blocks; b++) sum[r][b] = *(const v16 *)(sums + r * sums_stride + 16 * b);
     for (ptrdiff_t j = 0; j < tokens; j++) {
         v16 token[4];
 #pragma clang loop unroll(full)
         for (int b = 0; b < blocks; b++) {
             token[b] = *(const v16 *)(x + j * width + 16 * b);
-            if (fetches) __builtin_prefetch(x + j * width + 16 * (b + 3 * blocks), 0, 3);
+            __builtin_prefetch(x + (j + 4) * width + 16 * b, 0, 3);
         }
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
@@ -34,50 +34,49 @@ static ALWAYS_INLINE void add_block(const int rows, const int blocks, const int 
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-        for (int b = 0; b < blocks; b++) *(v16 *)(sums + r * width + 16 * b) = sum[r][b];
+        for (int b = 0; b < blocks; b++) *(v16 *)(sums + r * sums_stride + 16 * b) = sum[r][b];
 }
 
 // All rows of some columns: groups of `most` rows, then what is left by fours, twos and one.
 static ALWAYS_INLINE void add_columns(const int most, const int blocks, const float *a, ptrdiff_t a_stride,
                                       ptrdiff_t rows, const float *x, ptrdiff_t tokens, ptrdiff_t width,
-                                      float *sums) {
+                                      float *sums, ptrdiff_t sums_stride) {
     ptrdiff_t r = 0;
-    if (rows >= most) {
-        add_block(most, blocks, 1, a, a_stride, x, tokens, width, sums);
-        for (r = most; r + most <= rows; r += most)
-            add_block(most, blocks, 0, a + r * a_stride, a_stride, x, tokens, width, sums + r * width);
-    }
-    for (; r + 4 <= rows; r += 4)
-        add_block(4, blocks, 0, a + r * a_stride, a_stride, x, tokens, width, sums + r * width);
-    for (; r + 2 <= rows; r += 2)
-        add_block(2, blocks, 0, a + r * a_stride, a_stride, x, tokens, width, sums + r * width);
-    if (r < rows) add_block(1, blocks, 0, a + r * a_stride, a_stride, x, tokens, width, sums + r * width);
+#define ADD(count)                                                                                                \
+    for (; r + count <= rows; r += count)                                                                         \
+    add_block(count, blocks, a + r * a_stride, a_stride, x, tokens, width, sums + r * sums_stride, sums_stride)
+    ADD(most);
+    ADD(4);
+    ADD(2);
+    ADD(1);
+#undef ADD
 }
 
 static ALWAYS_INLINE void ck_add_weighted_sums_body(const int registers, const float *a, ptrdiff_t a_stride,
                                                     ptrdiff_t rows, const float *x, ptrdiff_t tokens,
-                                                    ptrdiff_t width, float *sums) {
+                                                    ptrdiff_t width, float *sums, ptrdiff_t sums_stride) {
     // Sums that fit the registers: 24 or 16 of 32, 4 pairs of 16, 2 fours of 16.
     ptrdiff_t d = 0;
+#define COLUMNS(most, blocks)                                                                                     \
+    for (; d + 16 * blocks <= width; d += 16 * blocks)                                                            \
+    add_columns(most, blocks, a, a_stride, rows, x + d, tokens, width, sums + d, sums_stride)
     if (registers == 512 && rows % 8 == 0) {
-        for (; d + 48 <= width; d += 48)
-            add_columns(8, 3, a, a_stride, rows, x + d, tokens, width, sums + d);
-        for (; d + 32 <= width; d += 32)
-            add_columns(8, 2, a, a_stride, rows, x + d, tokens, width, sums + d);
+        COLUMNS(8, 3);
+        COLUMNS(8, 2);
     } else if (registers == 512) {
-        for (; d + 64 <= width; d += 64)
-            add_columns(4, 4, a, a_stride, rows, x + d, tokens, width, sums + d);
+        COLUMNS(4, 4);
     }
-    for (; d + 16 <= width; d += 16) add_columns(4, 1, a, a_stride, rows, x + d, tokens, width, sums + d);
+    COLUMNS(4, 1);
+#undef COLUMNS
     for (; d < width; d++)
         for (int r = 0; r < rows; r++) {
-            float sum = sums[r * width + d];
+            float sum = sums[r * sums_stride + d];
             for (ptrdiff_t j = 0; j < tokens; j++) sum += a[r * a_stride + j] * x[j * width + d];
-            sums[r * width + d] = sum;
+            sums[r * sums_stride + d] = sum;
         }
 }
 
 DISPATCH(ck_add_weighted_sums,
          (const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens, ptrdiff_t width,
-          float *sums),
-         a, a_stride, rows, x, tokens, width, sums)
+          float *sums, ptrdiff_t sums_stride),
+         a, a_stride, rows, x, tokens, width, sums, sums_stride)

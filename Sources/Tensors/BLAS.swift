@@ -138,4 +138,36 @@ public enum BLAS {
             }
         }
     }
+
+    /// y ← α·x + β·y for two parts of one array, by `cblas_saxpby`.
+    ///
+    /// - Parameters:
+    ///   - x: where x starts; likewise `y`.
+    /// - Precondition: both parts lie inside the array and do not overlap.
+    public static func axpby(
+        _ alpha: Float, from x: Int, _ beta: Float, to y: Int, count: Int, in array: inout [Float]
+    ) {
+        _ = configured
+        precondition(
+            min(x, y) >= 0 && max(x, y) + count <= array.count && abs(x - y) >= count,
+            "no two parts of \(count) elements")
+        unsafe array.withUnsafeMutableBufferPointer { array in
+            guard let start = array.baseAddress else { return }
+            unsafe cblas_saxpby(Int32(count), alpha, start + x, 1, beta, start + y, 1)
+        }
+    }
+
+    /// y ← α·x + y, by `cblas_saxpy`; y starts at element `start` of its array.
+    ///
+    /// - Precondition: y holds that many elements from `start` on.
+    public static func axpy(_ alpha: Float, _ x: ArraySlice<Float>, y: inout [Float], at start: Int = 0) {
+        _ = configured
+        precondition(start >= 0 && y.count - start >= x.count, "y is shorter than \(x.count)")
+        unsafe x.withUnsafeBufferPointer { x in
+            unsafe y.withUnsafeMutableBufferPointer { y in
+                guard let base = y.baseAddress else { return }
+                unsafe cblas_saxpy(Int32(x.count), alpha, x.baseAddress, 1, base + start, 1)
+            }
+        }
+    }
 }

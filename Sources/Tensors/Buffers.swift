@@ -16,6 +16,15 @@ extension [Float] {
         append(contentsOf: other)
     }
 
+    /// Gives the elements from `start` on the values of another array.
+    ///
+    /// - Precondition: there are that many.
+    public mutating func replace(at start: Int, with other: ArraySlice<Float>) {
+        withPart(start..<start + other.count) { part in
+            for (i, value) in other.enumerated() { part[i] = value }
+        }
+    }
+
     /// Lends a part for writing. O(1).
     ///
     /// - Precondition: the range lies inside the array.

@@ -79,6 +79,15 @@ public struct Projection: Sendable {
         }
     }
 
+    /// z[r, j] = x_j · w_r for a tile of tokens, count×D; z is R×count, row-major.
+    ///
+    /// - Precondition: the tile holds that many tokens.
+    public func apply(_ tile: Span<Float>, count: Int, into z: inout [Float]) {
+        z.grow(to: rows * count)
+        var out = z.mutableSpan
+        applyTile(tile, count: count, into: &out, at: 0, stride: count)
+    }
+
     private func applyTile(
         _ tokens: Span<Float>, count: Int, into z: inout MutableSpan<Float>, at start: Int, stride: Int
     ) {

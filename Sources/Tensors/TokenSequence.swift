@@ -81,12 +81,14 @@ public struct TokenSequence: Sendable {
 
     /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
     /// and has up to twice the size.
-    public func forEachTile(scratch: inout [Float], _ body: (Range<Int>, Span<Float>) -> Void) {
+    public func forEachTile<E: Error>(
+        scratch: inout [Float], _ body: (Range<Int>, Span<Float>) throws(E) -> Void
+    ) throws(E) {
         let size = Self.tileSize(width: width)
         var start = 0
         while start < count {
             let end = count - start < 2 * size ? count : start + size
-            withTokens(start..<end, scratch: &scratch) { body(start..<end, $0) }
+            try withTokens(start..<end, scratch: &scratch) { (tile) throws(E) in try body(start..<end, tile) }
             start = end
         }
     }

@@ -15,28 +15,53 @@ extension TokenSequence {
     ) {
         precondition(a.count >= rows * count, "\(a.count) weights for \(rows)×\(count)")
         precondition(sums.count >= rows * width, "\(sums.count) sums for \(rows)×\(width)")
-        guard rows > 0 else { return }
-        let (count, width) = (count, width)
-        // For many rows packing the tokens pays.
-        let usesGemm = usesGemm ?? !(ck_has_fast_kernels() && rows <= 64)
         forEachTile(scratch: &scratch) { range, tokens in
-            var out = sums.mutableSpan
-            let weights = a.span.extracting(droppingFirst: range.lowerBound)
-            if usesGemm {
-                BLAS.gemm(
-                    .no, .no, m: rows, n: width, k: range.count, a: weights, aStride: count,
-                    b: tokens, bStride: width, beta: 1, c: &out, cStride: width)
-                return
-            }
-            unsafe weights.withUnsafeBufferPointer { a in
-                unsafe tokens.withUnsafeBufferPointer { x in
-                    unsafe out.withUnsafeMutableBufferPointer { sums in
-                        unsafe ck_add_weighted_sums(
-                            a.baseAddress!, count, rows, x.baseAddress!, range.count, width, sums.baseAddress!
-                        )
-                    }
+            addWeightedSums(
+                of: tokens, count: range.count, a, at: range.lowerBound, stride: count, rows: rows, to: &sums,
+                usesGemm: usesGemm)
+        }
+    }
+
+    /// The same for one tile of tokens, count×D.
+    ///
+    /// - Parameters:
+    ///   - a: R×count from element `start` on, rows `stride` apart.
+    ///   - sums: R×D, rows `sumsStride` apart.
+    public func addWeightedSums(
+        of tile: Span<Float>, count: Int, _ a: [Float], at start: Int = 0, stride: Int,
+        rows: Int, to sums: inout [Float], sumsStride: Int? = nil, usesGemm: Bool? = nil
+    ) {
+        guard rows > 0 else { return }
+        let a = a.span.extracting(droppingFirst: start)
+        let sumsStride = sumsStride ?? width
+        precondition(tile.count >= count * width, "\(tile.count) numbers in \(count) tokens")
+        precondition(a.count >= (rows - 1) * stride + count, "\(a.count) weights for \(rows)×\(count)")
+        precondition(
+            sumsStride >= width && sums.count >= (rows - 1) * sumsStride + width,
+            "\(sums.count) sums for \(rows)×\(width)")
+        var out = sums.mutableSpan
+        // For many rows packing the tokens pays.
+        if usesGemm ?? !(ck_has_fast_kernels() && rows <= 64) {
+            BLAS.gemm(
+                .no, .no, m: rows, n: width, k: count, a: a, aStride: stride,
+                b: tile, bStride: width, beta: 1, c: &out, cStride: sumsStride)
+            return
+        }
+        unsafe a.withUnsafeBufferPointer { a in
+            unsafe tile.withUnsafeBufferPointer { x in
+                unsafe out.withUnsafeMutableBufferPointer { sums in
+                    unsafe ck_add_weighted_sums(
+                        a.baseAddress!, stride, rows, x.baseAddress!, count, width, sums.baseAddress!,
+                        sumsStride)
                 }
             }
         }
+    }
+
+    /// A distance between rows of sums with which their like columns fall into different sets of the
+    /// first-level cache, also where D is a power of two: three lines more than a multiple of eight.
+    public var sumsStride: Int {
+        let lines = (width + 15) / 16
+        return 16 * (lines + (11 - lines % 8) % 8)
     }
 }

@@ -51,6 +51,47 @@ struct GradientTests {
         #expect(relativeError(work.outputs, outputs.map { Float($0) }) < 1e-5)
     }
 
+    // Many sequences at once, some of several tiles, against one at a time: one visit with one value a head,
+    // value rows shared by short sequences with several. Position weights as large as 2 move the origin of
+    // the exponentials from tile to tile.
+    @Test(arguments: [(1, 0), (1, 1), (3, 0), (2, 4)], [0, 0.01, 2, -2] as [Float])
+    func manySequences(sizes: (outputs: Int, hidden: Int), slope: Float) throws {
+        let width = 3000
+        let shape = AttentionArchitecture(
+            width: width, outputs: sizes.outputs, heads: 3, hidden: sizes.hidden)
+        var parameters = randomFloats(shape.tensors.parameterCount, seed: 1, scale: 0.02)
+        let positions = shape.tensors.range(of: "position_weight")!
+        for (h, i) in positions.enumerated() { parameters[i] = h == 1 ? 0 : slope }
+        let batch = try randomBatch(lengths: [1, 130, 5, 60, 3, 90, 49], width: width, seed: 2)
+        let sequences = (0..<batch.count).map { i in
+            i == 3 ? batch[i].keeping { $0 % 3 > 0 } : batch[i]
+        }
+        let weights = randomFloats(shape.outputs, seed: 3)
+        let evaluator = shape.evaluator(parameters)
+        let pass = TokenPass([evaluator], width: width)
+
+        var (work, expected, outputs): (Workspace, [Float], [Float]) = (
+            Workspace(), [Float](repeating: 0, count: parameters.count), []
+        )
+        for sequence in sequences {
+            try pass.forward(sequence, &work)
+            outputs += work.outputs
+            evaluator.backward(sequence, outputGradient: weights, &work, gradient: &expected)
+        }
+        var (found, gradient) = ([Float](), [Float](repeating: 0, count: parameters.count))
+        var order: [Int] = []
+        try evaluator.addGradients(sequences, pass.projection, &work, gradient: &gradient) { i, work in
+            order.append(i)
+            found += work.outputs
+            work.outputGradient = weights
+        }
+        #expect(order == Array(sequences.indices))
+        #expect(relativeError(found, outputs) < 1e-5)
+        for (tensor, range) in shape.tensors.placed {
+            #expect(relativeError(gradient[range], expected[range]) < 2e-5, "\(tensor.name)")
+        }
+    }
+
     @Test(arguments: 0..<6)
     func layersBeforeAttention(seed: UInt64) throws {
         let (width, units, outputs, heads) = (5, 4, 1 + Int(seed) % 3, 1 + Int(seed) % 2)

@@ -45,6 +45,54 @@ struct LinearAlgebraTests {
         #expect(Tensors.softmax([3e38, -3e38], into: &weights) == 0)
     }
 
+    // Tiles of several sizes, with logits that rise far beyond the first tile's or fall far below.
+    @Test(arguments: [-3, 0, 0.5, 3, 30] as [Float])
+    func runningSoftmax(slope: Float) {
+        let sizes = [24, 1, 16, 37, 5, 24]
+        let (n, width) = (sizes.reduce(0, +), 3)
+        let (logits, values) = (randomFloats(n, seed: 1), randomFloats(n, seed: 2).map { $0 + 100 })
+        let x = randomFloats(n * width, seed: 3)
+        let first: Float = slope > 0 ? 106 : 0
+        let positions = (0..<n).map(Float.init)
+        var run = RunningSoftmax()
+        var sums = [Float](repeating: 0, count: 2 * width)
+        var start = 0
+        for size in sizes {
+            var z = Array(logits[start..<start + size] + values[start..<start + size])
+            run.add(
+                &z, logits: 0, values: size, slope: slope, positions: positions[start..<start + size],
+                first: first)
+            run.rescale(&sums, totals: 0, deviations: width, width: width)
+            for (row, j, d) in (0..<2 * size * width).map({
+                ($0 / width / size, $0 / width % size, $0 % width)
+            }) {
+                sums[row * width + d] += z[row * size + j] * x[(start + j) * width + d]
+            }
+            start += size
+        }
+
+        let l = (0..<n).map { Double(logits[$0]) + Double(slope) * Double(positions[$0] - first) }
+        let largest = l.max()!
+        let e = l.map { exp($0 - largest) }
+        let total = e.reduce(0, +)
+        func mean(_ y: (Int) -> Double) -> Double { (0..<n).reduce(0) { $0 + e[$1] * y($1) } / total }
+        let value = mean { Double(values[$0]) }
+        func close(_ found: Double, _ expected: Double, _ scale: Double) -> Bool {
+            abs(found - expected) < 4e-6 * scale
+        }
+        let deviation = run.values / run.total
+        #expect(close(Double(run.center) + deviation, value, 100))
+        #expect(close(run.positions / run.total, mean { Double(positions[$0] - first) }, Double(n)))
+        let product = mean { (Double(values[$0]) - value) * Double(positions[$0] - first) }
+        #expect(close((run.products - deviation * run.positions) / run.total, product, Double(n)))
+        for d in 0..<width {
+            let pooled = mean { Double(x[$0 * width + d]) }
+            #expect(close(Double(sums[d]) / run.total, pooled, 3))
+            let covered = mean { (Double(values[$0]) - value) * Double(x[$0 * width + d]) }
+            #expect(close((Double(sums[width + d]) - deviation * Double(sums[d])) / run.total, covered, 10))
+        }
+    }
+
     @Test func softmaxKeepsNaN() {
         #expect(softmax([1, .nan, 2]).allSatisfy { $0.isNaN })
     }

@@ -4,10 +4,10 @@ import Tensors
 // Forward and gradient of AttentionArchitecture.swift's formula. Shapes are written beside each
 // step: H heads, n visible tokens, D width, V values a head, O outputs, R = H or H·(1+V) rows.
 struct AttentionEvaluator: ProbeEvaluator {
-    private let shape: AttentionArchitecture
-    private let parameters: [Float]
+    let shape: AttentionArchitecture
+    let parameters: [Float]
     // Where the tensors stand in the flat vector.
-    private let q, v, valueBias, position, outputWeights, outputBias: Range<Int>
+    let q, v, valueBias, position, outputWeights, outputBias: Range<Int>
 
     init(_ shape: AttentionArchitecture, _ parameters: [Float]) {
         let tensors = shape.tensors
@@ -25,7 +25,7 @@ struct AttentionEvaluator: ProbeEvaluator {
     // [q | v] or q alone: R×D
     var tokenWeights: ArraySlice<Float> { parameters[0..<rows * shape.width] }
 
-    private var rows: Int { shape.plan == .stackedProduct ? shape.heads * (1 + shape.values) : shape.heads }
+    var rows: Int { shape.plan == .stackedProduct ? shape.heads * (1 + shape.values) : shape.heads }
 
     func forward(
         _ sequence: TokenSequence, row: Int, _ work: inout Workspace
@@ -43,7 +43,7 @@ struct AttentionEvaluator: ProbeEvaluator {
     }
 
     // a[h,j], H×n, from the H rows of z from `row` on.
-    private func attend(_ sequence: TokenSequence, _ row: Int, _ work: inout Workspace) {
+    func attend(_ sequence: TokenSequence, _ row: Int, _ work: inout Workspace) {
         let n = sequence.count
         work.attention.grow(to: shape.heads * n)
         work.entropies.reset(count: shape.attention == .softmax ? shape.heads : 0)
@@ -74,7 +74,7 @@ struct AttentionEvaluator: ProbeEvaluator {
     // Softmax ignores a constant, so positions may be counted from anywhere. Counted from the visible
     // token where p·t is largest, the tokens that matter have a small p·t, which a float holds
     // exactly enough even after thousands of tokens.
-    private func positionOrigin(_ p: Float, _ sequence: TokenSequence) -> Int {
+    func positionOrigin(_ p: Float, _ sequence: TokenSequence) -> Int {
         guard shape.attention == .softmax else { return 0 }
         return p > 0 ? sequence.lastPosition : sequence.position(0)
     }
@@ -99,21 +99,28 @@ struct AttentionEvaluator: ProbeEvaluator {
 
     // u = a·X, H×D, then r[k] = Σ_h (u_h·v_hk + β_hk·Σ_j a[h,j])
     private func projectPooled(_ sequence: TokenSequence, _ work: inout Workspace) {
-        let (heads, n, width, values) = (shape.heads, sequence.count, shape.width, shape.values)
-        work.pooled.reset(count: heads * width)
-        sequence.addWeightedSums(work.attention, rows: heads, to: &work.pooled, scratch: &work.tokens)
-        for h in 0..<heads {
-            let weight = totalAttention(h, n, work)
-            let pooled = work.pooled[h * width..<(h + 1) * width]
-            for k in 0..<values { work.values[k] += bias(h, k) * weight }
+        poolTokens(sequence, &work)
+        let (n, width) = (sequence.count, shape.width)
+        for h in 0..<shape.heads {
+            addBiases(h, n, &work)
             BLAS.gemv(
-                .no, rows: values, columns: width, a: parameters[valueRange(h)], x: pooled,
-                beta: 1, y: &work.values)
+                .no, rows: shape.values, columns: width, a: parameters[valueRange(h)],
+                x: work.pooled[h * width..<(h + 1) * width], beta: 1, y: &work.values)
         }
     }
 
+    func poolTokens(_ sequence: TokenSequence, _ work: inout Workspace) {
+        work.pooled.reset(count: shape.heads * shape.width)
+        sequence.addWeightedSums(work.attention, rows: shape.heads, to: &work.pooled, scratch: &work.tokens)
+    }
+
+    func addBiases(_ h: Int, _ n: Int, _ work: inout Workspace) {
+        let weight = totalAttention(h, n, work)
+        for k in 0..<shape.values { work.values[k] += bias(h, k) * weight }
+    }
+
     // y = r, or Wo·relu(r) + bo
-    private func applyHiddenLayer(_ work: inout Workspace) {
+    func applyHiddenLayer(_ work: inout Workspace) {
         guard shape.hidden > 0 else {
             work.outputs.reset(to: work.values[...])
             return
@@ -131,12 +138,25 @@ struct AttentionEvaluator: ProbeEvaluator {
         gradient: inout [Float]
     ) {
         hiddenLayerGradient(outputGradient, &work, &gradient)
-        let n = sequence.count
-        work.projectionGradient.grow(to: rows * n)
-        switch shape.plan {
-        case .stackedProduct: break
-        case .poolThenProject: projectCombinedValues(sequence, &work)
+        if shape.plan == .poolThenProject {
+            work.combined.grow(to: shape.heads * shape.width)
+            for h in 0..<shape.heads {
+                BLAS.gemv(
+                    .yes, rows: shape.values, columns: shape.width, a: parameters[valueRange(h)],
+                    x: work.valueGradient[...], y: &work.combined, at: h * shape.width)
+                BLAS.ger(
+                    x: work.valueGradient[...], y: work.pooled[h * shape.width..<(h + 1) * shape.width],
+                    a: &gradient, at: valueRange(h).lowerBound)
+            }
         }
+        addTokenGradient(sequence, &work, &gradient)
+    }
+
+    // What `work.valueGradient`, and with pooled tokens `work.combined`, add to the gradient: all but ∂v of
+    // pooled tokens.
+    func addTokenGradient(_ sequence: TokenSequence, _ work: inout Workspace, _ gradient: inout [Float]) {
+        work.projectionGradient.grow(to: rows * sequence.count)
+        if shape.plan == .poolThenProject { projectCombinedValues(sequence, &work) }
         for h in 0..<shape.heads { headGradient(h, sequence, &work, &gradient) }
         // ∂[q | v] += dz·X, or ∂q alone: R×D
         sequence.addWeightedSums(
@@ -144,7 +164,7 @@ struct AttentionEvaluator: ProbeEvaluator {
     }
 
     // g = ∂loss/∂r from ∂loss/∂y
-    private func hiddenLayerGradient(
+    func hiddenLayerGradient(
         _ outputGradient: [Float], _ work: inout Workspace, _ gradient: inout [Float]
     ) {
         guard shape.hidden > 0 else {
@@ -164,15 +184,9 @@ struct AttentionEvaluator: ProbeEvaluator {
     }
 
     // Where the values of single tokens were never computed: Σ_k g[k]·(x_j·v_hk), as the product of
-    // the tokens with the H combined rows Σ_k g[k]·v_hk. Leaves H×n in `projections`.
+    // the tokens with the H rows of `combined`, Σ_k g[k]·v_hk. Leaves H×n in `projections`.
     private func projectCombinedValues(_ sequence: TokenSequence, _ work: inout Workspace) {
         let (heads, width) = (shape.heads, shape.width)
-        work.combined.grow(to: heads * width)
-        for h in 0..<heads {
-            BLAS.gemv(
-                .yes, rows: shape.values, columns: width, a: parameters[valueRange(h)],
-                x: work.valueGradient[...], y: &work.combined, at: h * width)
-        }
         Projection(work.combined[0..<heads * width], rows: heads, width: width)
             .apply(sequence, into: &work.projections, scratch: &work.tokens)
     }
@@ -181,11 +195,11 @@ struct AttentionEvaluator: ProbeEvaluator {
     //     softmax   ∂logit[j] = a[j]·(c[j] - Σ_i a[i]·c[i])
     //     tanh      ∂logit[j] = (1 - a[j]²)·c[j]
     //     ∂p = Σ_j ∂logit[j]·t(j)    ∂β_hk = g[k]·Σ_j a[j]    ∂v_hk = g[k]·Σ_j a[j]·x_j
-    // Fills the rows of dz that belong to head h and adds ∂p, ∂β and, with pooled tokens, ∂v.
+    // Fills the rows of dz that belong to head h and adds ∂p and ∂β.
     private func headGradient(
         _ h: Int, _ sequence: TokenSequence, _ work: inout Workspace, _ gradient: inout [Float]
     ) {
-        let (n, values, width) = (sequence.count, shape.values, shape.width)
+        let (n, values) = (sequence.count, shape.values)
         let g = work.valueGradient
         let own = h * n..<(h + 1) * n
         let weight = totalAttention(h, n, work)
@@ -202,8 +216,7 @@ struct AttentionEvaluator: ProbeEvaluator {
             case .stackedProduct: work.projectionGradient[j] = constant
             }
         }
-        switch shape.plan {
-        case .stackedProduct:
+        if shape.plan == .stackedProduct {
             for k in 0..<values {
                 let row = (shape.heads + h * values + k) * n
                 for j in 0..<n {
@@ -211,9 +224,6 @@ struct AttentionEvaluator: ProbeEvaluator {
                     work.projectionGradient[row + j] = g[k] * work.attention[own.lowerBound + j]
                 }
             }
-        case .poolThenProject:
-            let pooled = work.pooled[h * width..<(h + 1) * width]
-            BLAS.ger(x: g[...], y: pooled, a: &gradient, at: valueRange(h).lowerBound)
         }
 
         let p = parameters[position.lowerBound + h]
@@ -233,10 +243,10 @@ struct AttentionEvaluator: ProbeEvaluator {
         gradient[position.lowerBound + h] += Float(positionGradient)
     }
 
-    private func bias(_ h: Int, _ k: Int) -> Float { parameters[valueBias.lowerBound + h * shape.values + k] }
+    func bias(_ h: Int, _ k: Int) -> Float { parameters[valueBias.lowerBound + h * shape.values + k] }
 
     // The V×D rows of one head in `v.weight`.
-    private func valueRange(_ h: Int) -> Range<Int> {
+    func valueRange(_ h: Int) -> Range<Int> {
         let size = shape.values * shape.width
         return v.lowerBound + h * size..<v.lowerBound + (h + 1) * size
     }

@@ -41,6 +41,40 @@ public protocol ProbeEvaluator: Sendable {
     func backward(
         _ sequence: TokenSequence, outputGradient: [Float], _ workspace: inout Workspace,
         gradient: inout [Float])
+
+    /// Adds the gradients of several sequences, in whatever order of operations is fastest; `backward`
+    /// after `forward`, one sequence after the other, unless an evaluator knows better.
+    ///
+    /// - Parameters:
+    ///   - projection: the products with `tokenWeights`; nil if there are none.
+    ///   - loss: sets `outputGradient` from `outputs` in the workspace it is given, for the i-th sequence.
+    /// - Throws: `NonFiniteProjection` as `forward` does, for any of them.
+    func addGradients(
+        _ sequences: [TokenSequence], _ projection: Projection?, _ workspace: inout Workspace,
+        gradient: inout [Float], loss: (Int, inout Workspace) -> Void
+    ) throws(NonFiniteProjection)
+}
+
+extension ProbeEvaluator {
+    /// `forward`, `loss` and `backward`, one sequence after the other.
+    public func addGradients(
+        _ sequences: [TokenSequence], _ projection: Projection?, _ work: inout Workspace,
+        gradient: inout [Float], loss: (Int, inout Workspace) -> Void
+    ) throws(NonFiniteProjection) {
+        for (i, sequence) in sequences.enumerated() {
+            try addGradient(sequence, projection, &work, gradient: &gradient) { loss(i, &$0) }
+        }
+    }
+
+    func addGradient(
+        _ sequence: TokenSequence, _ projection: Projection?, _ work: inout Workspace,
+        gradient: inout [Float], loss: (inout Workspace) -> Void
+    ) throws(NonFiniteProjection) {
+        projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
+        try forward(sequence, row: 0, &work)
+        loss(&work)
+        backward(sequence, outputGradient: work.outputGradient, &work, gradient: &gradient)
+    }
 }
 
 /// A product of hidden states and weights is NaN or infinite: the hidden states are, or the
@@ -55,6 +89,8 @@ public struct NonFiniteProjection: Error {
 public struct Workspace: Sendable {
     /// The results of `forward`: O values.
     public var outputs: [Float] = []
+    /// The gradient of the loss by `outputs`.
+    public var outputGradient: [Float] = []
     /// Attention of each head over the visible tokens, H×n; meaningless for probes without heads.
     public var attention: [Float] = []
     /// Entropy of each head's attention in nats: H values for a softmax, else none.
@@ -72,6 +108,11 @@ public struct Workspace: Sendable {
     /// Pooled values and their gradient: M with a hidden layer, else O.
     var values: [Float] = []
     var valueGradient: [Float] = []
+    /// Positions of the visible tokens, n, and what each head has seen of them, H.
+    var positions: [Float] = []
+    var heads: [RunningSoftmax] = []
+    /// What sequences that meet the value rows together leave for each other.
+    var group = GroupWorkspace()
     /// Layers before attention, and the workspace of the attention behind them: one or none.
     var layers = LayerWorkspace()
     var inner: [Workspace] = []

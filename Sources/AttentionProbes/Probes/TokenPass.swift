@@ -6,8 +6,8 @@ struct TokenPass: Sendable {
     private let evaluators: [any ProbeEvaluator]
     // The first row of each evaluator's products.
     private let rows: [Int]
-    // nil where no evaluator wants products.
-    private let projection: Projection?
+    /// The product with all rows; nil where no evaluator wants one.
+    let projection: Projection?
 
     /// - Precondition: all evaluators take tokens of this width.
     init(_ evaluators: [any ProbeEvaluator], width: Int) {

@@ -81,22 +81,29 @@ struct Objective {
             block, work -> Sum in
             var gradient = [Float](repeating: 0, count: addsGradient ? parameters.count : 0)
             var total = 0.0
-            var outputGradient: [Float] = []
-            for index in indices[blocks[block]] {
-                let sequence = tokens(index)
-                do {
-                    try pass.forward(sequence, &work)
-                } catch {
-                    throw data.projectionError(in: index)
-                }
-                readAhead?.advance(data.byteCount(index))
+            func addLoss(_ index: Int, _ work: inout Workspace) {
                 let weight = weights?[index] ?? 1
-                total += Double(weight) * loss(work.outputs, targets[index], gradient: &outputGradient)
-                if weight != 1 { for o in outputGradient.indices { outputGradient[o] *= weight } }
+                total +=
+                    Double(weight) * loss(work.outputs, targets[index], gradient: &work.outputGradient)
+                if weight != 1 { for o in work.outputGradient.indices { work.outputGradient[o] *= weight } }
+                readAhead?.advance(data.byteCount(index))
+            }
+            let own = indices[blocks[block]]
+            let sequences = own.map(tokens)
+            do {
                 if addsGradient {
-                    evaluator.backward(
-                        sequence, outputGradient: outputGradient, &work, gradient: &gradient)
+                    try evaluator.addGradients(
+                        sequences, pass.projection, &work, gradient: &gradient
+                    ) { addLoss(own[own.startIndex + $0], &$1) }
+                } else {
+                    for (index, sequence) in zip(own, sequences) {
+                        try pass.forward(sequence, &work)
+                        addLoss(index, &work)
+                    }
                 }
+            } catch {
+                let faulty = zip(own, sequences).first { (try? pass.forward($1, &work)) == nil }
+                throw data.projectionError(in: faulty?.0 ?? own[own.startIndex])
             }
             return (total, gradient)
         }

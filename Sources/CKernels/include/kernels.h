@@ -32,9 +32,9 @@ void ck_project_rows(const float *x, ptrdiff_t tokens, ptrdiff_t width, const fl
 void ck_project_rows_bf16(const uint16_t *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
                           ptrdiff_t columns, float *z, ptrdiff_t z_stride);
 
-// sums[r·width + d] += Σ_j a[r·a_stride + j] · x[j·width + d], for r < rows and j < tokens.
+// sums[r·sums_stride + d] += Σ_j a[r·a_stride + j] · x[j·width + d], for r < rows and j < tokens.
 void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens,
-                          ptrdiff_t width, float *sums);
+                          ptrdiff_t width, float *sums, ptrdiff_t sums_stride);
 
 // sums[d] += Σ_j (x[j·width + d] - origin[d]) and squares[d] likewise of the squares, in double
 // precision, for j < tokens.
@@ -46,6 +46,27 @@ void ck_add_moments(const float *x, ptrdiff_t tokens, ptrdiff_t width, const flo
 // all of them NaN. The maximum must not be -∞. `weights` may be `logits`.
 void ck_softmax(const float *logits, ptrdiff_t count, float slope, float start, float *weights,
                 double *entropy);
+
+// Sums over the tokens i that one head has seen, with l_i = logit_i + slope·t_i, t_i = positions_i - first and
+// e_i = exp(l_i - origin):
+//     total = Σ e_i    values = Σ e_i·(value_i - center)    positions = Σ e_i·t_i
+//     products = Σ e_i·(value_i - center)·t_i
+// The origin is the largest l of the first tile, and changes where a later tile has one that is more than
+// CK_LOGIT_RANGE above it: floats have room for that much, and sums need no scaling for less. The center
+// is the mean value, by e, at that time: sums of differences from it keep their digits where all values are large.
+// A new origin o' and center c' turn sums of x_i by e_i and by e_i·(value_i - c), A and B, into scale·A and
+// scale·(B - shift·A) with scale = exp(o - o') and shift = c' - c; both are left in `scale` and `shift`: 1 and 0
+// where nothing changed, and at the first tile.
+#define CK_LOGIT_RANGE 20
+typedef struct {
+    double total, values, positions, products;
+    float origin, center, scale, shift;
+} ck_running_softmax;
+
+// Adds a tile of tokens; all zeros is the start. logits[i] ← e_i, values[i] ← e_i·(value_i - center). All
+// must be finite.
+void ck_run_softmax(float *logits, float *values, ptrdiff_t count, float slope, const float *positions,
+                    float first, ck_running_softmax *run);
 
 // Whether no value is NaN or infinite.
 void ck_all_finite(const float *values, ptrdiff_t count, _Bool *result);

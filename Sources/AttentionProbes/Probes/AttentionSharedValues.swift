@@ -1,0 +1,127 @@
+import Tensors
+
+// With many values a head the value rows are most of what a sequence meets: those of 12 heads with 128 values
+// on 128 dimensions have 786 KB, looked at twice for every sequence, and their gradient has as many. G
+// sequences that fit in cache together meet them together. With U_h the pooled tokens, G×D, and
+// g = ∂loss/∂r, G×V:
+//     r = Σ_h U_h·v_hᵀ + biases    C_h = g·v_h    ∂v_h = gᵀ·U_h
+extension AttentionEvaluator {
+    // 2 MB of tokens: they are looked at once more after the values, and are then still near.
+    private static let groupSize = 1 << 19
+
+    /// Consecutive sequences that fit in cache together, at least one.
+    func groups(_ sequences: [TokenSequence]) -> [ArraySlice<TokenSequence>] {
+        var groups: [ArraySlice<TokenSequence>] = []
+        var (start, size) = (0, 0)
+        for (i, sequence) in sequences.enumerated() {
+            let own = sequence.count * shape.width
+            if i > start, size + own > Self.groupSize {
+                groups.append(sequences[start..<i])
+                (start, size) = (i, 0)
+            }
+            size += own
+        }
+        return groups + [sequences[start...]]
+    }
+
+    func addSharingValues(
+        _ sequences: ArraySlice<TokenSequence>, _ projection: Projection, _ work: inout Workspace,
+        gradient: inout [Float], loss: (Int, inout Workspace) -> Void
+    ) throws(NonFiniteProjection) {
+        let first = sequences.startIndex
+        guard sequences.count > 1 else {
+            return try addGradient(sequences[first], projection, &work, gradient: &gradient) {
+                loss(first, &$0)
+            }
+        }
+        let (count, values, size) = (sequences.count, shape.values, shape.heads * shape.width)
+        work.group.grow(count: count, values: values, size: size)
+        for (i, sequence) in sequences.enumerated() {
+            projection.apply(sequence, into: &work.projections, scratch: &work.tokens)
+            let n = sequence.count
+            guard allFinite(work.projections[..<(shape.heads * n)]) else { throw NonFiniteProjection() }
+            attend(sequence, 0, &work)
+            poolTokens(sequence, &work)
+            work.values.reset(count: values)
+            for h in 0..<shape.heads { addBiases(h, n, &work) }
+            work.group.pooled.replace(at: i * size, with: work.pooled[..<size])
+            work.group.values.replace(at: i * values, with: work.values[..<values])
+            swap(&work.attention, &work.group.attention[i])
+        }
+        addValues(count, work.group.pooled, to: &work.group.values)
+
+        for i in 0..<count {
+            work.values.reset(to: work.group.values[i * values..<(i + 1) * values])
+            applyHiddenLayer(&work)
+            guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
+            loss(first + i, &work)
+            hiddenLayerGradient(work.outputGradient, &work, &gradient)
+            work.group.valueGradient.replace(at: i * values, with: work.valueGradient[..<values])
+        }
+        combineValues(count, work.group.valueGradient, into: &work.group.combined)
+        addValueGradient(count, work.group.valueGradient, work.group.pooled, to: &gradient)
+
+        for (i, sequence) in sequences.enumerated() {
+            swap(&work.attention, &work.group.attention[i])
+            work.valueGradient.reset(to: work.group.valueGradient[i * values..<(i + 1) * values])
+            work.combined.reset(to: work.group.combined[i * size..<(i + 1) * size])
+            addTokenGradient(sequence, &work, &gradient)
+        }
+    }
+
+    // r += Σ_h U_h·v_hᵀ
+    private func addValues(_ count: Int, _ pooled: [Float], to values: inout [Float]) {
+        let width = shape.width
+        var r = values.mutableSpan
+        for h in 0..<shape.heads {
+            BLAS.gemm(
+                .no, .yes, m: count, n: shape.values, k: width,
+                a: pooled.span.extracting(droppingFirst: h * width), aStride: shape.heads * width,
+                b: parameters[valueRange(h)].span, bStride: width, beta: 1, c: &r, cStride: shape.values)
+        }
+    }
+
+    // C_h = g·v_h
+    private func combineValues(_ count: Int, _ g: [Float], into combined: inout [Float]) {
+        let width = shape.width
+        var rows = combined.mutableSpan
+        for h in 0..<shape.heads {
+            BLAS.gemm(
+                .no, .no, m: count, n: width, k: shape.values, a: g.span, aStride: shape.values,
+                b: parameters[valueRange(h)].span, bStride: width, c: &rows, at: h * width,
+                cStride: shape.heads * width)
+        }
+    }
+
+    // ∂v_h += gᵀ·U_h
+    private func addValueGradient(
+        _ count: Int, _ g: [Float], _ pooled: [Float], to gradient: inout [Float]
+    ) {
+        let width = shape.width
+        var sums = gradient.mutableSpan
+        for h in 0..<shape.heads {
+            BLAS.gemm(
+                .yes, .no, m: shape.values, n: width, k: count, a: g.span, aStride: shape.values,
+                b: pooled.span.extracting(droppingFirst: h * width), bStride: shape.heads * width, beta: 1,
+                c: &sums, at: valueRange(h).lowerBound, cStride: width)
+        }
+    }
+}
+
+/// Of G sequences: their attention, and one row each of pooled tokens and combined value rows, G×(H·D), and of
+/// values and their gradient, G×V.
+struct GroupWorkspace: Sendable {
+    var attention: [[Float]] = []
+    var pooled: [Float] = []
+    var combined: [Float] = []
+    var values: [Float] = []
+    var valueGradient: [Float] = []
+
+    fileprivate mutating func grow(count: Int, values: Int, size: Int) {
+        while attention.count < count { attention.append([]) }
+        pooled.grow(to: count * size)
+        combined.grow(to: count * size)
+        self.values.grow(to: count * values)
+        valueGradient.grow(to: count * values)
+    }
+}
