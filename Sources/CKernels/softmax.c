@@ -1,4 +1,5 @@
-// Softmax over the tokens of one head, and the weighted sum of its values, sixteen tokens at a time.
+// Softmax over the tokens of one head, its gradient, and the weighted sum of its values, sixteen tokens at
+// a time.
 #include <math.h>
 #include <string.h>
 
@@ -43,6 +44,25 @@ static ALWAYS_INLINE void ck_softmax_body(const int registers, const float *logi
     for (ptrdiff_t i = 0; i < count; i++) weights[i] *= scale;
 }
 
+static ALWAYS_INLINE void ck_softmax_gradient_body(const int registers, const float *weights, float *gradient,
+                                                   ptrdiff_t count, const float *positions, float first,
+                                                   double *slope) {
+    (void)registers;
+    d16 means = {0}, slopes = {0};
+    for (ptrdiff_t i = 0; i < count; i += 16) {
+        d16 w = __builtin_convertvector(load(weights + i, count - i, 0), d16);
+        means += w * __builtin_convertvector(load(gradient + i, count - i, 0), d16);
+    }
+    const float mean = (float)total(means);
+    for (ptrdiff_t i = 0; i < count; i += 16) {
+        v16 d = load(weights + i, count - i, 0) * (load(gradient + i, count - i, 0) - mean);
+        v16 position = load(positions + i, count - i, first) - first;
+        slopes += __builtin_convertvector(d, d16) * __builtin_convertvector(position, d16);
+        memcpy(gradient + i, &d, sizeof(float) * (size_t)(count - i < 16 ? count - i : 16));
+    }
+    *slope = total(slopes);
+}
+
 static ALWAYS_INLINE void ck_all_finite_body(const int registers, const float *values, ptrdiff_t count,
                                              _Bool *result) {
     (void)registers;
@@ -72,5 +92,9 @@ static ALWAYS_INLINE void ck_dot_body(const int registers, const float *a, const
 DISPATCH(ck_softmax,
          (const float *logits, ptrdiff_t count, float slope, float start, float *weights, double *entropy),
          logits, count, slope, start, weights, entropy)
+DISPATCH(ck_softmax_gradient,
+         (const float *weights, float *gradient, ptrdiff_t count, const float *positions, float first,
+          double *slope),
+         weights, gradient, count, positions, first, slope)
 DISPATCH(ck_all_finite, (const float *values, ptrdiff_t count, _Bool *result), values, count, result)
 DISPATCH(ck_dot, (const float *a, const float *b, ptrdiff_t count, double *result), a, b, count, result)

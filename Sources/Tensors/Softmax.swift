@@ -27,3 +27,32 @@ public func softmax(
     }
     return entropy
 }
+
+/// The gradient by the logits of a softmax from that by its weights: d_i = w_i·(g_i - Σ_j w_j·g_j), in
+/// place of g, sums in double precision. O(n).
+///
+/// - Parameters:
+///   - start: where g starts in `gradient`.
+///   - positions: the positions that the logits had a slope along, one each, counted from `first`.
+/// - Returns: the gradient by that slope, Σ_i d_i·(positions_i - first).
+/// - Precondition: `gradient` holds n elements from `start` on, and there are n positions.
+public func softmaxGradient(
+    _ weights: ArraySlice<Float>, _ gradient: inout [Float], at start: Int, positions: ArraySlice<Float>,
+    first: Float
+) -> Double {
+    let count = weights.count
+    precondition(start >= 0 && gradient.count - start >= count, "fewer than \(count) gradients")
+    precondition(positions.count == count, "\(positions.count) positions for \(count) weights")
+    var slope = 0.0
+    unsafe weights.withUnsafeBufferPointer { weights in
+        unsafe gradient.withUnsafeMutableBufferPointer { gradient in
+            unsafe positions.withUnsafeBufferPointer { positions in
+                guard let weights = weights.baseAddress, let gradient = gradient.baseAddress,
+                    let positions = positions.baseAddress
+                else { return }
+                unsafe ck_softmax_gradient(weights, gradient + start, count, positions, first, &slope)
+            }
+        }
+    }
+    return slope
+}

@@ -155,9 +155,16 @@ struct AttentionEvaluator: ProbeEvaluator {
     // What `work.valueGradient`, and with pooled tokens `work.combined`, add to the gradient: all but ∂v of
     // pooled tokens.
     func addTokenGradient(_ sequence: TokenSequence, _ work: inout Workspace, _ gradient: inout [Float]) {
-        work.projectionGradient.grow(to: rows * sequence.count)
-        if shape.plan == .poolThenProject { projectCombinedValues(sequence, &work) }
-        for h in 0..<shape.heads { headGradient(h, sequence, &work, &gradient) }
+        let (n, heads, width) = (sequence.count, shape.heads, shape.width)
+        work.projectionGradient.grow(to: rows * n)
+        work.setPositions(sequence)
+        if shape.plan == .poolThenProject {
+            // Where the values of single tokens were never computed: Σ_k g[k]·(x_j·v_hk), as the product of
+            // the tokens with the H rows Σ_k g[k]·v_hk.
+            Projection(work.combined[0..<heads * width], rows: heads, width: width)
+                .apply(sequence, into: &work.projectionGradient, scratch: &work.tokens)
+        }
+        for h in 0..<heads { headGradient(h, sequence, &work, &gradient) }
         // ∂[q | v] += dz·X, or ∂q alone: R×D
         sequence.addWeightedSums(
             work.projectionGradient, rows: rows, to: &gradient, scratch: &work.tokens)
@@ -183,14 +190,6 @@ struct AttentionEvaluator: ProbeEvaluator {
         }
     }
 
-    // Where the values of single tokens were never computed: Σ_k g[k]·(x_j·v_hk), as the product of
-    // the tokens with the H rows of `combined`, Σ_k g[k]·v_hk. Leaves H×n in `projections`.
-    private func projectCombinedValues(_ sequence: TokenSequence, _ work: inout Workspace) {
-        let (heads, width) = (shape.heads, shape.width)
-        Projection(work.combined[0..<heads * width], rows: heads, width: width)
-            .apply(sequence, into: &work.projections, scratch: &work.tokens)
-    }
-
     // With c[j] = Σ_k g[k]·(x_j·v_hk + β_hk), the gradient by a[h,j]:
     //     softmax   ∂logit[j] = a[j]·(c[j] - Σ_i a[i]·c[i])
     //     tanh      ∂logit[j] = (1 - a[j]²)·c[j]
@@ -209,14 +208,9 @@ struct AttentionEvaluator: ProbeEvaluator {
             constant += g[k] * bias(h, k)
         }
 
-        // c, in place of ∂logit
-        for j in own {
-            switch shape.plan {
-            case .poolThenProject: work.projectionGradient[j] = work.projections[j] + constant
-            case .stackedProduct: work.projectionGradient[j] = constant
-            }
-        }
+        // c, in place of ∂logit, but for the constant; with pooled tokens it is there.
         if shape.plan == .stackedProduct {
+            for j in own { work.projectionGradient[j] = 0 }
             for k in 0..<values {
                 let row = (shape.heads + h * values + k) * n
                 for j in 0..<n {
@@ -227,18 +221,19 @@ struct AttentionEvaluator: ProbeEvaluator {
         }
 
         let p = parameters[position.lowerBound + h]
-        let origin = positionOrigin(p, sequence)
-        let mean =
-            shape.attention == .tanh
-            ? 0
-            : Float(dot(work.attention[own], work.projectionGradient[own]))
         var positionGradient = 0.0
-        for j in 0..<n {
-            let a = work.attention[own.lowerBound + j]
-            let c = work.projectionGradient[own.lowerBound + j]
-            let d = shape.attention == .softmax ? a * (c - mean) : (1 - a * a) * c
-            work.projectionGradient[own.lowerBound + j] = d
-            positionGradient += Double(d) * Double(sequence.position(j) - origin)
+        switch shape.attention {
+        case .softmax:
+            positionGradient = softmaxGradient(
+                work.attention[own], &work.projectionGradient, at: own.lowerBound,
+                positions: work.positions[..<n], first: Float(positionOrigin(p, sequence)))
+        case .tanh:
+            for j in 0..<n {
+                let a = work.attention[own.lowerBound + j]
+                let d = (1 - a * a) * (work.projectionGradient[own.lowerBound + j] + constant)
+                work.projectionGradient[own.lowerBound + j] = d
+                positionGradient += Double(d) * Double(work.positions[j])
+            }
         }
         gradient[position.lowerBound + h] += Float(positionGradient)
     }

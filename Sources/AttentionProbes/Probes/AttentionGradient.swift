@@ -70,8 +70,7 @@ extension AttentionEvaluator {
         let (heads, stride) = (shape.heads, sequence.sumsStride)
         work.heads.removeAll(keepingCapacity: true)
         work.heads.append(contentsOf: repeatElement(RunningSoftmax(), count: heads))
-        work.positions.removeAll(keepingCapacity: true)
-        for j in 0..<sequence.count { work.positions.append(Float(sequence.position(j))) }
+        work.setPositions(sequence)
         work.pooled.reset(count: rows * stride)
         var scratch: [Float] = []
         swap(&scratch, &work.tokens)

@@ -47,6 +47,11 @@ void ck_add_moments(const float *x, ptrdiff_t tokens, ptrdiff_t width, const flo
 void ck_softmax(const float *logits, ptrdiff_t count, float slope, float start, float *weights,
                 double *entropy);
 
+// gradient[i] ← weights[i]·(gradient[i] - Σ_j weights[j]·gradient[j]) and *slope ← Σ_i of that times
+// (positions[i] - first), sums in double precision: back through a softmax.
+void ck_softmax_gradient(const float *weights, float *gradient, ptrdiff_t count, const float *positions,
+                         float first, double *slope);
+
 // Sums over the tokens i that one head has seen, with l_i = logit_i + slope·t_i, t_i = positions_i - first and
 // e_i = exp(l_i - origin):
 //     total = Σ e_i    values = Σ e_i·(value_i - center)    positions = Σ e_i·t_i
