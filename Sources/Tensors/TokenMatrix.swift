@@ -114,11 +114,20 @@ public struct TokenMatrix: Sendable {
         }
     }
 
-    /// Whether rows lie in files.
-    public var isStored: Bool {
-        if case .owned = storage { return false }
-        return true
+    /// Whether a file that rows lie in fulfils a condition.
+    private func hasFile(_ condition: (MappedFile) -> Bool) -> Bool {
+        switch storage {
+        case .owned: false
+        case .mapped(let file, _): condition(file)
+        case .pieces(let pieces): pieces.contains { condition($0.file) }
+        }
     }
+
+    /// Whether rows lie in mapped files, so that reading ahead gains something.
+    public var isMapped: Bool { hasFile(\.isMapped) }
+
+    /// Whether rows lie in a certain file.
+    public func reads(_ file: FileIdentity) -> Bool { hasFile { $0.isFile(file) } }
 
     /// Hands over where rows are in files; nothing if they are in memory.
     public func forEachPart(_ range: Range<Int>, _ body: (ReadAhead.Part) -> Void) {

@@ -7,17 +7,16 @@ import Tensors
 enum ProbePaths {
     /// Files of probes and paths of data; folders of probes are opened.
     static func split(_ paths: [String]) throws -> (probes: [String], data: [String]) {
-        // Of each path the files that stand for it.
-        let files = try paths.map(ActivationSet.files)
-        let others = files.dropFirst().prefix { isProbe($0[0]) }
+        let areProbes = try paths.map { try isProbe(ActivationSet.anyFile($0)) }
+        let others = areProbes.dropFirst().prefix { $0 }
         let start = 1 + others.count
         guard start < paths.count else {
             throw ValidationError("expected probes and then activation files, found no activation files last")
         }
-        if let late = files[start...].firstIndex(where: { isProbe($0[0]) }) {
+        if let late = areProbes[start...].firstIndex(of: true) {
             throw ValidationError("expected all probes before the data, found \(paths[late]) behind them")
         }
-        let (probes, data) = (files[..<start].flatMap(\.self), Array(paths[start...]))
+        let (probes, data) = (try paths[..<start].flatMap(ActivationSet.files), Array(paths[start...]))
         for (index, path) in probes.enumerated()
         where probes[..<index].contains(where: { isSameFile($0, path) }) {
             throw ValidationError("the probe \(path) is given twice")

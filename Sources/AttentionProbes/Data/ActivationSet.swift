@@ -60,10 +60,14 @@ public struct ActivationSet: Sendable {
         }
         self.files = files
         self.unfinished = unfinished
-        locations = files.enumerated().flatMap { index, file in
-            (0..<file.batch.count).map { Location(file: index, sequence: $0) }
+        var (locations, starts): ([Location], [Int]) = ([], [])
+        for (index, file) in files.enumerated() {
+            starts.append(locations.count)
+            for sequence in 0..<file.batch.count {
+                locations.append(Location(file: index, sequence: sequence))
+            }
         }
-        starts = files.dropLast().reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.batch.count) }
+        (self.locations, self.starts) = (locations, starts)
         let labelling = labelled ? first : nil
         classes = labelling?.classes
         groups = labelling?.groups.map { _ in files.flatMap { $0.groups! } }
@@ -81,30 +85,13 @@ public struct ActivationSet: Sendable {
     ///     hidden state. nil for all that there is.
     /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks a rule.
     public init(paths: [String], labelled: Bool = true, layers: [Int]? = nil) throws {
-        let paths = try paths.flatMap(Self.files)
-        let opened = OpenedFile.open(paths, layers: layers)
-        let areUnfinished = OpenedFile.areUnfinished(opened, paths)
-        let unfinished = zip(paths, areUnfinished).filter(\.1).map(\.0)
+        let inputs = try paths.flatMap(InputFile.all)
+        let opened = OpenedFile.open(inputs, layers: layers)
+        let areUnfinished = OpenedFile.areUnfinished(opened, inputs)
+        let unfinished = zip(inputs, areUnfinished).filter(\.1).map(\.0.path)
         let files = try zip(opened, areUnfinished).filter { !$0.1 }.map { try $0.0.file() }
         try self.init(
             LayerStack.joined(files, layers), labelled: labelled, unfinished: unfinished)
-    }
-
-    /// Endings of the files that a folder stands for.
-    private static let endings = [".safetensors", ".npy", ".npz"]
-
-    /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy` and `.npz` files in
-    /// the order of names.
-    ///
-    /// - Throws: `MissingInput` for a folder without any.
-    public static func files(_ path: String) throws -> [String] {
-        guard isFolder(path) else { return [path] }
-        let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
-            .filter { name in !name.hasPrefix(".") && endings.contains { name.hasSuffix($0) } }
-        guard !names.isEmpty else {
-            throw MissingInput(path: path, what: "files named *.safetensors, *.npy or *.npz")
-        }
-        return names.sorted().map { path.hasSuffix("/") ? path + $0 : path + "/" + $0 }
     }
 
     private init(_ set: ActivationSet, groups: [Int]) {
@@ -186,7 +173,7 @@ public struct ActivationSet: Sendable {
     /// Starts to read the hidden states of sequences in the order of their use.
     func readAhead(_ order: some Sequence<Int>) -> ReadAhead {
         var parts: [ReadAhead.Part] = []
-        if files.contains(where: { $0.batch.tokens.isStored }) {
+        if files.contains(where: { $0.batch.tokens.isMapped }) {
             for index in order {
                 let location = locations[index]
                 let batch = files[location.file].batch
@@ -211,7 +198,7 @@ public struct ActivationSet: Sendable {
 
     /// Whether a file is one that hidden states come from.
     public func reads(_ file: FileIdentity) -> Bool {
-        files.contains { $0.batch.tokens.files.contains { $0.isFile(file) } }
+        files.contains { $0.batch.tokens.reads(file) }
     }
 
     /// The id of a sequence; where its file names none, its number among all sequences of the files.
@@ -224,12 +211,12 @@ public struct ActivationSet: Sendable {
 
 extension ActivationFile {
     fileprivate func checkWidth(_ other: ActivationFile) throws(DataError) {
-        try check(other, "width", \.batch.width) { "\($0)" }
+        try check(other, "width", batch.width, other.batch.width) { "\($0)" }
     }
 
     fileprivate func checkLabels(_ other: ActivationFile) throws(DataError) {
-        try check(other, "classes", \.classes) { $0?.joined(separator: ", ") ?? "none" }
-        try check(other, "labels:", \.targets?.form) { $0 ?? "none" }
+        try check(other, "classes", classes, other.classes) { $0?.joined(separator: ", ") ?? "none" }
+        try check(other, "labels:", targets?.form, other.targets?.form) { $0 ?? "none" }
     }
 
     fileprivate func checkPresence(
@@ -242,9 +229,8 @@ extension ActivationFile {
     }
 
     private func check<T: Equatable>(
-        _ other: ActivationFile, _ what: String, _ value: (ActivationFile) -> T, _ text: (T) -> String
+        _ other: ActivationFile, _ what: String, _ own: T, _ others: T, _ text: (T) -> String
     ) throws(DataError) {
-        let (own, others) = (value(self), value(other))
         guard own != others else { return }
         throw DataError(
             .mismatch, other.path, expected: "\(what) \(text(own)) as in \(path)", found: text(others))

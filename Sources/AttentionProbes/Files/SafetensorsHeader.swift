@@ -125,18 +125,23 @@ private struct PlainScanner {
     // Printable ASCII, at most with escaped quotation marks, as in a list of names.
     mutating func string() -> String? {
         guard skip("\"") else { return nil }
-        var text: [UInt8] = []
+        let start = index
+        var text: [UInt8]?
         while index < bytes.count {
             var byte = bytes[index]
             index += 1
-            if byte == UInt8(ascii: "\"") { return String(decoding: text, as: UTF8.self) }
+            if byte == UInt8(ascii: "\"") {
+                return text.map { String(decoding: $0, as: UTF8.self) }
+                    ?? String(decoding: bytes[start..<index - 1], as: UTF8.self)
+            }
             if byte == UInt8(ascii: "\\") {
                 guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { return nil }
+                if text == nil { text = Array(bytes[start..<index - 1]) }
                 byte = bytes[index]
                 index += 1
             }
             guard (0x20..<0x7F).contains(byte) else { return nil }
-            text.append(byte)
+            text?.append(byte)
         }
         return nil
     }

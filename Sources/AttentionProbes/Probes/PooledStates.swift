@@ -27,7 +27,7 @@ extension ActivationSet {
 
     /// The tokens as a matrix, a row a sequence, if each has just one and all are in memory; else nil.
     var oneTokenStates: Matrix? {
-        guard files.allSatisfy({ !$0.batch.tokens.isStored }), indices.allSatisfy({ self[$0].count == 1 })
+        guard files.allSatisfy(\.batch.tokens.files.isEmpty), indices.allSatisfy({ self[$0].count == 1 })
         else { return nil }
         var states = [Float](repeating: 0, count: count * width)
         for index in indices {

@@ -45,15 +45,15 @@ enum OpenedFile: Sendable {
     case locked
     case failed(any Error)
 
-    init(_ path: String, layers: [Int]?) {
+    init(_ input: InputFile, layers: [Int]?) {
         do {
-            let file = try ActivationFile(path: path, layers: layers)
+            let file = try ActivationFile(path: input.path, layers: layers)
             let isLocked =
                 file.form == .requestDump
-                && (isLocked(path + ".lock") || file.batch.tokens.files.contains(where: \.isLocked))
+                && (input.isLocked || file.batch.tokens.files.contains(where: \.isLocked))
             self = isLocked ? .locked : .whole(file)
         } catch {
-            self = isLocked(path + ".lock") ? .locked : .failed(error)
+            self = input.isLocked ? .locked : .failed(error)
         }
     }
 
@@ -67,22 +67,23 @@ enum OpenedFile: Sendable {
     }
 
     /// Opens files side by side.
-    static func open(_ paths: [String], layers: [Int]?) -> [OpenedFile] {
-        reserveOpenFiles(paths.count)
+    static func open(_ inputs: [InputFile], layers: [Int]?) -> [OpenedFile] {
+        reserveOpenFiles(inputs.count)
         // Nothing throws: a fault is a result.
-        return try! Parallel.map(count: paths.count, threads: Parallel.availableThreads) {
-            OpenedFile(paths[$0], layers: layers)
+        return try! Parallel.map(count: inputs.count, threads: Parallel.availableThreads) {
+            OpenedFile(inputs[$0], layers: layers)
         }
     }
 
     /// Which of the files a server still writes: locked ones, and those that end early in a folder of dumps.
-    static func areUnfinished(_ opened: [OpenedFile], _ paths: [String]) -> [Bool] {
-        lazy var dumps = Set(zip(paths, opened).filter(\.1.isDump).map { folder($0.0) })
-        return zip(paths, opened).map { path, file in
+    static func areUnfinished(_ opened: [OpenedFile], _ inputs: [InputFile]) -> [Bool] {
+        lazy var dumps = Set(zip(inputs, opened).filter(\.1.isDump).map { folder($0.0.path) })
+        return zip(inputs, opened).map { input, file in
             switch file {
             case .whole: false
             case .locked: true
-            case .failed(let error): (error as? DataError)?.rule == .truncated && dumps.contains(folder(path))
+            case .failed(let error):
+                (error as? DataError)?.rule == .truncated && dumps.contains(folder(input.path))
             }
         }
     }
@@ -103,7 +104,8 @@ enum OpenedFile: Sendable {
 extension ActivationSet {
     /// Which of some files a running server still writes.
     public static func unfinished(among paths: [String]) -> [String] {
-        let opened = OpenedFile.open(paths, layers: [0])
-        return zip(paths, OpenedFile.areUnfinished(opened, paths)).filter(\.1).map(\.0)
+        let inputs = paths.map { InputFile(path: $0, hasLock: nil) }
+        let opened = OpenedFile.open(inputs, layers: [0])
+        return zip(paths, OpenedFile.areUnfinished(opened, inputs)).filter(\.1).map(\.0)
     }
 }

@@ -33,7 +33,9 @@ extension Safetensors {
 
 /// A path's last part without its ending: "runs/cmpl-7.safetensors" is "cmpl-7".
 func fileStem(_ path: String) -> String {
-    let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
-    guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return String(name) }
-    return String(name[..<dot])
+    // By bytes: both marks are one, and no part of another character.
+    let (bytes, slash, dot) = (path.utf8, UInt8(ascii: "/"), UInt8(ascii: "."))
+    let start = bytes.lastIndex(of: slash).map { bytes.index(after: $0) } ?? bytes.startIndex
+    guard let end = bytes[start...].lastIndex(of: dot), end != start else { return String(path[start...]) }
+    return String(path[start..<end])
 }

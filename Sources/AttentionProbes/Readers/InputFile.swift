@@ -1,0 +1,65 @@
+import Tensors
+
+/// A file of activations to open: named by itself, or found in a folder.
+struct InputFile: Sendable {
+    let path: String
+    /// Whether there is a file PATH.lock beside it; nil where nobody has looked.
+    let hasLock: Bool?
+
+    private static let endings = [".safetensors", ".npy", ".npz"]
+    private static let lockEnding = ".lock"
+
+    /// The file at a path, or if that is a folder its `.safetensors`, `.npy` and `.npz` files in the order of
+    /// names.
+    ///
+    /// - Throws: `MissingInput` for a folder without any.
+    static func all(_ path: String) throws -> [InputFile] {
+        guard isFolder(path) else { return [InputFile(path: path, hasLock: nil)] }
+        let names = names(inFolder: path) ?? []
+        let files = names.indices.filter { isData(names[$0]) }
+        guard !files.isEmpty else {
+            throw nothing(in: path)
+        }
+        return files.map { i in
+            // A lock's name is the file's and more, so it stands somewhere behind it: nearly always next.
+            let lock = names[i] + lockEnding
+            let hasLock = names[(i + 1)...].prefix { $0.utf8.starts(with: names[i].utf8) }.contains(lock)
+            return InputFile(path: join(path, names[i]), hasLock: hasLock)
+        }
+    }
+
+    /// The same, but of a folder only one file, whichever is found first.
+    static func any(_ path: String) throws -> InputFile {
+        guard isFolder(path) else { return InputFile(path: path, hasLock: nil) }
+        guard let name = firstName(inFolder: path, where: isData) else { throw nothing(in: path) }
+        return InputFile(path: join(path, name), hasLock: nil)
+    }
+
+    private static func isData(_ name: String) -> Bool {
+        endings.contains { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
+    }
+
+    private static func join(_ folder: String, _ name: String) -> String {
+        folder.utf8.last == UInt8(ascii: "/") ? folder + name : folder + "/" + name
+    }
+
+    private static func nothing(in folder: String) -> MissingInput {
+        MissingInput(path: folder, what: "files named *.safetensors, *.npy or *.npz")
+    }
+
+    /// Whether a running server holds a lock on PATH.lock.
+    var isLocked: Bool { hasLock != false && Tensors.isLocked(path + Self.lockEnding) }
+}
+
+extension ActivationSet {
+    /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy` and `.npz` files in
+    /// the order of names.
+    ///
+    /// - Throws: `MissingInput` for a folder without any.
+    public static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }
+
+    /// The path itself, or if it is a folder that of any one of those files, without listing all.
+    ///
+    /// - Throws: `MissingInput` for a folder without any.
+    public static func anyFile(_ path: String) throws -> String { try InputFile.any(path).path }
+}
