@@ -68,7 +68,7 @@ private import Foundation
         }
         guard code == 0 else { throw SystemError(operation: "read", path: path, code: code) }
         let kept = descriptor.keep() ? descriptor : nil
-        return (OnDemandBytes(head: head) { HeldBytes(path, kept, identity, count) }, kept)
+        return (OnDemandBytes(count: count, head: head) { HeldBytes(path, kept, identity, count) }, kept)
     }
 
     /// Bytes that are made when they are looked at, as a file.

@@ -63,14 +63,19 @@ final class OnDemandBytes: Sendable {
         var whole: HeldBytes?
     }
     private let state: Mutex<State>
+    private let count: Int
     private let fetch: @Sendable () -> HeldBytes
     private let kept: Kept
 
     /// - Parameters:
+    ///   - count: how many there are.
     ///   - head: bytes from the start that are there already.
     ///   - fetch: gives them all.
-    init(head: HeldBytes? = nil, kept: Kept = .files, fetch: @escaping @Sendable () -> HeldBytes) {
+    init(
+        count: Int, head: HeldBytes? = nil, kept: Kept = .files, fetch: @escaping @Sendable () -> HeldBytes
+    ) {
         state = Mutex(State(head: head))
+        self.count = count
         self.kept = kept
         self.fetch = fetch
     }
@@ -82,9 +87,9 @@ final class OnDemandBytes: Sendable {
             return state.whole
         }
         if let there { return there }
+        kept.makeRoom(for: self, count)
         let whole = fetch()
         state.withLock { $0.whole = whole }
-        kept.add(self, whole.count)
         return whole
     }
 
@@ -93,44 +98,47 @@ final class OnDemandBytes: Sendable {
     fileprivate func forget() { state.withLock { $0.whole = nil } }
 }
 
-/// What was fetched last, up to a bound; what the threads are at stays in any case.
+/// What was fetched last, up to a bound; what is fetched next stays in any case.
 final class Kept: Sendable {
-    /// Small files. Few, so that the buffers that go round stay in the second-level cache: with 8 MB
-    /// copying a file out of the system's memory takes twice as long.
-    static let files = Kept(most: 1 << 20, fewest: 2 * Parallel.availableThreads)
+    /// Small files, of each thread its own, and few: what goes before the next comes leaves a buffer that
+    /// is in the second-level cache, and copying a file there takes half the time.
+    static let files = Kept(most: 1 << 19, isByThread: true)
     /// Archives, which take longer to read again.
-    static let archives = Kept(most: 256 << 20, fewest: 1)
+    static let archives = Kept(most: 256 << 20, isByThread: false)
 
     private struct Queue {
         var entries: [(owner: OnDemandBytes, count: Int)] = []
-        var first = 0
         var bytes = 0
     }
-    private let queue = Mutex(Queue())
+    private let queues = Mutex<[UInt: Queue]>([:])
     private let most: Int
-    private let fewest: Int
+    private let isByThread: Bool
 
-    // Bytes, and how many stay though they have more.
-    private init(most: Int, fewest: Int) {
+    private init(most: Int, isByThread: Bool) {
         self.most = most
-        self.fewest = fewest
+        self.isByThread = isByThread
     }
 
-    func add(_ owner: OnDemandBytes, _ count: Int) {
-        let dropped = queue.withLock { queue -> [OnDemandBytes] in
+    /// Forgets the oldest bytes until there is room for others, or none.
+    func makeRoom(for owner: OnDemandBytes, _ count: Int) {
+        let thread = isByThread ? pthread_self() : 0
+        let dropped = queues.withLock { queues -> [OnDemandBytes] in
+            var queue = queues[thread] ?? Queue()
+            var dropped: [OnDemandBytes] = []
+            // Threads come and go.
+            if queues.count > 4 * Parallel.availableThreads {
+                dropped = queues.values.flatMap { $0.entries.map(\.owner) }
+                queues.removeAll()
+                queue = Queue()
+            }
+            while queue.bytes + count > most, let oldest = queue.entries.first {
+                queue.entries.removeFirst()
+                queue.bytes -= oldest.count
+                if oldest.owner !== owner { dropped.append(oldest.owner) }
+            }
             queue.entries.append((owner, count))
             queue.bytes += count
-            var dropped: [OnDemandBytes] = []
-            while queue.bytes > most, queue.entries.count - queue.first > fewest {
-                let entry = queue.entries[queue.first]
-                queue.first += 1
-                queue.bytes -= entry.count
-                if entry.owner !== owner { dropped.append(entry.owner) }
-            }
-            if queue.first > 4096 {
-                queue.entries.removeFirst(queue.first)
-                queue.first = 0
-            }
+            queues[thread] = queue
             return dropped
         }
         for owner in dropped { owner.forget() }
