@@ -47,6 +47,8 @@ struct Files {
         let scratch = try ScratchFolder()
         try work.write(as: .f32, to: scratch("data.safetensors"))
         try work.probe.write(to: scratch("probe.safetensors"))
+        // Else the system writes them to the disk while they are scored.
+        sync()
         var most = 0
         let ways = [
             score("attnprobe score", scratch, scratch("data.safetensors")) { most = max(most, $0) },
@@ -78,6 +80,7 @@ struct Files {
             try work.data.selecting([index]).write(to: scratch("many/\(index).safetensors"), as: .f32)
         }
         try work.probe.write(to: scratch("probe.safetensors"))
+        sync()
         let ways = [
             score("a file each", scratch, scratch("many")),
             score("one file", scratch, scratch("one.safetensors")),

@@ -68,7 +68,7 @@ private import Foundation
         }
         guard code == 0 else { throw SystemError(operation: "read", path: path, code: code) }
         let kept = descriptor.keep() ? descriptor : nil
-        return (OnDemandBytes(count: count, head: head) { HeldBytes(path, kept, identity, count) }, kept)
+        return (OnDemandBytes(count: count, head: head) { HeldBytes($0, of: path, kept, identity) }, kept)
     }
 
     /// Bytes that are made when they are looked at, as a file.
@@ -94,7 +94,7 @@ private import Foundation
     ) throws(E) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes outside \(path)")
         if let onDemand {
-            return try onDemand.bytes(before: range.upperBound).withBytes(range, body)
+            return try onDemand.withBytes(range, body)
         }
         let bytes = unsafe UnsafeRawBufferPointer(
             start: unsafe base.map { unsafe $0 + range.lowerBound }, count: range.count)
@@ -160,16 +160,16 @@ private import Foundation
 }
 
 extension HeldBytes {
-    // All bytes of a file that is still the one that was opened.
+    // A range of a file that is still the one that was opened.
     fileprivate convenience init(
-        _ path: String, _ kept: Descriptor?, _ identity: FileIdentity, _ count: Int
+        _ range: Range<Int>, of path: String, _ kept: Descriptor?, _ identity: FileIdentity
     ) {
-        unsafe self.init(count: count, isBrief: true) { bytes in
-            if let kept { return unsafe kept.read(into: bytes) }
+        unsafe self.init(count: range.count, isBrief: true) { bytes in
+            if let kept { return unsafe kept.read(into: bytes, from: range.lowerBound) }
             guard let opened = try? Descriptor(path), let status = try? opened.status(path),
                 FileIdentity(status) == identity
             else { return false }
-            return unsafe opened.read(into: bytes)
+            return unsafe opened.read(into: bytes, from: range.lowerBound)
         }
     }
 }

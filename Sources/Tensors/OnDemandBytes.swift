@@ -64,15 +64,20 @@ final class OnDemandBytes: Sendable {
     }
     private let state: Mutex<State>
     private let count: Int
-    private let fetch: @Sendable () -> HeldBytes
+    private let fetch: @Sendable (Range<Int>) -> HeldBytes
     private let kept: Kept
+
+    // As long as there is a head, parts up to this size are fetched alone: what is read of a file when it is
+    // opened are its head and a few short tensors, often at its end.
+    private static let shortPart = 1 << 16
 
     /// - Parameters:
     ///   - count: how many there are.
     ///   - head: bytes from the start that are there already.
-    ///   - fetch: gives them all.
+    ///   - fetch: gives a range of them: all, or where there is a head any other.
     init(
-        count: Int, head: HeldBytes? = nil, kept: Kept = .files, fetch: @escaping @Sendable () -> HeldBytes
+        count: Int, head: HeldBytes? = nil, kept: Kept = .files,
+        fetch: @escaping @Sendable (Range<Int>) -> HeldBytes
     ) {
         state = Mutex(State(head: head))
         self.count = count
@@ -80,17 +85,20 @@ final class OnDemandBytes: Sendable {
         self.fetch = fetch
     }
 
-    /// Bytes that hold those before `end`. Two threads may fetch at a time; each gets what it asked for.
-    func bytes(before end: Int) -> HeldBytes {
-        let there = state.withLock { state -> HeldBytes? in
-            if let head = state.head, end <= head.count { return head }
-            return state.whole
+    /// Lends bytes. Two threads may fetch at a time; each gets what it asked for.
+    func withBytes<R, E: Error>(_ range: Range<Int>, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        let (there, hasHead) = state.withLock { state -> (HeldBytes?, Bool) in
+            if let head = state.head, range.upperBound <= head.count { return (head, true) }
+            return (state.whole, state.head != nil)
         }
-        if let there { return there }
+        if let there { return try there.withBytes(range, body) }
+        if hasHead, range.count <= Self.shortPart {
+            return try fetch(range).withBytes(0..<range.count, body)
+        }
         kept.makeRoom(for: self, count)
-        let whole = fetch()
+        let whole = fetch(0..<count)
         state.withLock { $0.whole = whole }
-        return whole
+        return try whole.withBytes(range, body)
     }
 
     func forgetHead() { state.withLock { $0.head = nil } }

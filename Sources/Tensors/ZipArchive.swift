@@ -69,7 +69,7 @@ public struct ZipArchive: Sendable {
         }
         let damage = Damage()
         let (path, identity, size, places) = (path, identity, end, starts)
-        let bytes = OnDemandBytes(count: size, kept: .archives) {
+        let bytes = OnDemandBytes(count: size, kept: .archives) { _ in
             unsafe HeldBytes(count: size) { buffer in
                 guard FileIdentity(path: path) == identity, let archive = try? OpenArchive(path) else {
                     damage.report(.damaged("a file that was replaced while it was read"))
