@@ -6,7 +6,8 @@ import Tensors
 // g = ∂loss/∂r, G×V:
 //     r = Σ_h U_h·v_hᵀ + biases    C_h = g·v_h    ∂v_h = gᵀ·U_h
 extension AttentionEvaluator {
-    // 2 MB of tokens: they are looked at once more after the values, and are then still near.
+    // 2 MB of tokens, pooled tokens and combined value rows: tokens are looked at once more after the values,
+    // and are then still near.
     private static let groupSize = 1 << 19
 
     /// Consecutive sequences that fit in cache together, at least one.
@@ -14,7 +15,7 @@ extension AttentionEvaluator {
         var groups: [ArraySlice<TokenSequence>] = []
         var (start, size) = (0, 0)
         for (i, sequence) in sequences.enumerated() {
-            let own = sequence.count * shape.width
+            let own = (sequence.count + 2 * shape.heads) * shape.width
             if i > start, size + own > Self.groupSize {
                 groups.append(sequences[start..<i])
                 (start, size) = (i, 0)
