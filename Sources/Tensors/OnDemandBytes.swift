@@ -95,9 +95,11 @@ final class OnDemandBytes: Sendable {
         if hasHead, range.count <= Self.shortPart {
             return try fetch(range).withBytes(0..<range.count, body)
         }
-        kept.makeRoom(for: self, count)
+        kept.makeRoom(count)
         let whole = fetch(0..<count)
         state.withLock { $0.whole = whole }
+        // Not before: who makes room meanwhile could not drop what is not there yet.
+        kept.add(self, count)
         return try whole.withBytes(range, body)
     }
 
@@ -128,8 +130,8 @@ final class Kept: Sendable {
     }
 
     /// Forgets the oldest bytes until there is room for others, or none.
-    func makeRoom(for owner: OnDemandBytes, _ count: Int) {
-        let thread = isByThread ? pthread_self() : 0
+    func makeRoom(_ count: Int) {
+        let thread = thread
         let dropped = queues.withLock { queues -> [OnDemandBytes] in
             var queue = queues[thread] ?? Queue()
             var dropped: [OnDemandBytes] = []
@@ -142,13 +144,22 @@ final class Kept: Sendable {
             while queue.bytes + count > most, let oldest = queue.entries.first {
                 queue.entries.removeFirst()
                 queue.bytes -= oldest.count
-                if oldest.owner !== owner { dropped.append(oldest.owner) }
+                dropped.append(oldest.owner)
             }
-            queue.entries.append((owner, count))
-            queue.bytes += count
             queues[thread] = queue
             return dropped
         }
         for owner in dropped { owner.forget() }
     }
+
+    /// Says that bytes are there.
+    func add(_ owner: OnDemandBytes, _ count: Int) {
+        let thread = thread
+        queues.withLock { queues in
+            queues[thread, default: Queue()].entries.append((owner, count))
+            queues[thread, default: Queue()].bytes += count
+        }
+    }
+
+    private var thread: UInt { isByThread ? pthread_self() : 0 }
 }
