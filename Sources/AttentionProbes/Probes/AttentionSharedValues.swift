@@ -9,12 +9,13 @@ extension AttentionEvaluator {
     // 2 MB of tokens: they are looked at once more after the values, and are then still near.
     private static let groupSize = 1 << 19
 
-    /// Consecutive sequences that fit in cache together, at least one.
+    /// Consecutive sequences that fit in cache together, at least one. Their pooled tokens and combined value
+    /// rows, H×D each however short a sequence, have up to 16 MB.
     func groups(_ sequences: [TokenSequence]) -> [ArraySlice<TokenSequence>] {
         var groups: [ArraySlice<TokenSequence>] = []
         var (start, size) = (0, 0)
         for (i, sequence) in sequences.enumerated() {
-            let own = sequence.count * shape.width
+            let own = max(sequence.count, (shape.heads + 7) / 8) * shape.width
             if i > start, size + own > Self.groupSize {
                 groups.append(sequences[start..<i])
                 (start, size) = (i, 0)
