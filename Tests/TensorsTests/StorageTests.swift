@@ -20,6 +20,20 @@ struct StorageTests {
         #expect(throws: SystemError.self) { try MappedFile(path: folder.path) }
     }
 
+    @Test func namesInFolders() throws {
+        let folder = try TemporaryFolder()
+        #expect(try names(inFolder: folder.path).isEmpty)
+        for name in ["b", ".a", "a"] { _ = try folder.write([], to: name) }
+        #expect(try names(inFolder: folder.path) == ["a", "b"])
+        #expect(try firstName(inFolder: folder.path) { $0 != "a" } == "b")
+        // A folder that cannot be listed is not an empty one.
+        for path in [folder("none"), folder("a")] {
+            let error = #expect(throws: SystemError.self) { try names(inFolder: path) }
+            #expect(error?.isMissingInput == true)
+            #expect(throws: SystemError.self) { try firstName(inFolder: path) { _ in true } }
+        }
+    }
+
     // Some members over and over, so that they fill pages and end within one.
     @Test func archivesOnDiskAreAsInMemory() throws {
         let folder = try TemporaryFolder()
