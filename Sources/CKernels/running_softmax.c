@@ -13,29 +13,10 @@ static ALWAYS_INLINE v16 placed(const float *logits, ptrdiff_t count, float slop
     return load(logits, count, -INFINITY) + slope * *position;
 }
 
-// Starts the sums anew from a larger origin, around the mean value of what there is with this tile.
-static ALWAYS_INLINE void start_from(float origin, const float *logits, const float *values, ptrdiff_t count,
-                                     float slope, const float *positions, float first, ck_running_softmax *run) {
-    d16 totals = {0}, weighted = {0};
-    v16 position;
-    for (ptrdiff_t i = 0; i < count; i += 16) {
-        v16 e = exponential(placed(logits + i, count - i, slope, positions + i, first, &position) - origin);
-        totals += __builtin_convertvector(e, d16);
-        weighted += __builtin_convertvector(e * load(values + i, count - i, 0), d16);
-    }
-    const _Bool is_first = run->total == 0;
-    double scale = is_first ? 1 : exp((double)run->origin - origin);
-    double before = run->total * scale;
-    float center = (float)((before * run->center + run->values * scale + total(weighted)) / (before + total(totals)));
-    double shift = is_first ? 0 : (double)center - run->center;
-    run->values = (run->values - shift * run->total) * scale;
-    run->products = (run->products - shift * run->positions) * scale;
-    run->total = before;
-    run->positions *= scale;
-    run->origin = origin;
-    run->center = center;
-    run->scale = (float)scale;
-    run->shift = (float)shift;
+// From the sums of x and x² around 0 to those around `shift`, with n the sum of weights.
+static ALWAYS_INLINE void move_center(double n, double shift, double *sum, double *squares) {
+    *squares += shift * (shift * n - 2 * *sum);
+    *sum -= shift * n;
 }
 
 static ALWAYS_INLINE void ck_run_softmax_body(const int registers, float *logits, float *values, ptrdiff_t count,
@@ -49,27 +30,57 @@ static ALWAYS_INLINE void ck_run_softmax_body(const int registers, float *logits
             largest, placed(logits + i, count - i, slope, positions + i, first, &position));
     float maximum = largest[0];
     for (int i = 1; i < 16; i++) maximum = largest[i] > maximum ? largest[i] : maximum;
+    const _Bool is_first = run->total == 0;
     run->scale = 1;
     run->shift = 0;
-    if (run->total == 0 || maximum > run->origin + CK_LOGIT_RANGE)
-        start_from(maximum, logits, values, count, slope, positions, first, run);
+    if (is_first || maximum > run->origin + CK_LOGIT_RANGE) {
+        double scale = is_first ? 1 : exp((double)run->origin - maximum);
+        run->origin = maximum;
+        run->scale = (float)scale;
+        run->total *= scale;
+        run->values *= scale;
+        run->squares *= scale;
+        run->positions *= scale;
+        run->products *= scale;
+    }
 
-    d16 totals = {0}, sums = {0}, places = {0}, products = {0};
+    d16 totals = {0}, sums = {0}, squares = {0};
     for (ptrdiff_t i = 0; i < count; i += 16) {
         v16 e = exponential(placed(logits + i, count - i, slope, positions + i, first, &position) - run->origin);
-        v16 above = e * (load(values + i, count - i, run->center) - run->center);
-        size_t size = sizeof(float) * (size_t)(count - i < 16 ? count - i : 16);
-        memcpy(logits + i, &e, size);
-        memcpy(values + i, &above, size);
-        d16 place = __builtin_convertvector(position, d16), weight = __builtin_convertvector(e, d16);
-        d16 difference = __builtin_convertvector(above, d16);
+        memcpy(logits + i, &e, sizeof(float) * (size_t)(count - i < 16 ? count - i : 16));
+        d16 weight = __builtin_convertvector(e, d16);
+        d16 value = __builtin_convertvector(load(values + i, count - i, run->center) - run->center, d16);
         totals += weight;
-        sums += difference;
-        places += place * weight;
-        products += place * difference;
+        sums += weight * value;
+        squares += weight * value * value;
     }
-    run->total += total(totals);
+    double added = total(totals), all = run->total + added;
+    double value = (run->values + total(sums)) / all, square = (run->squares + total(squares)) / all;
+    if (is_first || value * value > CK_CENTER_RANGE * CK_CENTER_RANGE * (square - value * value)) {
+        float center = (float)(run->center + value);
+        double shift = (double)center - run->center;
+        move_center(run->total, shift, &run->values, &run->squares);
+        run->products -= shift * run->positions;
+        run->center = center;
+        run->shift = is_first ? 0 : (float)shift;
+    }
+
+    sums = squares = (d16){0};
+    d16 places = {0}, products = {0};
+    for (ptrdiff_t i = 0; i < count; i += 16) {
+        v16 e = load(logits + i, count - i, 0), difference = load(values + i, count - i, run->center) - run->center;
+        v16 above = e * difference;
+        memcpy(values + i, &above, sizeof(float) * (size_t)(count - i < 16 ? count - i : 16));
+        d16 place = __builtin_convertvector(load(positions + i, count - i, first) - first, d16);
+        d16 wide = __builtin_convertvector(above, d16);
+        sums += wide;
+        squares += wide * __builtin_convertvector(difference, d16);
+        places += place * __builtin_convertvector(e, d16);
+        products += place * wide;
+    }
+    run->total = all;
     run->values += total(sums);
+    run->squares += total(squares);
     run->positions += total(places);
     run->products += total(products);
 }

@@ -95,9 +95,11 @@ final class OnDemandBytes: Sendable {
         if hasHead, range.count <= Self.shortPart {
             return try fetch(range).withBytes(0..<range.count, body)
         }
-        kept.makeRoom(for: self, count)
+        kept.makeRoom(count)
         let whole = fetch(0..<count)
         state.withLock { $0.whole = whole }
+        // Not before: who makes room meanwhile could not drop what is not there yet.
+        kept.add(self, count)
         return try whole.withBytes(range, body)
     }
 
@@ -109,10 +111,11 @@ final class OnDemandBytes: Sendable {
 /// What was fetched last, up to a bound; what is fetched next stays in any case.
 final class Kept: Sendable {
     /// Small files, of each thread its own, and few: what goes before the next comes leaves a buffer that
-    /// is in the second-level cache, and copying a file there takes half the time.
-    static let files = Kept(most: 1 << 19, isByThread: true)
+    /// is in the second-level cache, and copying a file there takes half the time. Four in any case, as a
+    /// hidden state may be of several layers with a file each.
+    static let files = Kept(most: 1 << 19, fewest: 4, isByThread: true)
     /// Archives, which take longer to read again.
-    static let archives = Kept(most: 256 << 20, isByThread: false)
+    static let archives = Kept(most: 256 << 20, fewest: 1, isByThread: false)
 
     private struct Queue {
         var entries: [(owner: OnDemandBytes, count: Int)] = []
@@ -120,16 +123,19 @@ final class Kept: Sendable {
     }
     private let queues = Mutex<[UInt: Queue]>([:])
     private let most: Int
+    private let fewest: Int
     private let isByThread: Bool
 
-    private init(most: Int, isByThread: Bool) {
+    // Bytes, and how many stay though they have more, with what comes next.
+    private init(most: Int, fewest: Int, isByThread: Bool) {
         self.most = most
+        self.fewest = fewest
         self.isByThread = isByThread
     }
 
-    /// Forgets the oldest bytes until there is room for others, or none.
-    func makeRoom(for owner: OnDemandBytes, _ count: Int) {
-        let thread = isByThread ? pthread_self() : 0
+    /// Forgets the oldest bytes until there is room for others.
+    func makeRoom(_ count: Int) {
+        let thread = thread
         let dropped = queues.withLock { queues -> [OnDemandBytes] in
             var queue = queues[thread] ?? Queue()
             var dropped: [OnDemandBytes] = []
@@ -139,16 +145,26 @@ final class Kept: Sendable {
                 queues.removeAll()
                 queue = Queue()
             }
-            while queue.bytes + count > most, let oldest = queue.entries.first {
+            while queue.bytes + count > most, queue.entries.count >= fewest, let oldest = queue.entries.first
+            {
                 queue.entries.removeFirst()
                 queue.bytes -= oldest.count
-                if oldest.owner !== owner { dropped.append(oldest.owner) }
+                dropped.append(oldest.owner)
             }
-            queue.entries.append((owner, count))
-            queue.bytes += count
             queues[thread] = queue
             return dropped
         }
         for owner in dropped { owner.forget() }
     }
+
+    /// Says that bytes are there.
+    func add(_ owner: OnDemandBytes, _ count: Int) {
+        let thread = thread
+        queues.withLock { queues in
+            queues[thread, default: Queue()].entries.append((owner, count))
+            queues[thread, default: Queue()].bytes += count
+        }
+    }
+
+    private var thread: UInt { isByThread ? pthread_self() : 0 }
 }

@@ -6,17 +6,21 @@ public func isFolder(_ path: String) -> Bool {
     return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
 
-/// The names of what is in a folder, those that start with a dot left out, in the order of their bytes; nil
-/// where it cannot be listed. O(n log n), by `scandir`: of thousands Foundation's list, and Swift's order of
-/// strings, take as long as opening the files.
-public func names(inFolder path: String) -> [String]? {
+/// The names of what is in a folder, those that start with a dot left out, in the order of their bytes.
+/// O(n log n), by `scandir`: of thousands Foundation's list, and Swift's order of strings, take as long as
+/// opening the files.
+///
+/// - Throws: `SystemError` where it cannot be listed.
+public func names(inFolder path: String) throws(SystemError) -> [String] {
     var entries: UnsafeMutablePointer<UnsafeMutablePointer<dirent>?>?
-    let count = unsafe scandir(
+    let found = unsafe scandir(
         path, &entries, { unsafe fileName($0!)[0] == CChar(UInt8(ascii: ".")) ? 0 : 1 },
         { unsafe strcmp(fileName($0!.pointee!), fileName($1!.pointee!)) })
-    guard count >= 0, let entries = unsafe entries else { return nil }
+    let count = try checked(Int(found), "open", path)
+    // Where there is nothing, there is no list either.
+    guard let entries = unsafe entries else { return [] }
     defer { unsafe free(entries) }
-    return (0..<Int(count)).map { i in
+    return (0..<count).map { i in
         let entry = unsafe entries[i]!
         defer { unsafe free(entry) }
         return unsafe String(cString: fileName(entry))
@@ -25,8 +29,14 @@ public func names(inFolder path: String) -> [String]? {
 
 /// A name in a folder that fulfils a condition and does not start with a dot, whichever the system lists
 /// first; nil where there is none.
-public func firstName(inFolder path: String, where condition: (String) -> Bool) -> String? {
-    guard let folder = unsafe opendir(path) else { return nil }
+///
+/// - Throws: `SystemError` where it cannot be listed.
+public func firstName(
+    inFolder path: String, where condition: (String) -> Bool
+) throws(SystemError) -> String? {
+    guard let folder = unsafe opendir(path) else {
+        throw SystemError(operation: "open", path: path, code: errno)
+    }
     defer { unsafe closedir(folder) }
     while let entry = unsafe readdir(folder) {
         let name = unsafe String(cString: fileName(entry))

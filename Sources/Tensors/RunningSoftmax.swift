@@ -8,9 +8,9 @@ private import CKernels
 ///     total = Σ e_i    values = Σ e_i·(value_i - c)    positions = Σ e_i·t_i
 ///     products = Σ e_i·(value_i - c)·t_i
 ///
-/// m is the largest l of the first tile, and again of a tile that has one more than 20 above it; c is the
-/// mean value at that time. (After the running maximum of Milakov and Gimelshein, 2018, arXiv 1805.02867,
-/// which changes with every new one.)
+/// m is the largest l of the first tile, and again of a tile that has one more than 10 above it; c is the
+/// mean value after the first tile, and again when the mean has moved two standard deviations away. (After the
+/// running maximum of Milakov and Gimelshein, 2018, arXiv 1805.02867, which changes with every new one.)
 public struct RunningSoftmax: Sendable {
     private var run = ck_running_softmax()
 

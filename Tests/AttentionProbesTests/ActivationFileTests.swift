@@ -1,4 +1,4 @@
-import AttentionProbes
+@testable import AttentionProbes
 import Foundation
 import Tensors
 import TestSupport
@@ -104,6 +104,35 @@ struct ActivationFileTests {
         #expect(error.rule == .mismatch && error.description.contains("width"))
         let empty = try TemporaryFolder()
         #expect(throws: MissingInput.self) { try ActivationSet(paths: [empty.path]) }
+    }
+
+    // Names that others start with, and in other scripts; a lock is that of the whole name.
+    @Test func folderWithLocks() throws {
+        let folder = try TemporaryFolder()
+        let data = ["a.npy", "a.npy-b.npz", "a.npy.lock.npy", "ab.npy", "é.npy", "日本.safetensors"]
+        let others = [".b.npy", "a.npy.lock2", "ab.npy.lock", "b.npy.lock", "npy", "日本.safetensors.lock"]
+        for name in data + others { _ = try folder.write([1], to: name) }
+        let files = try InputFile.all(folder.path)
+        #expect(files.map(\.path) == data.map { folder($0) })
+        #expect(files.map(\.hasLock) == [false, false, false, true, false, true])
+        try FileManager.default.createSymbolicLink(
+            atPath: folder("link"), withDestinationPath: folder.path)
+        #expect(try ActivationSet.files(folder("link")).count == data.count)
+        #expect(try data.map { folder($0) }.contains(ActivationSet.anyFile(folder.path)))
+    }
+
+    // A server may begin a file while its folder is listed.
+    @Test func lockYoungerThanTheList() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write([1], to: "a.safetensors")
+        let lock = try folder.write([], to: "a.safetensors.lock")
+        let server = try #require(FileHandle(forReadingAtPath: lock))
+        #expect(flock(server.fileDescriptor, LOCK_EX) == 0)
+        defer { flock(server.fileDescriptor, LOCK_UN) }
+        guard case .locked = OpenedFile(InputFile(path: path, hasLock: false), layers: nil) else {
+            Issue.record("not known as locked")
+            return
+        }
     }
 
     @Test func tasksFromLabels() throws {

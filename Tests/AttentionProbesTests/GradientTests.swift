@@ -92,6 +92,18 @@ struct GradientTests {
         }
     }
 
+    // What a group leaves for each sequence has the size of H tokens, also of a sequence of one.
+    @Test(arguments: [1, 8, 12, 40])
+    func groupsOfShortSequencesAreBounded(heads: Int) throws {
+        let shape = AttentionArchitecture(width: 1024, outputs: 2, heads: heads)
+        let evaluator = AttentionEvaluator(
+            shape, Array(repeating: 0, count: shape.tensors.parameterCount))
+        let batch = try randomBatch(lengths: Array(repeating: 1, count: 1200), width: shape.width, seed: 1)
+        let groups = evaluator.groups((0..<batch.count).map { batch[$0] })
+        #expect(groups.allSatisfy { $0.count * (1 + 2 * heads) * shape.width <= 1 << 19 })
+        #expect(groups.map(\.count).max()! > 4 && groups.joined().count == batch.count)
+    }
+
     @Test(arguments: 0..<6)
     func layersBeforeAttention(seed: UInt64) throws {
         let (width, units, outputs, heads) = (5, 4, 1 + Int(seed) % 3, 1 + Int(seed) % 2)

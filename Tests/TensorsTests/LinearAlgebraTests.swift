@@ -93,6 +93,37 @@ struct LinearAlgebraTests {
         }
     }
 
+    // One late token has nearly all attention, and a value far from the others'.
+    @Test(arguments: [0, 5, 9.5, 14] as [Float])
+    func runningSoftmaxKeepsDigits(logit: Float) {
+        let (size, tiles, late) = (24, 5, 100)
+        let n = size * tiles
+        var (logits, values, x) = (
+            randomFloats(n, seed: 1, scale: 0.1), randomFloats(n, seed: 2), randomFloats(n, seed: 3)
+        )
+        (logits[late], values[late], x[late]) = (logit, 3000, 1)
+        var run = RunningSoftmax()
+        var sums: [Float] = [0, 0]
+        for start in stride(from: 0, to: n, by: size) {
+            var z = Array(logits[start..<start + size] + values[start..<start + size])
+            run.add(
+                &z, logits: 0, values: size, slope: 0, positions: [Float](repeating: 0, count: size)[...],
+                first: 0)
+            run.rescale(&sums, totals: 0, deviations: 1, width: 1)
+            for j in 0..<size {
+                sums[0] += z[j] * x[start + j]
+                sums[1] += z[size + j] * x[start + j]
+            }
+        }
+        let e = logits.map { exp(Double($0)) }
+        let total = e.reduce(0, +)
+        let mean = zip(e, values).reduce(0) { $0 + $1.0 * Double($1.1) } / total
+        let expected =
+            (0..<n).reduce(0.0) { $0 + e[$1] * (Double(values[$1]) - mean) * Double(x[$1]) } / total
+        let found = (Double(sums[1]) - run.values / run.total * Double(sums[0])) / run.total
+        #expect(abs(found - expected) < 2e-6 * abs(expected), "\(found) for \(expected)")
+    }
+
     @Test func softmaxKeepsNaN() {
         #expect(softmax([1, .nan, 2]).allSatisfy { $0.isNaN })
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 @testable import Tensors
 import TestSupport
 import Testing
@@ -19,6 +20,20 @@ struct StorageTests {
         #expect(throws: SystemError.self) { try MappedFile(path: folder.path) }
     }
 
+    @Test func namesInFolders() throws {
+        let folder = try TemporaryFolder()
+        #expect(try names(inFolder: folder.path).isEmpty)
+        for name in ["b", ".a", "a"] { _ = try folder.write([], to: name) }
+        #expect(try names(inFolder: folder.path) == ["a", "b"])
+        #expect(try firstName(inFolder: folder.path) { $0 != "a" } == "b")
+        // A folder that cannot be listed is not an empty one.
+        for path in [folder("none"), folder("a")] {
+            let error = #expect(throws: SystemError.self) { try names(inFolder: path) }
+            #expect(error?.isMissingInput == true)
+            #expect(throws: SystemError.self) { try firstName(inFolder: path) { _ in true } }
+        }
+    }
+
     // Some members over and over, so that they fill pages and end within one.
     @Test func archivesOnDiskAreAsInMemory() throws {
         let folder = try TemporaryFolder()
@@ -37,6 +52,35 @@ struct StorageTests {
         #expect(spilled.bytes(0..<4) == [255, 255, 255, 255])
         guard case .damaged(let found) = spilled.damage else { throw CocoaError(.fileReadCorruptFile) }
         #expect(found.contains("hidden_state.npy"))
+    }
+
+    // The second makes room while the first is being fetched, as it does on another thread.
+    @Test func bytesFetchedTogetherAreDropped() {
+        let size = 200 << 20
+        func archive(_ fetch: @escaping @Sendable () -> HeldBytes) -> OnDemandBytes {
+            OnDemandBytes(count: size, kept: .archives) { _ in fetch() }
+        }
+        @Sendable func touch(_ archive: OnDemandBytes) { archive.withBytes(0..<1) { _ in } }
+        final class Weak: Sendable {
+            weak let bytes: HeldBytes?
+            init(_ bytes: HeldBytes) { self.bytes = bytes }
+        }
+        let fetched = Mutex<[Weak]>([])
+        let bytes = { @Sendable in
+            let bytes = unsafe HeldBytes(count: 1) { _ in true }
+            fetched.withLock { $0.append(Weak(bytes)) }
+            return bytes
+        }
+        let (second, third) = (archive(bytes), archive(bytes))
+        let first = archive {
+            let own = bytes()
+            touch(second)
+            return own
+        }
+        touch(first)
+        touch(third)
+        #expect(fetched.withLock { $0.map { $0.bytes != nil } } == [false, false, true])
+        withExtendedLifetime([first, second, third]) {}
     }
 
     @Test func outputAppearsWhole() throws {

@@ -12,10 +12,10 @@ struct InputFile: Sendable {
     /// The file at a path, or if that is a folder its `.safetensors`, `.npy` and `.npz` files in the order of
     /// names.
     ///
-    /// - Throws: `MissingInput` for a folder without any.
+    /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     static func all(_ path: String) throws -> [InputFile] {
         guard isFolder(path) else { return [InputFile(path: path, hasLock: nil)] }
-        let names = names(inFolder: path) ?? []
+        let names = try names(inFolder: path)
         let files = names.indices.filter { isData(names[$0]) }
         guard !files.isEmpty else {
             throw nothing(in: path)
@@ -31,7 +31,7 @@ struct InputFile: Sendable {
     /// The same, but of a folder only one file, whichever is found first.
     static func any(_ path: String) throws -> InputFile {
         guard isFolder(path) else { return InputFile(path: path, hasLock: nil) }
-        guard let name = firstName(inFolder: path, where: isData) else { throw nothing(in: path) }
+        guard let name = try firstName(inFolder: path, where: isData) else { throw nothing(in: path) }
         return InputFile(path: join(path, name), hasLock: nil)
     }
 
@@ -55,11 +55,11 @@ extension ActivationSet {
     /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy` and `.npz` files in
     /// the order of names.
     ///
-    /// - Throws: `MissingInput` for a folder without any.
+    /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     public static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }
 
     /// The path itself, or if it is a folder that of any one of those files, without listing all.
     ///
-    /// - Throws: `MissingInput` for a folder without any.
+    /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     public static func anyFile(_ path: String) throws -> String { try InputFile.any(path).path }
 }

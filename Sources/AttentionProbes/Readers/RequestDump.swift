@@ -53,7 +53,8 @@ enum OpenedFile: Sendable {
                 && (input.isLocked || file.batch.tokens.files.contains(where: \.isLocked))
             self = isLocked ? .locked : .whole(file)
         } catch {
-            self = input.isLocked ? .locked : .failed(error)
+            // Its lock may be younger than the folder's list.
+            self = InputFile(path: input.path, hasLock: nil).isLocked ? .locked : .failed(error)
         }
     }
 

@@ -52,19 +52,19 @@ void ck_softmax(const float *logits, ptrdiff_t count, float slope, float start, 
 void ck_softmax_gradient(const float *weights, float *gradient, ptrdiff_t count, const float *positions,
                          float first, double *slope);
 
-// Sums over the tokens i that one head has seen, with l_i = logit_i + slope·t_i, t_i = positions_i - first and
-// e_i = exp(l_i - origin):
-//     total = Σ e_i    values = Σ e_i·(value_i - center)    positions = Σ e_i·t_i
-//     products = Σ e_i·(value_i - center)·t_i
-// The origin is the largest l of the first tile, and changes where a later tile has one that is more than
-// CK_LOGIT_RANGE above it: floats have room for that much, and sums need no scaling for less. The center
-// is the mean value, by e, at that time: sums of differences from it keep their digits where all values are large.
-// A new origin o' and center c' turn sums of x_i by e_i and by e_i·(value_i - c), A and B, into scale·A and
-// scale·(B - shift·A) with scale = exp(o - o') and shift = c' - c; both are left in `scale` and `shift`: 1 and 0
-// where nothing changed, and at the first tile.
-#define CK_LOGIT_RANGE 20
+// Sums over the tokens i that one head has seen, with l_i = logit_i + slope·t_i, t_i = positions_i - first,
+// e_i = exp(l_i - origin) and d_i = value_i - center:
+//     total = Σ e_i    values = Σ e_i·d_i    squares = Σ e_i·d_i²    positions = Σ e_i·t_i    products = Σ e_i·d_i·t_i
+// The origin is the largest l of the first tile, and again of a tile that has one more than CK_LOGIT_RANGE
+// above it: floats have room for that much, and sums need no scaling for less. The center is the mean value by e
+// after the first tile, and again when the mean has moved CK_CENTER_RANGE standard deviations away from it:
+// else the differences of values from the mean, which the gradient is made of, would drown in that from the center.
+// A new origin o' and center c' turn sums of x_i by e_i and by e_i·d_i, A and B, into scale·A and scale·(B - shift·A)
+// with scale = exp(o - o') and shift = c' - c; both are left in `scale` and `shift`, 1 and 0 where nothing changed.
+#define CK_LOGIT_RANGE 10
+#define CK_CENTER_RANGE 2
 typedef struct {
-    double total, values, positions, products;
+    double total, values, squares, positions, products;
     float origin, center, scale, shift;
 } ck_running_softmax;
 
