@@ -26,6 +26,8 @@ with --shard-size 00000.safetensors and so on, for several layers in folders lay
 A run that is killed or interrupted leaves OUT.partial, and the same command with --resume goes on
 and writes the same bytes. Memory: the model, one batch of states, and some 50 bytes a token of a shard.
 
+Without a network, HF_HUB_OFFLINE=1 takes model and data set from the cache at once.
+
 Exit codes: 64 usage, 65 bad data, 66 no such file, data set or model, 69 a package is missing,
 70 a fault of ours, 74 input or output failed, 130 interrupted.
 """
@@ -150,7 +152,7 @@ def main() -> int:
         )
         return INTERRUPTED
     except OSError as error:
-        sentence = f"{error.filename or 'input or output'}: {error.strerror or error}"
+        sentence = f"{error.filename or 'input or output'}: {error.strerror or first_sentence(error)}"
         if is_full(error):
             sentence += "; what is complete stays, and the same command with --resume goes on"
         print(f"Error: {sentence}", file=sys.stderr)
