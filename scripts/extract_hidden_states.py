@@ -9,25 +9,35 @@
 #     "datasets==5.2.0",
 # ]
 # ///
-"""Hidden states of any Hugging Face model, for text with or without labels, as activation files.
+"""Hidden states of any Hugging Face model, for text, as activation files.
 
-  scripts/extract_hidden_states.py MODEL --text train.jsonl --layers 6 --out train.safetensors
-  scripts/extract_hidden_states.py MODEL --dataset stanfordnlp/imdb --split test --layers 4,8,-1 --out imdb
+  scripts/extract_hidden_states.py MODEL --text train.jsonl --layers 6 \\
+    --out train.safetensors
+  scripts/extract_hidden_states.py MODEL --dataset stanfordnlp/imdb \\
+    --split test --layers 4,8,-1 --out imdb
 
-Texts are JSON lines or CSV with a column `text` and, where there are any, `label`, `group` and `id`.
-Run it with `uv run scripts/extract_hidden_states.py`, or after `pip install -r scripts/requirements.txt`.
+Texts are JSON lines or CSV with a column `text` and, where there are any,
+`label`, `group` and `id`. Run it with `uv run scripts/extract_hidden_states.py`,
+or after `pip install -r scripts/requirements.txt`.
 
-Layers: 0 is the output of the embeddings, k that of block k, -1 the last, which most models give
-after their final normalisation. Several layers are one file each.
+Layers: 0 is the output of the embeddings, k that of block k, -1 the last, which
+most models give after their final normalisation. Several layers are one file
+each.
 
-OUT that ends in .safetensors is one file. Any other is a folder: layer-K.safetensors for each layer;
-with --shard-size 00000.safetensors and so on, for several layers in folders layer-K.
+OUT that ends in .safetensors is one file. Any other is a folder:
+layer-K.safetensors for each layer; with --shard-size 00000.safetensors and so
+on, for several layers in folders layer-K.
 
-A run that is killed or interrupted leaves OUT.partial, and the same command with --resume goes on
-and writes the same bytes. Memory: the model, one batch of states, and some 50 bytes a token of a shard.
+A run that is killed or interrupted leaves OUT.partial, and the same command
+with --resume goes on and writes the same bytes. Memory: the model, one batch of
+states, and some 50 bytes a token of a shard.
 
-Exit codes: 64 usage, 65 bad data, 66 no such file, data set or model, 69 a package is missing,
-70 a fault of ours, 74 input or output failed, 130 interrupted.
+Without a network, HF_HUB_OFFLINE=1 takes model and data set from the cache at
+once.
+
+Exit codes: 64 usage, 65 bad data, 66 no such file, data set or model, 69 a
+package is missing, 70 a fault of ours, 74 input or output failed, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -150,7 +160,7 @@ def main() -> int:
         )
         return INTERRUPTED
     except OSError as error:
-        sentence = f"{error.filename or 'input or output'}: {error.strerror or error}"
+        sentence = f"{error.filename or 'input or output'}: {error.strerror or first_sentence(error)}"
         if is_full(error):
             sentence += "; what is complete stays, and the same command with --resume goes on"
         print(f"Error: {sentence}", file=sys.stderr)

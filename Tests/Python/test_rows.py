@@ -6,7 +6,7 @@ import gzip
 import importlib.util
 import unittest
 
-from support import Activations, ExtractionTest, gpt2
+from support import Activations, ExtractionTest, bert, gpt2
 
 import numpy as np
 
@@ -107,6 +107,31 @@ class RowsTest(ExtractionTest):
             1,
         )
 
+    @unittest.skipUnless(importlib.util.find_spec("datasets"), "needs the package datasets")
+    def test_data_set_with_lists_of_classes(self) -> None:
+        import datasets
+
+        classes = datasets.List(datasets.ClassLabel(names=["joy", "anger", "fear"]))
+        features = datasets.Features({"text": datasets.Value("string"), "label": classes})
+        rows = {"text": ["One", "of"], "label": [[1], [0]]}
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(self.folder / "set" / "train.parquet")
+        self.extract(self.model(gpt2), "--dataset", self.folder / "set", "--layers", 1)
+        bits = np.array([[0, 1, 0], [1, 0, 0]], np.uint8)
+        self.check(Activations(self.out), "multilabel", bits, '["joy", "anger", "fear"]')
+
+    @unittest.skipUnless(importlib.util.find_spec("datasets"), "needs the package datasets")
+    def test_broken_data_sets(self) -> None:
+        for name, text, sentence in (
+            ("a/train.csv", "text\na\nb,c,d\n", "Expected 1 fields in line 3, saw 3"),
+            ("b/train.jsonl", '{"text": "a"}\n{"text":\n', "JSON parse error"),
+        ):
+            path = self.folder / name
+            path.parent.mkdir()
+            path.write_text(text)
+            for options in ((), ("--streaming",)):
+                arguments = ["--dataset", path.parent, "--layers", 1, *options]
+                self.refuse(65, f"--dataset .*{sentence}", self.model(gpt2), *arguments)
+
     def test_empty_texts(self) -> None:
         path = self.jsonl([{"text": "One"}, {"text": ""}, {"text": "of"}])
         options = [self.model(gpt2), "--text", path, "--layers", 1]
@@ -179,9 +204,12 @@ class RowsTest(ExtractionTest):
         model, texts = self.model(gpt2), self.texts()
         self.refuse(66, "nowhere.jsonl: no such file", model, "--text", "nowhere.jsonl", "--layers", 1)
         self.refuse(
-            66, "model .*no-model: not found", self.folder / "no-model", "--text", texts, "--layers", 1
+            66, "model .*no-model: not loaded", self.folder / "no-model", "--text", texts, "--layers", 1
         )
-        self.refuse(66, "model no/such: not found", "no/such", "--text", texts, "--layers", 1)
+        self.refuse(66, "model no/such: not loaded", "no/such", "--text", texts, "--layers", 1)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (self.model(bert) / name).unlink()
+        self.refuse(65, "expected a tokenizer", self.folder / "bert", "--text", texts, "--layers", 1)
         self.refuse(64, "expected a folder for several layers", model, "--text", texts, "--layers", "1,2")
         self.refuse(
             64, "expected a folder for several", model, "--text", texts, "--layers", 1, "--shard-size", "1GB"

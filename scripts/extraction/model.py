@@ -15,10 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from huggingface_hub.errors import HTTPError
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
+from transformers.utils.hub import resolve_revision
 
-from .failure import DATA, NO_INPUT, USAGE, Failure, first_sentence
+from .failure import DATA, IO, NO_INPUT, USAGE, Failure, first_sentence, is_full
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # The relative difference that rounding makes between shapes of batches stays below; a padding token
@@ -45,14 +47,23 @@ class HiddenStateModel:
     def __init__(self, choice: ModelChoice, layers: list[int]) -> None:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        options = {"revision": choice.revision, "trust_remote_code": choice.trusts_code}
+        # The commit that the hub's name stands for now: tokenizer and model are of the same.
+        revision = resolve_revision(choice.name, choice.revision)
+        self.commit: str | None = getattr(revision, "resolved", None)
+        options = {"revision": revision, "trust_remote_code": choice.trusts_code}
         try:
             self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(choice.name, **options)
             model = AutoModel.from_pretrained(choice.name, dtype=DTYPES.get(choice.dtype, "auto"), **options)
         except OSError as error:
-            raise Failure(f"model {choice.name}: not found ({first_sentence(error)})", NO_INPUT) from error
+            code = IO if is_full(error) else NO_INPUT
+            raise Failure(f"model {choice.name}: not loaded ({first_sentence(error)})", code) from error
+        except HTTPError as error:  # a download that broke off
+            raise Failure(f"model {choice.name}: {first_sentence(error)}", IO) from error
         except (ValueError, KeyError, ImportError) as error:
             raise Failure(f"model {choice.name}: {first_sentence(error)}", DATA) from error
+        # Where there is none, transformers makes one that knows special tokens at most.
+        if len(self.tokenizer) <= len(set(self.tokenizer.all_special_ids)):
+            raise Failure(f"model {choice.name}: expected a tokenizer, found none")
         try:
             self.device = torch.device(choice.device if choice.device != "auto" else _best_device())
             model = model.to(self.device).eval()
@@ -61,7 +72,6 @@ class HiddenStateModel:
         model.config.use_cache = False
         self._model = model.get_encoder() if model.config.is_encoder_decoder else model
         self.dtype: torch.dtype = model.dtype
-        self.commit: str | None = getattr(model.config, "_commit_hash", None)
         trial = self._hidden_states([np.zeros(1, np.int32)])
         if not trial:
             raise Failure(f"model {choice.name}: expected a model that gives hidden states, found none")

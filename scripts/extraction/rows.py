@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from .failure import DATA, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence
+from .failure import DATA, IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence, is_full
 
 SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv")
 
@@ -127,23 +127,61 @@ class HubDataset:
     def __init__(self, name: str, config: str | None, split: str, streaming: bool) -> None:
         try:
             import datasets
+            from huggingface_hub.errors import HTTPError
         except ImportError as error:
             raise Failure(
                 "--dataset needs the package datasets: pip install datasets", UNAVAILABLE
             ) from error
         datasets.disable_progress_bars()
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what fails, `_failure` says
         self.name = f"{name} ({split})"
+        self._option = f"--dataset {name}"
+        self._http_error = HTTPError
         try:
             self.split = datasets.load_dataset(name, config, split=split, streaming=streaming)
-        except (FileNotFoundError, ConnectionError, ValueError, OSError) as error:
-            raise Failure(f"--dataset {name}: {first_sentence(error)}", NO_INPUT) from error
+        except (OSError, ValueError) as error:
+            raise self._failure(error, NO_INPUT) from error
+        except Exception as error:  # of the many packages that read and download
+            raise self._failure(error, DATA) from error
+        features = self.split.features or {}
+        # Of a class, and of a list of classes.
+        self._names = {name: getattr(feature, "names", None) for name, feature in features.items()}
+        self._lists = {
+            name: feature.feature
+            for name, feature in features.items()
+            if isinstance(getattr(feature, "feature", None), datasets.ClassLabel)
+        }
 
     def class_names(self, column: str) -> list[str] | None:
-        return getattr((self.split.features or {}).get(column), "names", None)
+        return self._lists[column].names if column in self._lists else self._names.get(column)
 
     def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for number, record in enumerate(self.split):
-            yield f"{self.name}, row {number}", record
+        try:
+            for number, record in enumerate(self.split):
+                # Indices of classes would be taken for one number a class.
+                for name, feature in self._lists.items():
+                    if record[name] is not None:
+                        record[name] = feature.int2str(record[name])
+                yield f"{self.name}, row {number}", record
+        except OSError as error:
+            raise self._failure(error, IO) from error
+        except Exception as error:
+            raise self._failure(error, DATA) from error
+
+    def _failure(self, error: BaseException, code: int) -> Failure:
+        """An error of another package in one sentence; a broken download or a full disk is always IO."""
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        if lines and lines[0].startswith("An error occurred while generating the dataset"):
+            if len(lines) == 1 and error.__cause__:
+                return self._failure(error.__cause__, code)
+            lines = lines[1:] or lines
+        if lines and lines[0] == "Config name is missing.":
+            lines[0] += f" {lines[1]} (--dataset-config)" if len(lines) > 1 else " (--dataset-config)"
+        if isinstance(error, OSError):
+            code = IO if is_full(error) else code
+        elif isinstance(error, self._http_error):
+            code = IO
+        return Failure(f"{self._option}: {lines[0] if lines else first_sentence(error)}", code)
 
 
 @dataclass(frozen=True)
