@@ -118,8 +118,23 @@ final class Kept: Sendable {
     static let archives = Kept(most: 256 << 20, fewest: 1, isByThread: false)
 
     private struct Queue {
-        var entries: [(owner: OnDemandBytes, count: Int)] = []
-        var bytes = 0
+        private(set) var entries: [(owner: OnDemandBytes, count: Int)] = []
+        private var bytes = 0
+
+        mutating func add(_ owner: OnDemandBytes, _ count: Int) {
+            entries.append((owner, count))
+            bytes += count
+        }
+
+        mutating func makeRoom(_ count: Int, _ most: Int, _ fewest: Int) -> [OnDemandBytes] {
+            var dropped: [OnDemandBytes] = []
+            while bytes + count > most, entries.count >= fewest, let oldest = entries.first {
+                entries.removeFirst()
+                bytes -= oldest.count
+                dropped.append(oldest.owner)
+            }
+            return dropped
+        }
     }
     private let queues = Mutex<[UInt: Queue]>([:])
     private let most: Int
@@ -137,22 +152,12 @@ final class Kept: Sendable {
     func makeRoom(_ count: Int) {
         let thread = thread
         let dropped = queues.withLock { queues -> [OnDemandBytes] in
-            var queue = queues[thread] ?? Queue()
-            var dropped: [OnDemandBytes] = []
             // Threads come and go.
             if queues.count > 4 * Parallel.availableThreads {
-                dropped = queues.values.flatMap { $0.entries.map(\.owner) }
-                queues.removeAll()
-                queue = Queue()
+                defer { queues.removeAll() }
+                return queues.values.flatMap { $0.entries.map(\.owner) }
             }
-            while queue.bytes + count > most, queue.entries.count >= fewest, let oldest = queue.entries.first
-            {
-                queue.entries.removeFirst()
-                queue.bytes -= oldest.count
-                dropped.append(oldest.owner)
-            }
-            queues[thread] = queue
-            return dropped
+            return queues[thread, default: Queue()].makeRoom(count, most, fewest)
         }
         for owner in dropped { owner.forget() }
     }
@@ -160,10 +165,7 @@ final class Kept: Sendable {
     /// Says that bytes are there.
     func add(_ owner: OnDemandBytes, _ count: Int) {
         let thread = thread
-        queues.withLock { queues in
-            queues[thread, default: Queue()].entries.append((owner, count))
-            queues[thread, default: Queue()].bytes += count
-        }
+        queues.withLock { $0[thread, default: Queue()].add(owner, count) }
     }
 
     private var thread: UInt { isByThread ? pthread_self() : 0 }
