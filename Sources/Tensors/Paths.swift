@@ -7,8 +7,8 @@ public func isFolder(_ path: String) -> Bool {
 }
 
 /// The names of what is in a folder, those that start with a dot left out, in the order of their bytes.
-/// O(n log n), by `scandir`: of thousands Foundation's list, and Swift's order of strings, take as long as
-/// opening the files.
+/// O(n log n), by `scandir`: of thousands, Foundation's list and Swift's order of strings are a tenth of
+/// the time that scoring the files takes.
 ///
 /// - Throws: `SystemError` where it cannot be listed.
 public func names(inFolder path: String) throws(SystemError) -> [String] {

@@ -1,0 +1,65 @@
+private import Foundation
+private import Synchronization
+
+/// What was fetched last, up to a bound; what is fetched next stays in any case.
+final class KeptBytes: Sendable {
+    /// Small files, of each thread its own, and few: what goes before the next comes leaves a buffer that
+    /// is in the second-level cache, and copying a file there takes half the time. Four in any case, as a
+    /// hidden state may be of several layers with a file each.
+    static let files = KeptBytes(most: 1 << 19, fewest: 4, isByThread: true)
+    /// Archives, which take longer to read again.
+    static let archives = KeptBytes(most: 256 << 20, fewest: 1, isByThread: false)
+
+    private struct Queue {
+        private(set) var entries: [(owner: OnDemandBytes, count: Int)] = []
+        private var bytes = 0
+
+        mutating func add(_ owner: OnDemandBytes, _ count: Int) {
+            entries.append((owner, count))
+            bytes += count
+        }
+
+        mutating func makeRoom(_ count: Int, _ most: Int, _ fewest: Int) -> [OnDemandBytes] {
+            var dropped: [OnDemandBytes] = []
+            while bytes + count > most, entries.count >= fewest, let oldest = entries.first {
+                entries.removeFirst()
+                bytes -= oldest.count
+                dropped.append(oldest.owner)
+            }
+            return dropped
+        }
+    }
+    private let queues = Mutex<[UInt: Queue]>([:])
+    private let most: Int
+    private let fewest: Int
+    private let isByThread: Bool
+
+    // Bytes, and how many stay though they have more, with what comes next.
+    private init(most: Int, fewest: Int, isByThread: Bool) {
+        self.most = most
+        self.fewest = fewest
+        self.isByThread = isByThread
+    }
+
+    /// Forgets the oldest bytes until there is room for others.
+    func makeRoom(_ count: Int) {
+        let thread = thread
+        let dropped = queues.withLock { queues -> [OnDemandBytes] in
+            // Threads come and go.
+            if queues.count > 4 * Parallel.availableThreads {
+                defer { queues.removeAll() }
+                return queues.values.flatMap { $0.entries.map(\.owner) }
+            }
+            return queues[thread, default: Queue()].makeRoom(count, most, fewest)
+        }
+        for owner in dropped { owner.forget() }
+    }
+
+    /// Says that bytes are there.
+    func add(_ owner: OnDemandBytes, _ count: Int) {
+        let thread = thread
+        queues.withLock { $0[thread, default: Queue()].add(owner, count) }
+    }
+
+    private var thread: UInt { isByThread ? pthread_self() : 0 }
+}
