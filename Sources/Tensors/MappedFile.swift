@@ -186,14 +186,14 @@ extension RawSpan {
 /// Copies one element of a trivial type out of bytes that may be unaligned. O(1).
 ///
 /// - Precondition: the bytes hold an element.
-public func load<T: BitwiseCopyable>(_ bytes: RawSpan, as type: T.Type) -> T {
+@inlinable public func load<T: BitwiseCopyable>(_ bytes: RawSpan, as type: T.Type) -> T {
     unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: T.self)
 }
 
 /// Copies elements of a trivial type out of bytes that may be unaligned. O(n).
 ///
 /// - Precondition: the bytes hold a whole number of elements.
-public func loadArray<T: BitwiseCopyable>(_ bytes: RawSpan, of type: T.Type) -> [T] {
+@inlinable public func loadArray<T: BitwiseCopyable>(_ bytes: RawSpan, of type: T.Type) -> [T] {
     let size = MemoryLayout<T>.size
     precondition(bytes.byteCount % size == 0, "bytes are no whole number of elements")
     return (0..<bytes.byteCount / size).map {

@@ -126,6 +126,9 @@ public struct TokenMatrix: Sendable {
     /// Whether rows lie in mapped files, so that reading ahead gains something.
     public var isMapped: Bool { hasFile(\.isMapped) }
 
+    /// Whether another process holds a lock on a file that rows lie in.
+    public var isLocked: Bool { hasFile(\.isLocked) }
+
     /// Whether rows lie in a certain file.
     public func reads(_ file: FileIdentity) -> Bool { hasFile { $0.isFile(file) } }
 

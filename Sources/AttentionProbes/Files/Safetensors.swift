@@ -61,7 +61,7 @@ public struct Safetensors: Sendable {
                 .truncated, path, expected: "a safetensors file of at least 8 bytes",
                 found: file.count == 0 ? "an empty file" : "\(file.count) bytes")
         }
-        let stated = file.withBytes(0..<8) { loadArray($0, of: UInt64.self)[0].littleEndian }
+        let stated = file.withBytes(0..<8) { load($0, as: UInt64.self).littleEndian }
         guard stated <= UInt64(Self.longestHeader) else {
             throw DataError(
                 .headerLength, path,
@@ -95,14 +95,14 @@ public struct Safetensors: Sendable {
         _ entries: [String: SafetensorsHeader.Entry], from start: Int, in file: MappedFile
     ) throws(DataError) -> [String: Tensor] {
         let available = file.count - start
-        var tensors: [String: Tensor] = [:]
         var covered = 0
-        var previous = "the header"
+        var previous: String?
         let ordered = entries.sorted {
             ($0.value.begin, $0.value.end, $0.key) < ($1.value.begin, $1.value.end, $1.key)
         }
         for (name, entry) in ordered {
-            let place = "tensor \(name)"
+            var before: String { previous.map { "tensor \($0)" } ?? "the header" }
+            var place: String { "tensor \(name)" }
             guard entry.begin >= 0, entry.begin <= entry.end else {
                 throw DataError(
                     .tensorBounds, file.path, place, expected: "data_offsets that rise",
@@ -125,24 +125,24 @@ public struct Safetensors: Sendable {
             guard entry.begin >= covered else {
                 throw DataError(
                     .tensorOverlap, file.path, place, expected: "bytes of its own from \(covered) on",
-                    found: "bytes from \(entry.begin) on, shared with \(previous)")
+                    found: "bytes from \(entry.begin) on, shared with \(before)")
             }
             guard entry.begin == covered else {
                 throw DataError(
                     .tensorBounds, file.path, place, expected: "bytes from \(covered) on",
-                    found: "bytes from \(entry.begin) on: a gap after \(previous)")
+                    found: "bytes from \(entry.begin) on: a gap after \(before)")
             }
-            tensors[name] = Tensor(
-                type: entry.type, shape: entry.shape, bytes: start + entry.begin..<start + entry.end)
             covered = entry.end
-            previous = place
+            previous = name
         }
         guard covered == available else {
             throw DataError(
                 .tensorBounds, file.path, expected: "\(covered) bytes of data, the tensors' sum",
                 found: "\(available)")
         }
-        return tensors
+        return entries.mapValues {
+            Tensor(type: $0.type, shape: $0.shape, bytes: start + $0.begin..<start + $0.end)
+        }
     }
 
     // Elements times size, or nil where that is no Int.

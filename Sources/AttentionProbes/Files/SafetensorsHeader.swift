@@ -171,21 +171,26 @@ private struct PlainScanner {
         return skip("]") ? values : nil
     }
 
+    private mutating func pair() -> (Int, Int)? {
+        guard skip("["), let first = number(), skip(","), let second = number(), skip("]") else { return nil }
+        return (first, second)
+    }
+
     // The three fields of a tensor in any order, behind the opening brace.
     mutating func entry() -> SafetensorsHeader.Entry? {
         var type: String?
         var shape: [Int]?
-        var place: [Int]?
+        var place: (begin: Int, end: Int)?
         repeat {
             guard let key = string(), skip(":") else { return nil }
             switch key {
             case "dtype" where type == nil: type = string()
             case "shape" where shape == nil: shape = numbers()
-            case "data_offsets" where place == nil: place = numbers()
+            case "data_offsets" where place == nil: place = pair()
             default: return nil
             }
         } while skip(",")
-        guard skip("}"), let type, let shape, let place, place.count == 2 else { return nil }
-        return SafetensorsHeader.Entry(type: type, shape: shape, begin: place[0], end: place[1])
+        guard skip("}"), let type, let shape, let place else { return nil }
+        return SafetensorsHeader.Entry(type: type, shape: shape, begin: place.begin, end: place.end)
     }
 }

@@ -128,7 +128,7 @@ extension Safetensors {
     /// All rows as one sequence.
     func oneSequence(_ matrix: TokenMatrix) throws(DataError) -> RaggedBatch {
         do {
-            return try RaggedBatch(tokens: matrix, rows: [0..<matrix.rows])
+            return try RaggedBatch(tokens: matrix, offsets: [0, matrix.rows])
         } catch {
             throw DataError(error, file.path)
         }

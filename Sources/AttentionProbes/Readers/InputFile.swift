@@ -16,15 +16,14 @@ struct InputFile: Sendable {
     static func all(_ path: String) throws -> [InputFile] {
         guard isFolder(path) else { return [InputFile(path: path, hasLock: nil)] }
         let names = try names(inFolder: path)
-        let files = names.indices.filter { isData(names[$0]) }
+        let files = names.filter(isData)
         guard !files.isEmpty else {
             throw nothing(in: path)
         }
-        return files.map { i in
-            // A lock's name is the file's and more, so it stands somewhere behind it: nearly always next.
-            let lock = names[i] + lockEnding
-            let hasLock = names[(i + 1)...].prefix { $0.utf8.starts(with: names[i].utf8) }.contains(lock)
-            return InputFile(path: join(path, names[i]), hasLock: hasLock)
+        let locks = Set(names.filter { $0.hasSuffix(lockEnding) })
+        return files.map { name in
+            InputFile(
+                path: join(path, name), hasLock: !locks.isEmpty && locks.contains(name + lockEnding))
         }
     }
 
@@ -36,7 +35,7 @@ struct InputFile: Sendable {
     }
 
     private static func isData(_ name: String) -> Bool {
-        endings.contains { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
+        endings.contains { name.hasSuffix($0) }
     }
 
     private static func join(_ folder: String, _ name: String) -> String {

@@ -36,7 +36,7 @@ struct NumPyArray {
         func fault(_ rule: DataError.Rule, _ expected: String, _ found: String) -> DataError {
             DataError(rule, path, place, expected: expected, found: found)
         }
-        guard bytes.count >= 12, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else {
+        guard bytes.count >= 12, bytes.starts(with: TensorContainer.npyMark) else {
             throw fault(.truncated, "a NumPy array", "\(size) bytes of something else")
         }
         let wide = bytes[6] > 1

@@ -50,7 +50,7 @@ enum OpenedFile: Sendable {
             let file = try ActivationFile(path: input.path, layers: layers)
             let isLocked =
                 file.form == .requestDump
-                && (input.isLocked || file.batch.tokens.files.contains(where: \.isLocked))
+                && (input.isLocked || file.batch.tokens.isLocked)
             self = isLocked ? .locked : .whole(file)
         } catch {
             // Its lock may be younger than the folder's list.

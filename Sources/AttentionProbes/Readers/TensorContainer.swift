@@ -10,16 +10,17 @@ internal import Tensors
 enum TensorContainer {
     case safetensors, npy, npz
 
+    static let npyMark = [0x93] + Array("NUMPY".utf8)
+    private static let zipMarks = [Array("PK\u{3}\u{4}".utf8), Array("PK\u{5}\u{6}".utf8)]
+
     /// Opens a file of any kind.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks its format.
     static func open(_ path: String) throws -> (Safetensors, TensorContainer) {
         let file = try MappedFile(path: path)
         let start = file.bytes(0..<min(6, file.count))
-        if start == [0x93] + Array("NUMPY".utf8) { return (try NumPyArray.open(file), .npy) }
-        if ["PK\u{3}\u{4}", "PK\u{5}\u{6}"].contains(where: { start.starts(with: Array($0.utf8)) }) {
-            return (try NumPyArchive.open(file), .npz)
-        }
+        if start == npyMark { return (try NumPyArray.open(file), .npy) }
+        if zipMarks.contains(where: { start.starts(with: $0) }) { return (try NumPyArchive.open(file), .npz) }
         return (try Safetensors(file), .safetensors)
     }
 }
