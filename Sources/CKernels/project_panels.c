@@ -1,4 +1,4 @@
-// Token tiles times weight rows, for more than four rows: a block of 8 tokens is held against 16 or 32
+// Token tiles times weight rows, for more than four rows: a block of 8 tokens is held against 8, 16, 24 or 32
 // rows in registers, one x broadcast at a time.
 //
 // x is read once from memory, so the aim is to read it at the memory's speed. While a block is
@@ -39,82 +39,140 @@ static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, f
     for (ptrdiff_t c = 0; c < columns; c++) memcpy(z + c * z_stride, out[c], sizeof out[c]);
 }
 
-// `tokens` tokens against the columns of one panel, or of two that follow each other.
-static ALWAYS_INLINE void panel_block(const int tokens, const int panels, const int fetches, const float *x,
-                                      ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
-                                      ptrdiff_t z_stride) {
-    v16 total[2][8];
+static ALWAYS_INLINE v16 splat(float x) { return x - (v16){0}; }
+
+// Eight columns of two tokens side by side fill the same registers as sixteen of one.
+static ALWAYS_INLINE v16 twice(v8 w) {
+    return __builtin_shufflevector(w, w, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+typedef uint32_t u32x16 __attribute__((vector_size(64), aligned(4)));
+#define ON UINT32_MAX
+#define SECOND_HALF {0, 0, 0, 0, 0, 0, 0, 0, ON, ON, ON, ON, ON, ON, ON, ON}
+static const volatile u32x16 second_half = SECOND_HALF;
+
+// What takes the second half of a vector. With AVX-512 it is a variable, so that it is used as a mask: of a constant
+// compilers make a shuffle, in a unit that multiplies (24 columns 1.15 times slower). With two
+// registers a vector it has to be one: each is all of one half.
+static ALWAYS_INLINE u32x16 second_half_mask(const int registers) {
+    return registers == 512 ? second_half : (u32x16)SECOND_HALF;
+}
+
+static ALWAYS_INLINE v16 side_by_side(v16 a, v16 b, u32x16 second) {
+    return (v16)(((u32x16)a & ~second) | ((u32x16)b & second));
+}
+
+static ALWAYS_INLINE v16 swapped(v16 a) {
+    return __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+// Sums of `tokens` tokens, [r][c], as z[c·z_stride + r].
+static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t columns, float *z,
+                                ptrdiff_t z_stride) {
+    if (tokens == 8) {
+        store_transposed(sums, columns, z, z_stride);
+        return;
+    }
+    float out[8][CK_PANEL_COLUMNS];
+    for (int r = 0; r < tokens; r++) memcpy(out[r], &sums[r], sizeof out[r]);
+    for (ptrdiff_t c = 0; c < columns; c++)
+        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
+}
+
+// `tokens` tokens, one or an even number, against the columns of up to two panels that follow each other, and
+// then of a half one.
+static ALWAYS_INLINE void panel_block(const int registers, const int tokens, const int panels,
+                                      const int halves, const int fetches, const float *x, ptrdiff_t width,
+                                      const float *panel, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+    const u32x16 second = second_half_mask(registers);
+    const int pairs = halves * ((tokens + 1) / 2);
+    const float *half = panel + panels * width * CK_PANEL_COLUMNS;
+    v16 total[2][8], half_total[4];
     for (int p = 0; p < panels; p++)
         for (int r = 0; r < tokens; r++) total[p][r] = (v16){0};
+    for (int r = 0; r < pairs; r++) half_total[r] = (v16){0};
     for (ptrdiff_t from = 0; from < width; from += CHAIN) {
         ptrdiff_t to = from + CHAIN < width ? from + CHAIN : width;
-        v16 sum[2][8];
+        v16 sum[2][8], half_sum[4];
 #pragma clang loop unroll(full)
         for (int p = 0; p < panels; p++)
 #pragma clang loop unroll(full)
             for (int r = 0; r < tokens; r++) sum[p][r] = (v16){0};
+#pragma clang loop unroll(full)
+        for (int r = 0; r < pairs; r++) half_sum[r] = (v16){0};
         for (ptrdiff_t d = from; d < to; d++) {
             if (fetches && d % 16 == 0) fetch_next(tokens, x, width, d);
-            v16 w[2];
+            v16 w[2], half_w = {0};
 #pragma clang loop unroll(full)
             for (int p = 0; p < panels; p++)
                 w[p] = *(const v16 *)(panel + (p * width + d) * CK_PANEL_COLUMNS);
+            if (halves) half_w = twice(*(const v8 *)(half + d * CK_HALF_PANEL_COLUMNS));
 #pragma clang loop unroll(full)
-            for (int r = 0; r < tokens; r++)
+            for (int r = 0; r < tokens; r++) {
+                v16 a = splat(x[r * width + d]);
 #pragma clang loop unroll(full)
-                for (int p = 0; p < panels; p++) sum[p][r] += x[r * width + d] * w[p];
+                for (int p = 0; p < panels; p++) sum[p][r] += a * w[p];
+                if (halves && (r % 2 == 1 || tokens == 1)) {
+                    v16 before = splat(x[(r / 2 * 2) * width + d]);
+                    half_sum[r / 2] += side_by_side(before, a, second) * half_w;
+                }
+            }
         }
 #pragma clang loop unroll(full)
         for (int p = 0; p < panels; p++)
 #pragma clang loop unroll(full)
             for (int r = 0; r < tokens; r++) total[p][r] += sum[p][r];
+#pragma clang loop unroll(full)
+        for (int r = 0; r < pairs; r++) half_total[r] += half_sum[r];
     }
-    for (int p = 0; p < panels; p++, columns -= CK_PANEL_COLUMNS, z += CK_PANEL_COLUMNS * z_stride) {
-        ptrdiff_t own = columns < CK_PANEL_COLUMNS ? columns : CK_PANEL_COLUMNS;
-        if (tokens == 8) {
-            store_transposed(total[p], own, z, z_stride);
-            continue;
-        }
-        float out[8][CK_PANEL_COLUMNS];
-        for (int r = 0; r < tokens; r++) memcpy(out[r], &total[p][r], sizeof out[r]);
-        for (ptrdiff_t c = 0; c < own; c++)
-            for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
-    }
+    for (int p = 0; p < panels; p++, columns -= CK_PANEL_COLUMNS, z += CK_PANEL_COLUMNS * z_stride)
+        store(tokens, total[p], columns < CK_PANEL_COLUMNS ? columns : CK_PANEL_COLUMNS, z, z_stride);
+    if (!halves) return;
+    v16 each[8];
+    for (int r = 0; r < tokens; r++) each[r] = r % 2 == 0 ? half_total[r / 2] : swapped(half_total[r / 2]);
+    store(tokens, each, columns, z, z_stride);
 }
 
-static ALWAYS_INLINE void panel_columns(const int step, const int panels, const int fetches, const float *x,
-                                        ptrdiff_t tokens, ptrdiff_t width, const float *panel,
-                                        ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+static ALWAYS_INLINE void panel_columns(const int registers, const int panels, const int halves,
+                                        const int fetches, const float *x, ptrdiff_t tokens, ptrdiff_t width,
+                                        const float *panel, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+    // Sums that fit the registers beside the weights: 8, 12 or 16 of 32, 6 pairs of 16, 2 fours of 16. More
+    // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
+    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
     if (tokens < step) {
         for (; tokens > 0; tokens--, x += width, z++)
-            panel_block(1, panels, 0, x, width, panel, columns, z, z_stride);
+            panel_block(registers, 1, panels, halves, 0, x, width, panel, columns, z, z_stride);
         return;
     }
     for (ptrdiff_t t = 0; t < tokens; t += step) {
         // The last block goes back over tokens already done: that costs less than single tokens, and
         // gives the same bits.
         if (t > tokens - step) t = tokens - step;
-        panel_block(step, panels, fetches, x + t * width, width, panel, columns, z + t, z_stride);
+        panel_block(registers, step, panels, halves, fetches, x + t * width, width, panel, columns, z + t, z_stride);
     }
 }
 
 static ALWAYS_INLINE void ck_project_panels_body(const int registers, const float *x, ptrdiff_t tokens,
                                                  ptrdiff_t width, const float *panels, ptrdiff_t columns,
                                                  float *z, ptrdiff_t z_stride) {
-    // Sums that fit the registers beside the weights: 8 or 16 of 32, 6 pairs of 16, 2 fours of 16. More
-    // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
-    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
     for (ptrdiff_t c = 0; c < columns;) {
         const float *panel = panels + c * width;
+        const ptrdiff_t left = columns - c;
         float *to = z + c * z_stride;
-        // Two panels at once load fewer numbers for every multiplication. Only the first pass meets
+        // Several panels at once load fewer numbers for every multiplication. Only the first pass meets
         // tokens that are not in the cache yet.
-        if (registers == 512 && columns - c > CK_PANEL_COLUMNS) {
-            panel_columns(step, 2, c == 0, x, tokens, width, panel, columns - c, to, z_stride);
+        if (registers == 512 && left > CK_PANEL_COLUMNS + CK_HALF_PANEL_COLUMNS) {
+            panel_columns(registers, 2, 0, c == 0, x, tokens, width, panel, left, to, z_stride);
             c += 2 * CK_PANEL_COLUMNS;
-        } else {
-            panel_columns(step, 1, c == 0, x, tokens, width, panel, columns - c, to, z_stride);
+        } else if (registers == 512 && left > CK_PANEL_COLUMNS) {
+            panel_columns(registers, 1, 1, c == 0, x, tokens, width, panel, left, to, z_stride);
+            c = columns;
+        } else if (left > CK_HALF_PANEL_COLUMNS) {
+            panel_columns(registers, 1, 0, c == 0, x, tokens, width, panel, left, to, z_stride);
             c += CK_PANEL_COLUMNS;
+        } else {
+            panel_columns(registers, 0, 1, c == 0, x, tokens, width, panel, left, to, z_stride);
+            c = columns;
         }
     }
 }

@@ -12,7 +12,7 @@ private import CKernels
 public struct Projection: Sendable {
     /// How the product is computed.
     public enum Plan: Sendable, CaseIterable {
-        /// C kernel, 16 or 32 weight rows a pass, interleaved.
+        /// C kernel, 8 to 32 weight rows a pass, interleaved.
         case panels
         /// C kernel, up to 4 weight rows a pass, as they are.
         case rows
@@ -36,10 +36,11 @@ public struct Projection: Sendable {
     public let width: Int
     /// How it is computed.
     public let plan: Plan
-    // R×D row-major for `rows` and `gemm`; for `panels` ⌈R/16⌉ blocks of D×16, zeros at the end.
+    // R×D row-major for `rows` and `gemm`; for `panels` blocks of D×16, zeros at the end, the last of D×8 where 8 rows are left at most.
     private let weights: [Float]
 
     private static let panelColumns = Int(CK_PANEL_COLUMNS)
+    private static let halfPanelColumns = Int(CK_HALF_PANEL_COLUMNS)
     private static let rowColumns = 4
 
     /// Prepares weights, R×D row-major. O(R·D).
@@ -54,11 +55,15 @@ public struct Projection: Sendable {
             self.weights = Array(weights)
             return
         }
-        let columns = Self.panelColumns
-        var panels = [Float](repeating: 0, count: (rows + columns - 1) / columns * columns * width)
-        for r in 0..<rows {
-            let base = r / columns * columns * width + r % columns
-            for d in 0..<width { panels[base + d * columns] = weights[weights.startIndex + r * width + d] }
+        var panels: [Float] = []
+        for first in stride(from: 0, to: rows, by: Self.panelColumns) {
+            let (base, left) = (panels.count, rows - first)
+            let columns = left <= Self.halfPanelColumns ? Self.halfPanelColumns : Self.panelColumns
+            panels.append(contentsOf: repeatElement(0, count: columns * width))
+            for column in 0..<min(left, columns) {
+                let row = weights.startIndex + (first + column) * width
+                for d in 0..<width { panels[base + d * columns + column] = weights[row + d] }
+            }
         }
         self.weights = panels
     }

@@ -6,6 +6,7 @@ import Testing
 struct ProjectionTests {
     static let shapes = [
         (1, 1, 1), (3, 5, 2), (37, 16, 4), (300, 33, 5), (50, 257, 16), (13, 700, 17), (26, 384, 70),
+        (29, 300, 8), (21, 90, 24), (19, 520, 38),
     ]
 
     @Test(arguments: shapes, Projection.Plan.allCases)
@@ -34,7 +35,7 @@ struct ProjectionTests {
     }
 
     // 100 tokens stand at rows 0, 7, 500… of batches of other lengths: the bits must not know.
-    @Test(arguments: Projection.Plan.allCases, [1, 4, 16, 40])
+    @Test(arguments: Projection.Plan.allCases, [1, 4, 7, 16, 24, 40])
     func bitsDoNotDependOnTheBatch(plan: Projection.Plan, rows: Int) throws {
         let width = 130
         let weights = randomFloats(rows * width, seed: 5)
@@ -51,6 +52,23 @@ struct ProjectionTests {
             projection.apply(batch[before > 0 ? 1 : 0], into: &z, scratch: &scratch)
             if before == 0 { reference = z }
             #expect(Array(z.prefix(rows * 100)) == Array(reference.prefix(rows * 100)))
+        }
+    }
+
+    // A probe alone and beside others meets panels of 8, 16, 24 and 32 columns: the bits must not know either.
+    @Test(arguments: [5, 8, 9, 16, 17, 24, 25, 32, 39])
+    func bitsDoNotDependOnOtherRows(rows: Int) throws {
+        let (count, width, all) = (45, 300, 48)
+        let weights = randomFloats(all * width, seed: 16)
+        let sequence = try randomBatch(lengths: [count], width: width, seed: 17)[0]
+        var (some, every, scratch): ([Float], [Float], [Float]) = ([], [], [])
+        Projection(weights[...], rows: all, width: width, plan: .panels).apply(
+            sequence, into: &every, scratch: &scratch)
+        for first in [0, 3, all - rows] {
+            let part = weights[first * width..<(first + rows) * width]
+            Projection(part, rows: rows, width: width, plan: .panels).apply(
+                sequence, into: &some, scratch: &scratch)
+            #expect(some.prefix(rows * count) == every[first * count..<(first + rows) * count])
         }
     }
 

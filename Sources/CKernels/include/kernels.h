@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Weight rows per panel of `ck_project_panels`.
+// Weight rows per panel of `ck_project_panels`, and of the last where that is enough.
 #define CK_PANEL_COLUMNS 16
+#define CK_HALF_PANEL_COLUMNS 8
 
 // The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA, 0 for the target's own.
 int ck_level(void);
@@ -18,7 +19,8 @@ int ck_level(void);
 _Bool ck_has_fast_kernels(void);
 
 // z[c·z_stride + t] = Σ_d x[t·width + d] · panels[((c / 16)·width + d)·16 + c % 16], for t < tokens and
-// c < columns. A panel is the weights of 16 columns, interleaved; unused columns hold zeros.
+// c < columns. A panel is the weights of 16 columns, interleaved; unused columns hold zeros. Of the last panel,
+// if it has 8 columns at most, there are 8: [(c / 16)·width·16 + d·8 + c % 16].
 // The order of the sum over d is the same for every token and column, wherever it stands.
 void ck_project_panels(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panels,
                        ptrdiff_t columns, float *z, ptrdiff_t z_stride);
