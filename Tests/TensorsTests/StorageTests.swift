@@ -106,6 +106,35 @@ struct StorageTests {
         #expect(try folder.names == [])
     }
 
+    // Parts of a file end at multiples of 2 MB: these bytes start behind others and go over three such ends, the
+    // later ones first, by a buffer and as a copy.
+    @Test func outputInParts() throws {
+        let folder = try TemporaryFolder()
+        let states = (0..<7_000_001).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 11) }
+        let input = try MappedFile(path: folder.write([1, 2, 3] + states, to: "in"))
+        let half = 3_400_000
+        let output = try OutputFile(path: folder("out"))
+        try output.write(Array("head".utf8))
+        try output.writeParts(2 * states.count) { parts in
+            try parts.copy(input, 3..<3 + states.count, at: states.count)
+            var buffer = OutputBuffer(parts)
+            for range in [half..<states.count, 0..<half] {
+                buffer.move(to: range.lowerBound)
+                for start in stride(from: range.lowerBound, to: range.upperBound, by: 900_007) {
+                    let piece = start..<min(start + 900_007, range.upperBound)
+                    try buffer.append(piece.count) { bytes, place in
+                        for i in piece { bytes[place + i - start] = states[i] }
+                    }
+                }
+                try buffer.finish()
+            }
+        }
+        try output.write(Array("tail".utf8))
+        try output.commit()
+        let written = try Data(contentsOf: URL(fileURLWithPath: folder("out")))
+        #expect(written == Data(Array("head".utf8) + states + states + Array("tail".utf8)))
+    }
+
     @Test func outputThroughALinkKeepsTheLink() throws {
         let folder = try TemporaryFolder()
         _ = try folder.write([9], to: "target")

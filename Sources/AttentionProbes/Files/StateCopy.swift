@@ -8,9 +8,12 @@ struct StateCopy {
     let type: ElementType
     let threads: Int
 
-    // Bytes that are worth a copy by the system, and a part of the work for one thread.
+    // Bytes that are worth a copy by the system, and a part of the work for one thread: of several parts of
+    // the file, as its first and its last are not whole.
     private static let worthCopying = 1 << 20
-    private static let chunkSize = OutputParts.size
+    private static let chunkSize = 64 << 20
+    // Numbers that are converted at a time, in the cache.
+    private static let tile = 1 << 16
     // At most, so that progress and Ctrl-C are looked at.
     private static let longestRun = 256 << 20
 
@@ -52,11 +55,10 @@ struct StateCopy {
     }
 
     private func write(_ chunks: [Chunk], to parts: OutputParts) throws {
-        let count = max(parts.bufferSize, data.width * type.size)
         _ = try Parallel.map(
             count: chunks.count, threads: parts.areInOrder ? 1 : threads,
-            workspace: { (scratch: [Float](), buffer: [UInt8](repeating: 0, count: count)) }
-        ) { try write(chunks[$0], to: parts, scratch: &$1.scratch, buffer: &$1.buffer) }
+            workspace: { (scratch: [Float](), buffer: OutputBuffer(parts)) }
+        ) { try write(chunks[$0], to: &$1.buffer, scratch: &$1.scratch) }
     }
 
     // Bytes of a sequence in the tensor.
@@ -95,34 +97,28 @@ struct StateCopy {
         return start..<end
     }
 
-    private func write(
-        _ chunk: Chunk, to parts: OutputParts, scratch: inout [Float], buffer: inout [UInt8]
-    ) throws {
-        let rowSize = data.width * type.size
-        let most = max(1, min(buffer.count / rowSize, 65536 / data.width))
-        var (place, count) = (chunk.place, 0)
+    private func write(_ chunk: Chunk, to buffer: inout OutputBuffer, scratch: inout [Float]) throws {
+        let most = max(1, Self.tile / data.width)
+        buffer.move(to: chunk.place)
         for index in chunk.sequences {
             let (file, rows) = data.rows(index)
             let tokens = file.batch.tokens
             for start in stride(from: rows.lowerBound, to: rows.upperBound, by: most) {
                 let tile = start..<min(start + most, rows.upperBound)
-                if count + tile.count * rowSize > buffer.count {
-                    try parts.write(buffer, count, at: place)
-                    (place, count) = (place + count, 0)
+                try buffer.append(tile.count * data.width * type.size) { bytes, place in
+                    if tokens.elementType == type {
+                        tokens.copyRows(tile, into: &bytes, at: place)
+                    } else {
+                        try convert(tokens, tile, index, scratch: &scratch, into: &bytes, at: place)
+                    }
                 }
-                if tokens.elementType == type {
-                    tokens.copyRows(tile, into: &buffer, at: count)
-                } else {
-                    try convert(tokens, tile, index, scratch: &scratch, into: &buffer, at: count)
-                }
-                count += tile.count * rowSize
             }
             // Bytes that are gone are NaN in small files.
             if tokens.files.contains(where: \.losesBytesQuietly), let error = data.cutError(in: index) {
                 throw error
             }
         }
-        try parts.write(buffer, count, at: place)
+        try buffer.finish()
     }
 
     private func convert(
