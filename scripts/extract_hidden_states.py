@@ -17,8 +17,9 @@
     --split test --layers 4,8,-1 --out imdb
 
 Texts are JSON lines or CSV with a column `text` and, where there are any,
-`label`, `group` and `id`. Run it with `uv run scripts/extract_hidden_states.py`,
-or after `pip install -r scripts/requirements.txt`.
+`label`, `group` and `id`. Run it with
+`uv run scripts/extract_hidden_states.py`, or after
+`pip install -r scripts/requirements.txt`.
 
 Layers: 0 is the output of the embeddings, k that of block k, -1 the last, which
 most models give after their final normalisation. Several layers are one file
@@ -32,8 +33,9 @@ A run that is killed or interrupted leaves OUT.partial, and the same command
 with --resume goes on and writes the same bytes. Memory: the model, one batch of
 states, and some 50 bytes a token of a shard.
 
-Without a network, HF_HUB_OFFLINE=1 takes model and data set from the cache at
-once.
+The commits of model and data set on the hub are recorded in the file;
+--revision and --dataset-revision choose others than the newest. Without a
+network, HF_HUB_OFFLINE=1 takes both from the cache at once.
 
 Exit codes: 64 usage, 65 bad data, 66 no such file, data set or model, 69 a
 package is missing, 70 a fault of ours, 74 input or output failed, 130
@@ -50,6 +52,7 @@ import traceback
 from extraction.failure import IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence, is_full
 from extraction.options import parser
 from extraction.rows import Columns, HubDataset, Rows, Source, TextFiles
+from extraction.waiting import waiting
 
 INTERRUPTED = 130
 
@@ -76,13 +79,22 @@ def check(options: argparse.Namespace) -> None:
         raise Failure("--generation-prompt: expected --chat with it", USAGE)
 
 
+def text_source(options: argparse.Namespace) -> Source:
+    if options.text:
+        return TextFiles(options.text)
+    with waiting(options.dataset, options.quiet):
+        return HubDataset(
+            options.dataset,
+            options.dataset_config,
+            options.split,
+            options.streaming,
+            options.dataset_revision,
+        )
+
+
 def extract(options: argparse.Namespace) -> None:
     check(options)
-    source: Source = (
-        TextFiles(options.text)
-        if options.text
-        else HubDataset(options.dataset, options.dataset_config, options.split, options.streaming)
-    )
+    source = text_source(options)
     columns = Columns(options.text_column, options.label_column, options.group_column, options.id_column)
     rows = Rows(source, columns, options.chat, options.limit)
     try:
@@ -101,12 +113,11 @@ def extract(options: argparse.Namespace) -> None:
         raise Failure(f"{options.dataset or ', '.join(options.text)}: expected at least one text, found none")
     if survey.labels and survey.labels.task == "multilabel" and len(rows.label_columns) > 1:
         survey.labels.classes = survey.labels.classes or rows.label_columns
-    model = HiddenStateModel(
-        ModelChoice(
-            options.model, options.revision, options.model_dtype, options.device, options.trust_remote_code
-        ),
-        options.layers,
+    choice = ModelChoice(
+        options.model, options.revision, options.model_dtype, options.device, options.trust_remote_code
     )
+    with waiting(options.model, options.quiet):
+        model = HiddenStateModel(choice, options.layers)
     encoder = Encoder(
         model.tokenizer,
         options.special_tokens,
@@ -133,7 +144,14 @@ def extract(options: argparse.Namespace) -> None:
         rows,
         survey,
         settings,
-        metadata(options.model_name or options.model, survey, settings, options.special_tokens, model),
+        metadata(
+            options.model_name or options.model,
+            survey,
+            settings,
+            options.special_tokens,
+            model,
+            source,
+        ),
         progress,
     )
     try:

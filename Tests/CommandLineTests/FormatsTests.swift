@@ -130,6 +130,24 @@ struct FormatsTests {
         try expectFailure(65, words, in: folder, ["convert", data, "--dtype", "f16", "--out", folder("out")])
     }
 
+    @Test func dataToJudgeByAreOfTheSameLayer() throws {
+        func write(_ layer: String, to name: String, order: String = "") throws -> String {
+            let format =
+                #""format":"attention-probes/activations","version":"1","classes":"[\"no\",\"yes\"]""#
+            let file = LiteralActivations().with("labels", "I64", [2], integerBytes(0, 1))
+                .described(by: "{\(format),\"layer\":\"\(layer)\"\(order)}")
+            return try folder.write(file.file, to: name)
+        }
+        let (six, eight) = (try write("6", to: "six"), try write("8", to: "eight"))
+        let stored = try write("8", to: "stored", order: #","layer_order":"stored""#)
+        let train = ["train", six, "--out", folder("new"), "--epochs", "1", "--quiet", "--validation"]
+        let words = "eight: expected layer 6 as in \(six), found layer 8"
+        try expectFailure(65, words, in: folder, train + [eight])
+        try expectFailure(65, words, in: folder, ["compare", six, "--test", eight])
+        // Two ways of counting say nothing about each other.
+        #expect(try Command.start(train + [stored]).wait().status == 0)
+    }
+
     @Test func layersThatAreNotThere() throws {
         let data = try folder.write(Self.request(3), to: "three.safetensors")
         try expectFailure(

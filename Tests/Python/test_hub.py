@@ -8,12 +8,17 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import unittest
+from contextlib import redirect_stderr
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 
 from support import SCRIPTS, Activations, ExtractionTest, gpt2
+
+from extraction.waiting import waiting
 
 COMMIT = "c0" * 20
 
@@ -24,11 +29,13 @@ class Hub(BaseHTTPRequestHandler):
     root: Path
 
     def do_GET(self) -> None:
-        pattern = r"(?:/api/(?:models|datasets)|/datasets)?/(me/\w+)(?:/(\w+)/\w+)?/?([^?]*).*|.*"
-        name, action, path = re.fullmatch(pattern, self.path).groups()
+        pattern = r"(?:/api/(?:models|datasets)|/datasets)?/(me/\w+)(?:/(\w+)/(\w+))?/?([^?]*).*|.*"
+        name, action, revision, path = re.fullmatch(pattern, self.path).groups()
         folder = self.root / (name or "none")
         if not folder.exists():
             self.answer(404, "GatedRepo" if name == "me/gated" else "RepoNotFound")
+        elif revision not in (None, "main", COMMIT):
+            self.answer(404, "RevisionNotFound")
         elif action == "resolve" and (folder / path).is_file():
             self.answer(200, "", (folder / path).read_bytes())
         elif action != "resolve" and not path:
@@ -66,13 +73,29 @@ class HubTest(ExtractionTest):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.shutdown)
         home = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(self.folder / "home")}
-        for name, offline, code in (("me/mini", "0", 0), ("me/mini", "1", 0), ("me/gated", "0", 66)):
+        cases = (["me/mini"], "0", 0), (["me/mini"], "1", 0), (["me/gated"], "0", 66)
+        cases += ((["me/mini", "--dataset-revision", "gone"], "0", 66),)
+        errors = []
+        for more, offline, code in cases:
             environment = os.environ | home | {"HF_HUB_OFFLINE": offline}
             # A process of its own: packages read the address when they are imported.
-            run = subprocess.run([*map(str, script), name], env=environment, capture_output=True, text=True)
+            run = subprocess.run([*map(str, script), *more], env=environment, capture_output=True, text=True)
             self.assertEqual(run.returncode, code, run.stderr)
             found = Activations(self.out)
             self.assertTrue(found.states.equal(expected))
             self.assertEqual(found.metadata["classes"], '["ham", "no"]')
-            self.assertEqual(json.loads(found.metadata["extraction"])["revision"], COMMIT)
-        self.assertRegex(run.stderr, "^Error: model me/gated: not loaded .*gated.*\n$")
+            told = json.loads(found.metadata["extraction"])
+            self.assertEqual([told["revision"], told["dataset_revision"]], [COMMIT, COMMIT])
+            self.assertEqual([told["dataset"], told["dataset_split"]], ["me/set", "test"])
+            errors.append(run.stderr)
+        self.assertRegex(errors[2], "^Error: model me/gated: not loaded .*gated.*\n$")
+        self.assertRegex(errors[3], "^Error: --dataset me/set: .*gone.*\n$")
+
+
+class WaitingTest(unittest.TestCase):
+    def test_says_what_takes_long(self) -> None:
+        for seconds, is_quiet, said in ((0, False, True), (60, False, False), (0, True, False)):
+            with redirect_stderr(StringIO()) as errors:
+                with waiting("me/mini", is_quiet, seconds):
+                    time.sleep(0.2)
+            self.assertEqual("me/mini" in errors.getvalue(), said)

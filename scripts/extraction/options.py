@@ -59,6 +59,7 @@ def parser(description: str) -> Parser:
     )
     source.add_argument("--dataset", metavar="NAME", help="name or folder for the datasets library")
     text.add_argument("--dataset-config", metavar="NAME", help="configuration of the data set")
+    text.add_argument("--dataset-revision", metavar="COMMIT", help="of the data set on the hub (the newest)")
     text.add_argument("--split", default="train", help="split of the data set (%(default)s)")
     text.add_argument("--streaming", action="store_true", help="do not download the whole data set first")
     text.add_argument("--limit", type=positive, metavar="N", help="only the first N rows")

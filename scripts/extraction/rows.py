@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,6 +51,10 @@ class Source(Protocol):
     def class_names(self, column: str) -> list[str] | None:
         """Names of the classes that a column of class indices stands for."""
 
+    @property
+    def origin(self) -> dict[str, str | None]:
+        """What a file of states says of it."""
+
 
 class TextFiles:
     """JSON lines (.jsonl, .ndjson) and tables (.csv, .tsv), each also with .gz."""
@@ -68,6 +73,8 @@ class TextFiles:
     @staticmethod
     def _suffix(path: Path) -> str:
         return path.with_suffix("").suffix.lower() if path.suffix == ".gz" else path.suffix.lower()
+
+    origin: dict[str, str | None] = {}
 
     def class_names(self, column: str) -> list[str] | None:
         return None
@@ -124,7 +131,9 @@ class TextFiles:
 class HubDataset:
     """A split of a data set that the `datasets` library knows by name or by folder."""
 
-    def __init__(self, name: str, config: str | None, split: str, streaming: bool) -> None:
+    def __init__(
+        self, name: str, config: str | None, split: str, streaming: bool, revision: str | None
+    ) -> None:
         try:
             import datasets
             from huggingface_hub.errors import HTTPError
@@ -138,11 +147,21 @@ class HubDataset:
         self._option = f"--dataset {name}"
         self._http_error = HTTPError
         try:
-            self.split = datasets.load_dataset(name, config, split=split, streaming=streaming)
+            builder = datasets.load_dataset_builder(name, config, revision=revision)
+            if streaming:
+                self.split = builder.as_streaming_dataset(split)
+            else:
+                builder.download_and_prepare()
+                self.split = builder.as_dataset(split)
         except (OSError, ValueError) as error:
             raise self._failure(error, NO_INPUT) from error
         except Exception as error:  # of the many packages that read and download
             raise self._failure(error, DATA) from error
+        # What comes from the hub is kept under its commit, other data sets under a hash of their own.
+        commit = builder.hash if re.fullmatch("[0-9a-f]{40}", builder.hash or "") else None
+        self.origin = {
+            "dataset": name, "dataset_config": config, "dataset_split": split, "dataset_revision": commit
+        }
         features = self.split.features or {}
         # Of a class, and of a list of classes.
         self._names = {name: getattr(feature, "names", None) for name, feature in features.items()}

@@ -20,7 +20,7 @@ from .failure import Failure
 from .model import DTYPES, HiddenStateModel
 from .progress import Progress
 from .projection import Projection
-from .rows import Rows
+from .rows import Rows, Source
 from .shard import Shard, shards
 from .survey import Survey, characters
 
@@ -181,7 +181,12 @@ class Extraction:
 
 
 def metadata(
-    name: str, survey: Survey, settings: Settings, special: str, model: HiddenStateModel
+    name: str,
+    survey: Survey,
+    settings: Settings,
+    special: str,
+    model: HiddenStateModel,
+    source: Source,
 ) -> dict[str, str]:
     """What a file says about itself. A run that goes on with a file must come to the same."""
     result = {"format": "attention-probes/activations", "version": "1", "model": name}
@@ -200,5 +205,6 @@ def metadata(
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+        | source.origin
     )
     return result

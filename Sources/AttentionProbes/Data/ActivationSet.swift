@@ -132,18 +132,25 @@ public struct ActivationSet: Sendable {
             groups: groups.map { groups in indices.map { groups[$0] } })
     }
 
-    /// Checks that another set has the same width and labels of a task.
+    /// Checks that another set has hidden states of the same kind and labels of a task.
     ///
     /// - Throws: `DataError` that names the other's file.
     public func checkFits(_ other: ActivationSet, _ task: ProbeTask) throws(DataError) {
-        try checkWidth(other)
+        try checkStates(other)
         _ = try other.targets(for: task)
     }
 
-    /// Checks that another set has the same width.
+    /// Checks that another set's hidden states are as wide, and of the same layers where both say and count alike.
     ///
     /// - Throws: `DataError` that names the other's file.
-    func checkWidth(_ other: ActivationSet) throws(DataError) { try files[0].checkWidth(other.files[0]) }
+    func checkStates(_ other: ActivationSet) throws(DataError) {
+        try files[0].checkWidth(other.files[0])
+        guard let own = layers, let others = other.layers, own.areAsStored == others.areAsStored,
+            own != others
+        else { return }
+        throw DataError(
+            .layers, other.files[0].path, expected: "\(own) as in \(files[0].path)", found: "\(others)")
+    }
 
     /// N, the number of sequences.
     public var count: Int { locations.count }

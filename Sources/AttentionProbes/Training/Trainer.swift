@@ -133,7 +133,7 @@ public struct Trainer: Sendable {
     ) throws(DataError) -> (ActivationSet, ActivationSet?) {
         try data.checkSeveralClasses()
         if let validation {
-            try data.checkWidth(validation)
+            try data.checkStates(validation)
             return (data, validation)
         }
         guard options.validationFraction > 0 else { return (data, nil) }
