@@ -36,7 +36,8 @@ public struct Projection: Sendable {
     public let width: Int
     /// How it is computed.
     public let plan: Plan
-    // R×D row-major for `rows` and `gemm`; for `panels` blocks of D×16, zeros at the end, the last of D×8 where 8 rows are left at most.
+    // R×D row-major for `rows` and `gemm`; for `panels` blocks of D×16, zeros at the end, the last of D×8 where
+    // 8 rows are left at most.
     private let weights: [Float]
 
     private static let panelColumns = Int(CK_PANEL_COLUMNS)

@@ -146,9 +146,11 @@ struct Convert: ParsableCommand {
     private var ending: String {
         shardSize != nil || testFraction == nil && isPipe ? "" : ".safetensors"
     }
-    // Something that is written in place, whatever it is called.
+    // Something that is written in place, whatever it is called; /dev/stdout may be a file.
     private var isPipe: Bool {
-        FileManager.default.fileExists(atPath: out) && !isFolder(out) && FileIdentity(regularFile: out) == nil
+        out.hasPrefix("/dev/")
+            || FileManager.default.fileExists(atPath: out) && !isFolder(out)
+                && FileIdentity(regularFile: out) == nil
     }
 
     // "2GB", "500MiB", "1000000".

@@ -49,6 +49,16 @@ struct SafetensorsTests {
             literalSafetensors(#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, [0, 0, 0, 0]),
             .header
         ),
+        (
+            literalSafetensors(
+                #"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4,"data_offsets":[0,4]}}"#, [0, 0, 0, 0]),
+            .header
+        ),
+        (
+            literalSafetensors(
+                #"{"x":{"dtype":"F32","shape":[,"shape":[1],"data_offsets":[0,4]}}"#, [0, 0, 0, 0]),
+            .header
+        ),
         (literalSafetensors(#"{"__metadata__":{"a":1}}"#), .header),
         (
             literalSafetensors(#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, [0, 0, 0, 0]),

@@ -106,6 +106,10 @@ class RowsTest(ExtractionTest):
             "--layers",
             1,
         )
+        arguments = self.model(gpt2), "--layers", 1, "--dataset"
+        self.refuse(66, "revision v1, found .* not on the hub", *arguments, folder, "--dataset-revision", "v1")
+        datasets.Dataset.from_dict(rows).save_to_disk(self.folder / "saved")
+        self.refuse(66, "save_to_disk", *arguments, self.folder / "saved")
 
     @unittest.skipUnless(importlib.util.find_spec("datasets"), "needs the package datasets")
     def test_data_set_with_lists_of_classes(self) -> None:

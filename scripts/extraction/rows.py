@@ -146,19 +146,23 @@ class HubDataset:
         self.name = f"{name} ({split})"
         self._option = f"--dataset {name}"
         self._http_error = HTTPError
+        # A builder would take its files, and others that lie beside them, for tables.
+        if (Path(name) / "state.json").exists():
+            raise Failure(f"{self._option}: expected tables, found what save_to_disk wrote", NO_INPUT)
         try:
             builder = datasets.load_dataset_builder(name, config, revision=revision)
+            commit = self._commit(builder, revision)
             if streaming:
                 self.split = builder.as_streaming_dataset(split)
             else:
                 builder.download_and_prepare()
                 self.split = builder.as_dataset(split)
+        except Failure:
+            raise
         except (OSError, ValueError) as error:
             raise self._failure(error, NO_INPUT) from error
         except Exception as error:  # of the many packages that read and download
             raise self._failure(error, DATA) from error
-        # What comes from the hub is kept under its commit, other data sets under a hash of their own.
-        commit = builder.hash if re.fullmatch("[0-9a-f]{40}", builder.hash or "") else None
         self.origin = {
             "dataset": name, "dataset_config": config, "dataset_split": split, "dataset_revision": commit
         }
@@ -186,6 +190,19 @@ class HubDataset:
             raise self._failure(error, IO) from error
         except Exception as error:
             raise self._failure(error, DATA) from error
+
+    def _commit(self, builder: Any, revision: str | None) -> str | None:
+        """The commit on the hub, under which the packages keep what comes from there; None for a folder."""
+        commit = builder.hash if re.fullmatch("[0-9a-f]{40}", builder.hash or "") else None
+        # Where the hub cannot be reached, the cache gives whichever commit it had last, and knows no names.
+        is_cached = type(builder).__module__.startswith("datasets.packaged_modules.cache")
+        if revision and (commit is None or revision != commit and (is_cached or len(revision) == 40)):
+            raise Failure(
+                f"{self._option}: expected revision {revision}, found "
+                + (f"only {commit} in the cache" if commit else "a data set that is not on the hub"),
+                NO_INPUT,
+            )
+        return commit
 
     def _failure(self, error: BaseException, code: int) -> Failure:
         """An error of another package in one sentence; a broken download or a full disk is always IO."""

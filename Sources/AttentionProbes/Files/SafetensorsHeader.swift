@@ -184,9 +184,15 @@ private struct PlainScanner {
         repeat {
             guard let key = string(), skip(":") else { return nil }
             switch key {
-            case "dtype" where type == nil: type = string()
-            case "shape" where shape == nil: shape = numbers()
-            case "data_offsets" where place == nil: place = pair()
+            case "dtype" where type == nil:
+                guard let value = string() else { return nil }
+                type = value
+            case "shape" where shape == nil:
+                guard let value = numbers() else { return nil }
+                shape = value
+            case "data_offsets" where place == nil:
+                guard let value = pair() else { return nil }
+                place = value
             default: return nil
             }
         } while skip(",")

@@ -11,10 +11,10 @@ struct StateCopy {
     // Bytes that are worth a copy by the system, and a part of the work for one thread: of several parts of
     // the file, as its first and its last are not whole.
     private static let worthCopying = 1 << 20
-    private static let chunkSize = 64 << 20
+    private static let chunkSize = 16 << 20
     // Numbers that are converted at a time, in the cache.
     private static let tile = 1 << 16
-    // At most, so that progress and Ctrl-C are looked at.
+    // Bytes until progress and Ctrl-C are looked at, or more where there are many threads.
     private static let longestRun = 256 << 20
 
     private struct Chunk {
@@ -37,7 +37,9 @@ struct StateCopy {
                 } else {
                     let first = place
                     var chunks: [Chunk] = []
-                    while end < data.count, place - first < Self.longestRun || chunks.count < 4 * threads {
+                    while end < data.count,
+                        place - first < Self.longestRun || chunks.count < 2 * workers(parts)
+                    {
                         let chunk = Chunk(sequences: chunk(from: end), place: place)
                         chunks.append(chunk)
                         end = chunk.sequences.upperBound
@@ -56,10 +58,12 @@ struct StateCopy {
 
     private func write(_ chunks: [Chunk], to parts: OutputParts) throws {
         _ = try Parallel.map(
-            count: chunks.count, threads: parts.areInOrder ? 1 : threads,
+            count: chunks.count, threads: workers(parts),
             workspace: { (scratch: [Float](), buffer: OutputBuffer(parts)) }
         ) { try write(chunks[$0], to: &$1.buffer, scratch: &$1.scratch) }
     }
+
+    private func workers(_ parts: OutputParts) -> Int { parts.areInOrder ? 1 : threads }
 
     // Bytes of a sequence in the tensor.
     private func size(_ index: Int) -> Int { data.length(index) * data.width * type.size }

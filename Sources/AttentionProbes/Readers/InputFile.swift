@@ -35,7 +35,7 @@ struct InputFile: Sendable {
     }
 
     private static func isData(_ name: String) -> Bool {
-        endings.contains { name.hasSuffix($0) }
+        endings.contains { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
     }
 
     private static func join(_ folder: String, _ name: String) -> String {
