@@ -75,9 +75,12 @@ public struct TokenSequence: Sendable {
         return tokens.withStoredRows(first..<first + count, body)
     }
 
-    /// Tokens in one tile: a tile of float hidden states fills a few hundred KiB, well inside a
-    /// core's second-level cache, and is a multiple of the kernels' blocks of 8, 6, 4 or 2 tokens.
-    static func tileSize(width: Int) -> Int { min(192, max(24, 65536 / width / 24 * 24)) }
+    /// Tokens in one tile: a tile of float hidden states fills a few hundred KiB, well inside a core's second-level
+    /// cache, and is a multiple of the kernels' blocks of 8, 6, 4 or 2 tokens; wide ones at least of those of 8.
+    static func tileSize(width: Int) -> Int {
+        let most = 65536 / width
+        return most < 24 ? max(8, most / 8 * 8) : min(192, most / 24 * 24)
+    }
 
     /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
     /// and has up to twice the size.
