@@ -6,12 +6,15 @@
 #ifndef CK_DISPATCH_H
 #define CK_DISPATCH_H
 
+#include <stdint.h>
+
 // Vectors are passed between inlined functions only, so no two ways of passing them can meet.
 #pragma clang diagnostic ignored "-Wpsabi"
 
-// Eight and sixteen floats and sixteen doubles, read at any address that holds one.
+// Eight and sixteen floats, their bits, and sixteen doubles, read at any address that holds one.
 typedef float v8 __attribute__((vector_size(32), aligned(4)));
 typedef float v16 __attribute__((vector_size(64), aligned(4)));
+typedef uint32_t u32x16 __attribute__((vector_size(64), aligned(4)));
 typedef double d16 __attribute__((vector_size(128), aligned(8)));
 
 #define ALWAYS_INLINE __attribute__((always_inline)) inline

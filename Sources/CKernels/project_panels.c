@@ -52,7 +52,6 @@ static ALWAYS_INLINE v16 twice(v8 w) {
     return __builtin_shufflevector(w, w, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-typedef uint32_t u32x16 __attribute__((vector_size(64), aligned(4)));
 #define ON UINT32_MAX
 #define SECOND_HALF {0, 0, 0, 0, 0, 0, 0, 0, ON, ON, ON, ON, ON, ON, ON, ON}
 static const volatile u32x16 second_half = SECOND_HALF;

@@ -9,7 +9,6 @@
 #include "kernels.h"
 
 typedef uint16_t u16x16 __attribute__((vector_size(32), aligned(2)));
-typedef uint32_t u32x16 __attribute__((vector_size(64), aligned(4)));
 
 // Element `index` of hidden states, and the sixteen from there on. `size` is 4 for floats, 2 for bfloat16.
 static ALWAYS_INLINE float number(const int size, const void *x, ptrdiff_t index) {
