@@ -4,11 +4,16 @@ private import Synchronization
 /// What was fetched last, up to a bound; what is fetched next stays in any case.
 final class KeptBytes: Sendable {
     /// Small files, of each thread its own, and few: what goes before the next comes leaves a buffer that
-    /// is in the second-level cache, and copying a file there takes half the time. Four in any case, as a
-    /// hidden state may be of several layers with a file each.
-    static let files = KeptBytes(most: 1 << 19, fewest: 4, isByThread: true)
+    /// is in the second-level cache, and copying a file there takes half the time.
+    static let files = KeptBytes(most: 1 << 18, isByThread: true)
     /// Archives, which take longer to read again.
-    static let archives = KeptBytes(most: 256 << 20, fewest: 1, isByThread: false)
+    static let archives = KeptBytes(most: 256 << 20, isByThread: false)
+
+    /// Lets so many files stay, whatever they have together: a hidden state of several layers, each in a file of
+    /// its own, needs all of them at once.
+    static func keep(atLeast count: Int) {
+        for kept in [files, archives] { _ = kept.fewest.max(count, ordering: .relaxed) }
+    }
 
     private struct Queue {
         private(set) var entries: [(owner: OnDemandBytes, count: Int)] = []
@@ -31,13 +36,12 @@ final class KeptBytes: Sendable {
     }
     private let queues = Mutex<[UInt: Queue]>([:])
     private let most: Int
-    private let fewest: Int
     private let isByThread: Bool
+    // How many stay though they have more, with what comes next.
+    private let fewest = Atomic(1)
 
-    // Bytes, and how many stay though they have more, with what comes next.
-    private init(most: Int, fewest: Int, isByThread: Bool) {
+    init(most: Int, isByThread: Bool) {
         self.most = most
-        self.fewest = fewest
         self.isByThread = isByThread
     }
 
@@ -50,7 +54,7 @@ final class KeptBytes: Sendable {
                 defer { queues.removeAll() }
                 return queues.values.flatMap { $0.entries.map(\.owner) }
             }
-            return queues[thread, default: Queue()].makeRoom(count, most, fewest)
+            return queues[thread, default: Queue()].makeRoom(count, most, fewest.load(ordering: .relaxed))
         }
         for owner in dropped { owner.forget() }
     }

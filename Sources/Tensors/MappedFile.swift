@@ -123,11 +123,9 @@ private import Foundation
     /// What kept bytes from being unpacked; they are all NaN then.
     public var damage: ZipArchive.Loss? { damages?.found }
 
-    /// Whether bytes that are gone are NaN, where they would end the process in a mapped file.
-    public var losesBytesQuietly: Bool { onDemand != nil }
-
-    /// Whether there is something to gain from `populate`.
-    var isMapped: Bool { onDemand == nil }
+    /// Whether it is mapped. Others are read when they are looked at: bytes that are gone are NaN there, where they
+    /// would end the process in a mapped file, and `populate` gains nothing.
+    public var isMapped: Bool { onDemand == nil }
 
     /// Lets go of what opening has read of a small file, unless that is all of it.
     public func forgetHead() {

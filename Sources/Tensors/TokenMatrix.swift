@@ -79,6 +79,7 @@ public struct TokenMatrix: Sendable {
         }
         let isWhole = pieces.count == 1 && pieces[0].stride == columns * elementType.size
         storage = isWhole ? .mapped(pieces[0].file, offset: pieces[0].offset) : .pieces(pieces)
+        if pieces.count > 1 { KeptBytes.keep(atLeast: Set(pieces.map { ObjectIdentifier($0.file) }).count) }
     }
 
     /// Several matrices with the same rows, side by side; nil where they differ in rows or in how an

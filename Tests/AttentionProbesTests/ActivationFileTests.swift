@@ -31,6 +31,20 @@ struct ActivationFileTests {
         #expect(file.batch[1].withTokens(0..<1, scratch: &scratch) { [$0[0], $0[1]] } == [5, 6])
     }
 
+    // A small file is read, scored and dropped; rows name its sequences later, and must not read it again.
+    @Test func idsOfSmallFilesStay() throws {
+        let folder = try TemporaryFolder()
+        let states = [UInt8](repeating: 0, count: 3 * 1000 * 4)
+        let activations = whole.with("hidden_states", "F32", [3, 1000], states)
+            .with("sequence_ids", "U8", [3], Array("xyz".utf8)).with(
+                "sequence_ids_offsets", "I64", [3], integerBytes(0, 1, 3))
+        let path = try folder.write(activations.file, to: "data.safetensors")
+        let file = try ActivationFile(path: path)
+        let open = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        try open.write(contentsOf: Data(repeating: 0, count: activations.file.count))
+        #expect(file.id(0) == "x" && file.id(1) == "yz")
+    }
+
     @Test(arguments: [("F16", [0x00, 0x3c, 0x00, 0xc0]), ("BF16", [0x80, 0x3f, 0x00, 0xc0])])
     func halfWidth(type: String, pattern: [UInt8]) throws {
         let file = try read(whole.with("hidden_states", type, [3, 2], pattern + pattern + pattern))

@@ -57,8 +57,9 @@ struct StorageTests {
     // The second makes room while the first is being fetched, as it does on another thread.
     @Test func bytesFetchedTogetherAreDropped() {
         let size = 200 << 20
+        let kept = KeptBytes(most: 256 << 20, isByThread: false)
         func archive(_ fetch: @escaping @Sendable () -> HeldBytes) -> OnDemandBytes {
-            OnDemandBytes(count: size, kept: .archives) { _ in fetch() }
+            OnDemandBytes(count: size, kept: kept) { _ in fetch() }
         }
         @Sendable func touch(_ archive: OnDemandBytes) { archive.withBytes(0..<1) { _ in } }
         final class Weak: Sendable {
@@ -81,6 +82,25 @@ struct StorageTests {
         touch(third)
         #expect(fetched.withLock { $0.map { $0.bytes != nil } } == [false, false, true])
         withExtendedLifetime([first, second, third]) {}
+    }
+
+    // Six layers of 200 KB, each in a file of its own, have more together than stays of unrelated files.
+    @Test func filesOfOneRowStayTogether() throws {
+        let (rows, columns) = (100, 500)
+        let reads = Atomic(0)
+        func layer(_ name: Int) -> TokenMatrix {
+            let size = rows * columns * 4
+            let bytes = OnDemandBytes(count: size) { range in
+                reads.add(1, ordering: .relaxed)
+                return unsafe HeldBytes(count: range.count) { _ in false }
+            }
+            let file = MappedFile(path: "\(name)", count: size, bytes: bytes, damage: Damage())
+            return TokenMatrix(file: file, offset: 0, elementType: .f32, rows: rows, columns: columns)
+        }
+        let states = try #require(TokenMatrix(beside: (0..<6).map(layer)))
+        var scratch: [Float] = []
+        for row in 0..<rows { states.withRows(row..<row + 1, scratch: &scratch) { _ in } }
+        #expect(reads.load(ordering: .relaxed) == 6)
     }
 
     @Test func outputAppearsWhole() throws {

@@ -85,7 +85,7 @@ public final class ActivationFile: Sendable {
         weights = try file.weights(count: count)
         tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: layout.tokenShape)
             .map { IntegerColumn(file, $0) }
-        ids = try TextTable(file, "sequence_ids", count: count)
+        ids = try TextTable(file, "sequence_ids", count: count, areHeld: true)
         tokenTexts = try TextTable(file, "token_text", count: layout.tokenShape.reduce(1, *))
         classes = try file.classes()
         targets = try file.targets(count: count, classes: classes)

@@ -11,7 +11,7 @@ extension ActivationSet {
         for index in range where locations[index].file != last {
             last = locations[index].file
             // Those that lose bytes quietly are asked when a NaN is found.
-            for file in files[locations[index].file].batch.tokens.files where !file.losesBytesQuietly {
+            for file in files[locations[index].file].batch.tokens.files where file.isMapped {
                 if let error = DataError(ifCut: file) { throw error }
             }
         }

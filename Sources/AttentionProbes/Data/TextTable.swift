@@ -5,9 +5,16 @@ struct TextTable: Sendable {
     private let file: MappedFile
     private let bytes: Range<Int>
     private let offsets: IntegerColumn
+    private let held: [[UInt8]]?
+
+    // Bytes of strings that are held.
+    private static let mostHeld = 4096
 
     /// The tensors `name` and `name_offsets` for `count` strings; nil if the file has no `name`.
-    init?(_ file: Safetensors, _ name: String, count: Int) throws(DataError) {
+    ///
+    /// - Parameter areHeld: whether few strings of a small file stay in memory. Such a file is read when it is looked
+    ///   at, dropped, and read again, all of it: for the ids of sequences that were scored, a second time.
+    init?(_ file: Safetensors, _ name: String, count: Int, areHeld: Bool = false) throws(DataError) {
         guard file.tensors[name] != nil else { return nil }
         let text = try file.require(name, types: ["U8"], dimensions: 1)
         let offsetsName = name + "_offsets"
@@ -27,6 +34,12 @@ struct TextTable: Sendable {
         }
         self.file = file.file
         bytes = text.bytes
+        guard areHeld, !file.file.isMapped, text.bytes.count <= Self.mostHeld else {
+            held = nil
+            return
+        }
+        let all = file.file.bytes(text.bytes)
+        held = (0..<count).map { [offsets] in Array(all[offsets[$0]..<offsets[$0 + 1]]) }
     }
 
     /// One string; bytes that are no UTF-8 become U+FFFD.
@@ -37,6 +50,7 @@ struct TextTable: Sendable {
 
     /// The bytes of one string; none if the file was cut meanwhile.
     func bytes(_ index: Int) -> [UInt8] {
+        if let held { return held[index] }
         let (start, end) = (offsets[index], offsets[index + 1])
         guard 0 <= start, start <= end, end <= bytes.count else { return [] }
         return file.bytes(bytes.lowerBound + start..<bytes.lowerBound + end)

@@ -72,7 +72,7 @@ struct StateCopy {
     private func stored(_ index: Int) -> (file: MappedFile, bytes: Range<Int>)? {
         let (file, rows) = data.rows(index)
         guard file.batch.tokens.elementType == type, let place = file.batch.tokens.storedBytes(rows),
-            !place.file.losesBytesQuietly
+            place.file.isMapped
         else { return nil }
         return place
     }
@@ -118,7 +118,7 @@ struct StateCopy {
                 }
             }
             // Bytes that are gone are NaN in small files.
-            if tokens.files.contains(where: \.losesBytesQuietly), let error = data.cutError(in: index) {
+            if tokens.files.contains(where: { !$0.isMapped }), let error = data.cutError(in: index) {
                 throw error
             }
         }
