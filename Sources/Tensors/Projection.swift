@@ -79,7 +79,7 @@ public struct Projection: Sendable {
         if plan == .rows, sequence.withBrainFloats({ applyRows($0, count: count, into: &z) }) != nil {
             return
         }
-        sequence.forEachTile(scratch: &scratch) { range, tokens in
+        sequence.forEachTile(rows: rows, scratch: &scratch) { range, tokens in
             var out = z.mutableSpan
             applyTile(tokens, count: range.count, into: &out, at: range.lowerBound, stride: count)
         }

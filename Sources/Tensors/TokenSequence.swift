@@ -75,19 +75,22 @@ public struct TokenSequence: Sendable {
         return tokens.withStoredRows(first..<first + count, body)
     }
 
-    /// Tokens in one tile: a tile of float hidden states fills a few hundred KiB, well inside a core's second-level
-    /// cache, and is a multiple of the kernels' blocks of 8, 6, 4 or 2 tokens; wide ones at least of those of 8.
-    static func tileSize(width: Int) -> Int {
+    /// Tokens in one tile: a tile of float hidden states fills 256 KB, well inside a core's second-level cache, and is a
+    /// multiple of the kernels' blocks of 8, 6, 4 or 2 tokens; wide ones of those of 8. With many weight rows it has
+    /// as many tokens as these, up to 24: what each tile meets, weights and sums, is the larger part then.
+    static func tileSize(width: Int, rows: Int) -> Int {
         let most = 65536 / width
-        return most < 24 ? max(8, most / 8 * 8) : min(192, most / 24 * 24)
+        return most < 24 ? max(8, most / 8 * 8, min(rows, 24) / 8 * 8) : min(192, most / 24 * 24)
     }
 
     /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
     /// and has up to twice the size.
+    ///
+    /// - Parameter rows: how many weight rows or sums each tile meets.
     public func forEachTile<E: Error>(
-        scratch: inout [Float], _ body: (Range<Int>, Span<Float>) throws(E) -> Void
+        rows: Int = 1, scratch: inout [Float], _ body: (Range<Int>, Span<Float>) throws(E) -> Void
     ) throws(E) {
-        let size = Self.tileSize(width: width)
+        let size = Self.tileSize(width: width, rows: rows)
         var start = 0
         while start < count {
             let end = count - start < 2 * size ? count : start + size

@@ -15,7 +15,7 @@ extension TokenSequence {
     ) {
         precondition(a.count >= rows * count, "\(a.count) weights for \(rows)×\(count)")
         precondition(sums.count >= rows * width, "\(sums.count) sums for \(rows)×\(width)")
-        forEachTile(scratch: &scratch) { range, tokens in
+        forEachTile(rows: rows, scratch: &scratch) { range, tokens in
             addWeightedSums(
                 of: tokens, count: range.count, a, at: range.lowerBound, stride: count, rows: rows, to: &sums,
                 usesGemm: usesGemm)

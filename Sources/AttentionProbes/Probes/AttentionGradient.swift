@@ -75,7 +75,7 @@ extension AttentionEvaluator {
         var scratch: [Float] = []
         swap(&scratch, &work.tokens)
         defer { swap(&scratch, &work.tokens) }
-        try sequence.forEachTile(scratch: &scratch) { (range, tile) throws(NonFiniteProjection) in
+        try sequence.forEachTile(rows: rows, scratch: &scratch) { (range, tile) throws(NonFiniteProjection) in
             let n = range.count
             projection.apply(tile, count: n, into: &work.projections)
             guard allFinite(work.projections[..<(rows * n)]) else { throw NonFiniteProjection() }
