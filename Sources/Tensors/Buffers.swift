@@ -6,8 +6,9 @@ extension [Float] {
 
     /// Gives it `count` elements of one value, in the memory it has if that suffices.
     public mutating func reset(to value: Float = 0, count: Int) {
-        removeAll(keepingCapacity: true)
-        append(contentsOf: repeatElement(value, count: count))
+        if self.count > count { removeLast(self.count - count) }
+        unsafe withUnsafeMutableBufferPointer { unsafe $0.update(repeating: value) }
+        append(contentsOf: repeatElement(value, count: count - self.count))
     }
 
     /// Gives it the elements of another array, in the memory it has if that suffices.
@@ -23,6 +24,12 @@ extension [Float] {
         withPart(start..<start + other.count) { part in
             for (i, value) in other.enumerated() { part[i] = value }
         }
+    }
+
+    /// The first element, of less than 16, that begins a line of the cache: a vector that crosses two lines takes two
+    /// loads. Another array has another, also a copy.
+    public var firstInLine: Int {
+        unsafe withUnsafeBufferPointer { -(Int(bitPattern: $0.baseAddress) / 4) & 15 }
     }
 
     /// Lends a part for writing. O(1).

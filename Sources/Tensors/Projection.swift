@@ -37,8 +37,10 @@ public struct Projection: Sendable {
     /// How it is computed.
     public let plan: Plan
     // R×D row-major for `rows` and `gemm`; for `panels` blocks of D×16, zeros at the end, the last of D×8 where
-    // 8 rows are left at most.
+    // 8 rows are left at most. The first is at `start`, which begins a line of the cache: a product with 16 rows was a
+    // tenth slower where every vector of weights crossed two.
     private let weights: [Float]
+    private let start: Int
 
     private static let panelColumns = Int(CK_PANEL_COLUMNS)
     private static let halfPanelColumns = Int(CK_HALF_PANEL_COLUMNS)
@@ -54,19 +56,21 @@ public struct Projection: Sendable {
         self.plan = plan ?? .best(rows: rows)
         guard self.plan == .panels else {
             self.weights = Array(weights)
+            start = 0
             return
         }
-        var panels: [Float] = []
+        let half = Self.halfPanelColumns
+        var panels = [Float](repeating: 0, count: (rows + half - 1) / half * half * width + 15)
+        let start = panels.firstInLine
         for first in stride(from: 0, to: rows, by: Self.panelColumns) {
-            let (base, left) = (panels.count, rows - first)
-            let columns = left <= Self.halfPanelColumns ? Self.halfPanelColumns : Self.panelColumns
-            panels.append(contentsOf: repeatElement(0, count: columns * width))
+            let (base, left) = (start + first * width, rows - first)
+            let columns = left <= half ? half : Self.panelColumns
             for column in 0..<min(left, columns) {
                 let row = weights.startIndex + (first + column) * width
                 for d in 0..<width { panels[base + d * columns + column] = weights[row + d] }
             }
         }
-        self.weights = panels
+        (self.weights, self.start) = (panels, start)
     }
 
     /// z[r, j] = x_j · w_r for every visible token j of a sequence; z is R×n, row-major.
@@ -109,7 +113,7 @@ public struct Projection: Sendable {
                 unsafe weights.withUnsafeBufferPointer { w in
                     let (x, w, z) = unsafe (x.baseAddress!, w.baseAddress!, z.baseAddress! + start)
                     if plan == .panels {
-                        unsafe ck_project_panels(x, count, width, w, rows, z, stride)
+                        unsafe ck_project_panels(x, count, width, w + self.start, rows, z, stride)
                         return
                     }
                     forEachPass { first, columns in

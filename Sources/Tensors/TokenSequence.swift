@@ -31,6 +31,18 @@ public struct TokenSequence: Sendable {
     /// Position of the last visible token.
     public var lastPosition: Int { position(count - 1) }
 
+    /// Gives an array the positions of the visible tokens, n of them.
+    public func copyPositions(into positions: inout [Float]) {
+        positions.reset(count: count)
+        positions.withPart(0..<count) { part in
+            if let visible {
+                for (j, position) in visible.enumerated() { part[j] = Float(position) }
+            } else {
+                for j in part.indices { part[j] = Float(j) }
+            }
+        }
+    }
+
     /// The same sequence with only some of its visible tokens in sight; positions stay.
     ///
     /// - Precondition: `isKept` keeps at least one. It is asked once for every visible token.

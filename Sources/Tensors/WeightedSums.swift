@@ -26,10 +26,11 @@ extension TokenSequence {
     ///
     /// - Parameters:
     ///   - a: R×count from element `start` on, rows `stride` apart.
-    ///   - sums: R×D, rows `sumsStride` apart.
+    ///   - sums: R×D from element `sumsStart` on, rows `sumsStride` apart.
     public func addWeightedSums(
         of tile: Span<Float>, count: Int, _ a: [Float], at start: Int = 0, stride: Int,
-        rows: Int, to sums: inout [Float], sumsStride: Int? = nil, usesGemm: Bool? = nil
+        rows: Int, to sums: inout [Float], sumsStart: Int = 0, sumsStride: Int? = nil,
+        usesGemm: Bool? = nil
     ) {
         guard rows > 0 else { return }
         let a = a.span.extracting(droppingFirst: start)
@@ -37,22 +38,22 @@ extension TokenSequence {
         precondition(tile.count >= count * width, "\(tile.count) numbers in \(count) tokens")
         precondition(a.count >= (rows - 1) * stride + count, "\(a.count) weights for \(rows)×\(count)")
         precondition(
-            sumsStride >= width && sums.count >= (rows - 1) * sumsStride + width,
+            sumsStride >= width && sums.count >= sumsStart + (rows - 1) * sumsStride + width,
             "\(sums.count) sums for \(rows)×\(width)")
         var out = sums.mutableSpan
         // For many rows packing the tokens pays.
         if usesGemm ?? !(ck_has_fast_kernels() && rows <= 64) {
             BLAS.gemm(
                 .no, .no, m: rows, n: width, k: count, a: a, aStride: stride,
-                b: tile, bStride: width, beta: 1, c: &out, cStride: sumsStride)
+                b: tile, bStride: width, beta: 1, c: &out, at: sumsStart, cStride: sumsStride)
             return
         }
         unsafe a.withUnsafeBufferPointer { a in
             unsafe tile.withUnsafeBufferPointer { x in
                 unsafe out.withUnsafeMutableBufferPointer { sums in
                     unsafe ck_add_weighted_sums(
-                        a.baseAddress!, stride, rows, x.baseAddress!, count, width, sums.baseAddress!,
-                        sumsStride)
+                        a.baseAddress!, stride, rows, x.baseAddress!, count, width,
+                        sums.baseAddress! + sumsStart, sumsStride)
                 }
             }
         }

@@ -157,7 +157,7 @@ struct AttentionEvaluator: ProbeEvaluator {
     func addTokenGradient(_ sequence: TokenSequence, _ work: inout Workspace, _ gradient: inout [Float]) {
         let (n, heads, width) = (sequence.count, shape.heads, shape.width)
         work.projectionGradient.grow(to: rows * n)
-        work.setPositions(sequence)
+        sequence.copyPositions(into: &work.positions)
         if shape.plan == .poolThenProject {
             // Where the values of single tokens were never computed: Σ_k g[k]·(x_j·v_hk), as the product of
             // the tokens with the H rows Σ_k g[k]·v_hk.

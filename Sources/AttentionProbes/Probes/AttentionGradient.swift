@@ -36,7 +36,7 @@ extension AttentionEvaluator {
         gradient: inout [Float], loss: (inout Workspace) -> Void
     ) throws(NonFiniteProjection) {
         let (heads, width, stride) = (shape.heads, shape.width, sequence.sumsStride)
-        try sumTiles(sequence, projection, &work)
+        let start = try sumTiles(sequence, projection, &work)
         let r = (0..<heads).reduce(0.0) { r, h in
             let head = work.heads[h]
             return r + head.values / head.total + Double(head.center) + Double(bias(h, 0))
@@ -52,8 +52,8 @@ extension AttentionEvaluator {
             let g = work.valueGradient[0]
             let scale = Double(g) / head.total
             let mean = head.values / head.total
-            let totals = work.pooled[h * stride..<h * stride + width]
-            let deviations = work.pooled[(heads + h) * stride..<(heads + h) * stride + width]
+            let totals = work.pooled[(start + h * stride)...].prefix(width)
+            let deviations = work.pooled[(start + (heads + h) * stride)...].prefix(width)
             let queries = q.lowerBound + h * width
             BLAS.axpy(Float(scale), deviations, y: &gradient, at: queries)
             BLAS.axpy(Float(-scale * mean), totals, y: &gradient, at: queries)
@@ -63,15 +63,17 @@ extension AttentionEvaluator {
         }
     }
 
-    // Leaves A, then B, in `pooled`, 2H×D, and the sums of single numbers in `heads`.
+    // Leaves A, then B, in `pooled`, 2H×D from the element on that it returns, and the sums of single numbers in
+    // `heads`.
     private func sumTiles(
         _ sequence: TokenSequence, _ projection: Projection, _ work: inout Workspace
-    ) throws(NonFiniteProjection) {
+    ) throws(NonFiniteProjection) -> Int {
         let (heads, stride) = (shape.heads, sequence.sumsStride)
         work.heads.removeAll(keepingCapacity: true)
         work.heads.append(contentsOf: repeatElement(RunningSoftmax(), count: heads))
-        work.setPositions(sequence)
-        work.pooled.reset(count: rows * stride)
+        sequence.copyPositions(into: &work.positions)
+        work.pooled.reset(count: rows * stride + 15)
+        let start = work.pooled.firstInLine
         var scratch: [Float] = []
         swap(&scratch, &work.tokens)
         defer { swap(&scratch, &work.tokens) }
@@ -79,17 +81,20 @@ extension AttentionEvaluator {
             let n = range.count
             projection.apply(tile, count: n, into: &work.projections)
             guard allFinite(work.projections[..<(rows * n)]) else { throw NonFiniteProjection() }
+            let positions = work.positions[range]
             for h in 0..<heads {
                 let p = parameters[position.lowerBound + h]
                 work.heads[h].add(
                     &work.projections, logits: h * n, values: (heads + h) * n, slope: p,
-                    positions: work.positions[range], first: Float(positionOrigin(p, sequence)))
+                    positions: positions, first: Float(positionOrigin(p, sequence)))
                 work.heads[h].rescale(
-                    &work.pooled, totals: h * stride, deviations: (heads + h) * stride, width: shape.width)
+                    &work.pooled, totals: start + h * stride, deviations: start + (heads + h) * stride,
+                    width: shape.width)
             }
             sequence.addWeightedSums(
                 of: tile, count: n, work.projections, stride: n, rows: rows, to: &work.pooled,
-                sumsStride: stride)
+                sumsStart: start, sumsStride: stride)
         }
+        return start
     }
 }

@@ -121,10 +121,4 @@ public struct Workspace: Sendable {
 
     /// An empty workspace.
     public init() {}
-
-    /// Fills `positions`.
-    mutating func setPositions(_ sequence: TokenSequence) {
-        positions.removeAll(keepingCapacity: true)
-        for j in 0..<sequence.count { positions.append(Float(sequence.position(j))) }
-    }
 }
