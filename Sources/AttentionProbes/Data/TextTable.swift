@@ -39,7 +39,9 @@ struct TextTable: Sendable {
             return
         }
         let all = file.file.bytes(text.bytes)
-        held = (0..<count).map { [offsets] in Array(all[offsets[$0]..<offsets[$0 + 1]]) }
+        held = (0..<count).map { [offsets] in
+            Self.range(offsets, $0, of: all.count).map { Array(all[$0]) } ?? []
+        }
     }
 
     /// One string; bytes that are no UTF-8 become U+FFFD.
@@ -51,9 +53,14 @@ struct TextTable: Sendable {
     /// The bytes of one string; none if the file was cut meanwhile.
     func bytes(_ index: Int) -> [UInt8] {
         if let held { return held[index] }
+        guard let range = Self.range(offsets, index, of: bytes.count) else { return [] }
+        return file.bytes(bytes.lowerBound + range.lowerBound..<bytes.lowerBound + range.upperBound)
+    }
+
+    // Where a string is among `count` bytes; nil if the offsets, which may be read anew, were overwritten.
+    private static func range(_ offsets: IntegerColumn, _ index: Int, of count: Int) -> Range<Int>? {
         let (start, end) = (offsets[index], offsets[index + 1])
-        guard 0 <= start, start <= end, end <= bytes.count else { return [] }
-        return file.bytes(bytes.lowerBound + start..<bytes.lowerBound + end)
+        return 0 <= start && start <= end && end <= count ? start..<end : nil
     }
 
     /// The bytes of some strings that follow each other, altogether.
