@@ -3,19 +3,20 @@
 // copy the tokens into packed form, once for every tile.
 //
 // Columns are the outer loop: the tile's part of them, a few KB, stays in the first-level cache for
-// all groups of rows; where it does not stay there, the first group copies it for the others. What the processor's own prefetching does not see, a few numbers of
-// each of many tokens, is fetched four tokens ahead.
+// all groups of rows; where it does not stay there, the first group copies it for the others. What the
+// processor's own prefetching does not see, a few numbers of each of many tokens, is fetched four tokens ahead.
 #include "dispatch.h"
 #include "kernels.h"
 
 // Vectors of the largest part that is copied.
 enum { MOST_COPIED = 384 };
 
-// Lines of the like columns of all tokens meet in one set where tokens are multiples of 4 KB apart; up to 8 stay there
-// in any processor. Groups of 4 rows by one vector, all that AVX2 has registers for, meet a part so often that copying
-// it is never slower. Those of 8 by three gain from 12 KB a token on.
+// Lines of the like columns of all tokens meet in one set where tokens are multiples of 4 KB apart; up to 8 stay
+// there in any processor. Groups of 4 rows by one vector, all that AVX2 has registers for, meet a part so often
+// that copying it is never slower. Groups that take more at once gain from 12 KB a token on.
 static ALWAYS_INLINE int copying_pays(const int blocks, ptrdiff_t tokens, ptrdiff_t width) {
-    return tokens > 8 && tokens * blocks <= MOST_COPIED && (blocks == 1 || (width % 1024 == 0 && width >= 3072));
+    if (tokens <= 8 || tokens * blocks > MOST_COPIED) return 0;
+    return blocks == 1 || (width % 1024 == 0 && width >= 3072);
 }
 
 // sums[r, 16·b …] for `rows` ≤ 8 rows and `blocks` ≤ 4 blocks of 16 columns of tokens that are `width` apart; they

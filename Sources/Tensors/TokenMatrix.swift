@@ -79,7 +79,10 @@ public struct TokenMatrix: Sendable {
         }
         let isWhole = pieces.count == 1 && pieces[0].stride == columns * elementType.size
         storage = isWhole ? .mapped(pieces[0].file, offset: pieces[0].offset) : .pieces(pieces)
-        if pieces.count > 1 { KeptBytes.keep(atLeast: Set(pieces.map { ObjectIdentifier($0.file) }).count) }
+        if pieces.count > 1 {
+            let read = pieces.lazy.map(\.file).filter { !$0.isMapped }
+            KeptBytes.keep(atLeast: Set(read.map { ObjectIdentifier($0) }).count)
+        }
     }
 
     /// Several matrices with the same rows, side by side; nil where they differ in rows or in how an

@@ -87,9 +87,10 @@ public struct TokenSequence: Sendable {
         return tokens.withStoredRows(first..<first + count, body)
     }
 
-    /// Tokens in one tile: a tile of float hidden states fills 256 KB, well inside a core's second-level cache, and is a
-    /// multiple of the kernels' blocks of 8, 6, 4 or 2 tokens; wide ones of those of 8. With many weight rows it has
-    /// as many tokens as these, up to 24: what each tile meets, weights and sums, is the larger part then.
+    /// Tokens in one tile: a tile of float hidden states fills 256 KB, well inside a core's second-level cache,
+    /// and is a multiple of the kernels' blocks of 8, 6, 4 or 2 tokens; wide ones of those of 8. With many
+    /// weight rows it has as many tokens as these, up to 24: what each tile meets, weights and sums, is the
+    /// larger part then.
     static func tileSize(width: Int, rows: Int) -> Int {
         let most = 65536 / width
         return most < 24 ? max(8, most / 8 * 8, min(rows, 24) / 8 * 8) : min(192, most / 24 * 24)
