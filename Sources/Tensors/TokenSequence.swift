@@ -31,9 +31,9 @@ public struct TokenSequence: Sendable {
     /// Position of the last visible token.
     public var lastPosition: Int { position(count - 1) }
 
-    /// Gives an array the positions of the visible tokens, n of them.
+    /// Gives the first n elements of an array the positions of the visible tokens.
     public func copyPositions(into positions: inout [Float]) {
-        positions.reset(count: count)
+        positions.grow(to: count)
         positions.withPart(0..<count) { part in
             if let visible {
                 for (j, position) in visible.enumerated() { part[j] = Float(position) }

@@ -38,7 +38,8 @@ extension TokenSequence {
         precondition(tile.count >= count * width, "\(tile.count) numbers in \(count) tokens")
         precondition(a.count >= (rows - 1) * stride + count, "\(a.count) weights for \(rows)×\(count)")
         precondition(
-            sumsStride >= width && sums.count >= sumsStart + (rows - 1) * sumsStride + width,
+            sumsStart >= 0 && sumsStride >= width
+                && sums.count >= sumsStart + (rows - 1) * sumsStride + width,
             "\(sums.count) sums for \(rows)×\(width)")
         var out = sums.mutableSpan
         // For many rows packing the tokens pays.

@@ -108,7 +108,7 @@ public struct Workspace: Sendable {
     /// Pooled values and their gradient: M with a hidden layer, else O.
     var values: [Float] = []
     var valueGradient: [Float] = []
-    /// Positions of the visible tokens, n, and what each head has seen of them, H.
+    /// Positions of the visible tokens, the first n, and what each head has seen of them, H.
     var positions: [Float] = []
     var heads: [RunningSoftmax] = []
     /// What sequences that meet the value rows together leave for each other.
