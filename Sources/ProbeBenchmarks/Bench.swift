@@ -21,7 +21,7 @@ struct Bench: ParsableCommand {
               scripts/bench --peers --python venv/bin/python
               scripts/bench --only shapes --shape 2304,8,1
 
-            The section on files writes 8 GB into the folder for temporary files.
+            The section on files writes up to 10 GB at a time into the folder for temporary files.
 
             With ATTENTION_PROBES_KERNELS=avx2 and OPENBLAS_CORETYPE=Haswell in the environment it \
             shows what a processor without AVX-512 gets.
@@ -94,8 +94,12 @@ struct Bench: ParsableCommand {
             let files = Files(machine: machine, threads: threads, rounds: rounds)
             add(try files.halfWidth())
             for heads in [1, 8] { add([try files.endToEnd(heads: heads)]) }
-            add([try files.manyFiles(width: 128, tokens: 1_500_000)])
-            add([try files.manyFiles(width: 768, tokens: 300_000)])
+            let small = SmallFiles(threads: threads, rounds: rounds)
+            add([try small.activations(width: 128, tokens: 1_500_000)])
+            add([try small.activations(width: 768, tokens: 300_000)])
+            add([try small.requests(layers: 1, chosen: [0])])
+            add([try small.requests(layers: 3, chosen: [0, 1, 2])])
+            add([try small.requests(layers: 3, chosen: [1])])
         }
         Self.show(json ? try report.json() : report.table)
     }

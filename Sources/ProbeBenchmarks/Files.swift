@@ -51,7 +51,9 @@ struct Files {
         sync()
         var most = 0
         let ways = [
-            score("attnprobe score", scratch, scratch("data.safetensors")) { most = max(most, $0) },
+            Contender.score(
+                "attnprobe score", scratch("probe.safetensors"), scratch("data.safetensors"),
+                to: scratch("scores.jsonl"), threads: threads, memory: { most = max(most, $0) }),
             Contender("library, from the file") {
                 let data = try ActivationSet(paths: [scratch("data.safetensors")])
                 _ = try work.probe.scores(data, threads: threads)
@@ -68,49 +70,6 @@ struct Files {
                     format: "%.2f of the rate in memory; memory of its own at most %d MB",
                     timings[2].median / timings[0].median, most >> 20)
             ])
-    }
-
-    /// A folder with a file for each sequence against one file with all of them, in the page cache.
-    func manyFiles(width: Int, tokens: Int) throws -> Case {
-        let work = try Workload(width: width, heads: 8, tokens: tokens)
-        let scratch = try ScratchFolder()
-        try work.write(as: .f32, to: scratch("one.safetensors"))
-        try FileManager.default.createDirectory(atPath: scratch("many"), withIntermediateDirectories: false)
-        for index in work.data.indices {
-            try work.data.selecting([index]).write(to: scratch("many/\(index).safetensors"), as: .f32)
-        }
-        try work.probe.write(to: scratch("probe.safetensors"))
-        sync()
-        let ways = [
-            score("a file each", scratch, scratch("many")),
-            score("one file", scratch, scratch("one.safetensors")),
-        ]
-        let timings = try interleaved(rounds, ways)
-        let size = Int(work.bytes) / work.data.count / 1000
-        return Case(
-            section: "\(work.data.count) files of \(size) KB", shape: "D \(width), H 8, O 1",
-            tokens: work.tokenCount, bytes: work.bytes, operations: work.forwardOperations,
-            roofline_seconds: nil,
-            ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
-            notes: [String(format: "%.2f of the rate of one file", timings[1].median / timings[0].median)])
-    }
-
-    // The command-line tool from its start to its end; `memory` is told the most that it had of its own.
-    private func score(
-        _ name: String, _ scratch: ScratchFolder, _ data: String, memory: @escaping (Int) -> Void = { _ in }
-    ) -> Contender {
-        Contender.clocked(
-            name,
-            by: {
-                let run = try Run(
-                    "attnprobe",
-                    [
-                        "score", scratch("probe.safetensors"), data, "--out", scratch("scores.jsonl"),
-                        "--threads", String(threads), "--quiet",
-                    ])
-                memory(run.anonymousBytes)
-                return run.seconds
-            })
     }
 
     // Writes what is not on the disk yet, then drops the file's pages.

@@ -44,3 +44,20 @@ struct Run {
         return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
     }
 }
+
+extension Contender {
+    /// `attnprobe score` from its start to its end; `memory` is told the most that it had of its own.
+    static func score(
+        _ name: String, _ probe: String, _ data: String, to output: String, threads: Int,
+        options: [String] = [], memory: @escaping (Int) -> Void = { _ in }
+    ) -> Contender {
+        let files = ["score", probe, data, "--out", output, "--threads", String(threads), "--quiet"]
+        return clocked(
+            name,
+            by: {
+                let run = try Run("attnprobe", files + options)
+                memory(run.anonymousBytes)
+                return run.seconds
+            })
+    }
+}
