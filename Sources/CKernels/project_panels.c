@@ -3,15 +3,17 @@
 //
 // x is read once from memory, so the aim is to read it at the memory's speed. What is some hundred numbers ahead
 // is fetched into the cache: the rows of a block are too many and too short for the processor's own
-// prefetching. Output is column by column,
-// so that the logits of one head lie side by side over tokens, as the softmax wants them.
+// prefetching. Half-width numbers are widened a few hundred of a block at a time, which stay in the first-level
+// cache: through the second, a tile at a time, the product took more than half as long again. Output is column by
+// column, so that the logits of one head lie side by side over tokens, as the softmax wants them.
 #include <string.h>
 
 #include "dispatch.h"
 #include "kernels.h"
+#include "states.h"
 
 // Terms added in one chain before it joins the running total: bounds the rounding error of a
-// long sum by that of sums of this length.
+// long sum by that of sums of this length. Also how many numbers of a token are widened at once.
 enum { CHAIN = 256 };
 
 // Numbers ahead of the arithmetic in each row. The next block's rows follow at the end of these. Into the first-level
@@ -19,9 +21,10 @@ enum { CHAIN = 256 };
 // longer where D is a power of two.
 enum { AHEAD = 256 };
 
-static ALWAYS_INLINE void fetch_ahead(const int tokens, const float *x, ptrdiff_t width, ptrdiff_t d) {
-    x += d + AHEAD + (d + AHEAD < width ? 0 : (tokens - 1) * width);
-    for (int r = 0; r < tokens; r++) __builtin_prefetch(x + r * width, 0, 3);
+static ALWAYS_INLINE void fetch_ahead(const int size, const int tokens, ck_states x, ptrdiff_t width, ptrdiff_t d) {
+    const ptrdiff_t ahead = d + AHEAD, first = ahead < width ? 0 : tokens;
+    for (int r = 0; r < tokens; r++)
+        __builtin_prefetch(number(x, size, first + r, ahead < width ? ahead : ahead - width), 0, 3);
 }
 
 // z[c·z_stride + r] = sums[r][c] for 8 tokens r: three perfect shuffles of 128 numbers turn the index
@@ -87,8 +90,9 @@ static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t col
 // `tokens` tokens, one or an even number, against the columns of up to two panels that follow each other, and
 // then of a half one.
 static ALWAYS_INLINE void panel_block(const int registers, const int tokens, const int panels,
-                                      const int halves, const int fetches, const float *x, ptrdiff_t width,
-                                      const float *panel, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+                                      const int halves, const int fetches, const int size, ck_states x,
+                                      ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
+                                      ptrdiff_t z_stride) {
     const u32x16 second = second_half_mask(registers);
     const int pairs = halves * ((tokens + 1) / 2);
     const float *half = panel + panels * width * CK_PANEL_COLUMNS;
@@ -105,8 +109,12 @@ static ALWAYS_INLINE void panel_block(const int registers, const int tokens, con
             for (int r = 0; r < tokens; r++) sum[p][r] = (v16){0};
 #pragma clang loop unroll(full)
         for (int r = 0; r < pairs; r++) half_sum[r] = (v16){0};
+        float widened[8][CHAIN] __attribute__((aligned(64)));
+        const float *floats = size == 4 ? (const float *)number(x, size, 0, from) : widened[0];
+        const ptrdiff_t stride = size == 4 ? x.stride / 4 : CHAIN;
+        if (size != 4) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHAIN);
         for (ptrdiff_t d = from; d < to; d++) {
-            if (fetches && d % 16 == 0) fetch_ahead(tokens, x, width, d);
+            if (fetches && d % (64 / size) == 0) fetch_ahead(size, tokens, x, width, d);
             v16 w[2], half_w = {0};
 #pragma clang loop unroll(full)
             for (int p = 0; p < panels; p++)
@@ -114,11 +122,11 @@ static ALWAYS_INLINE void panel_block(const int registers, const int tokens, con
             if (halves) half_w = twice(*(const v8 *)(half + d * CK_HALF_PANEL_COLUMNS));
 #pragma clang loop unroll(full)
             for (int r = 0; r < tokens; r++) {
-                v16 a = splat(x[r * width + d]);
+                v16 a = splat(floats[r * stride + d - from]);
 #pragma clang loop unroll(full)
                 for (int p = 0; p < panels; p++) sum[p][r] += a * w[p];
                 if (halves && (r % 2 == 1 || tokens == 1)) {
-                    v16 before = splat(x[(r / 2 * 2) * width + d]);
+                    v16 before = splat(floats[(r / 2 * 2) * stride + d - from]);
                     half_sum[r / 2] += side_by_side(before, a, second) * half_w;
                 }
             }
@@ -139,27 +147,30 @@ static ALWAYS_INLINE void panel_block(const int registers, const int tokens, con
 }
 
 static ALWAYS_INLINE void panel_columns(const int registers, const int panels, const int halves,
-                                        const int fetches, const float *x, ptrdiff_t tokens, ptrdiff_t width,
-                                        const float *panel, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+                                        const int fetches, const int size, ck_states x, ptrdiff_t tokens,
+                                        ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
+                                        ptrdiff_t z_stride) {
     // Sums that fit the registers beside the weights: up to 16 of 32, 6 pairs of 16, 2 fours of 16. More
     // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
     const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
     if (tokens < step) {
-        for (; tokens > 0; tokens--, x += width, z++)
-            panel_block(registers, 1, panels, halves, 0, x, width, panel, columns, z, z_stride);
+        for (ptrdiff_t t = 0; t < tokens; t++)
+            panel_block(registers, 1, panels, halves, 0, size, from_number(x, size, t, 0), width, panel, columns, z + t,
+                        z_stride);
         return;
     }
     for (ptrdiff_t t = 0; t < tokens; t += step) {
         // The last block goes back over tokens already done: that costs less than single tokens, and
         // gives the same bits.
         if (t > tokens - step) t = tokens - step;
-        panel_block(registers, step, panels, halves, fetches, x + t * width, width, panel, columns, z + t, z_stride);
+        panel_block(registers, step, panels, halves, fetches, size, from_number(x, size, t, 0), width, panel, columns,
+                    z + t, z_stride);
     }
 }
 
-static ALWAYS_INLINE void ck_project_panels_body(const int registers, const float *x, ptrdiff_t tokens,
-                                                 ptrdiff_t width, const float *panels, ptrdiff_t columns,
-                                                 float *z, ptrdiff_t z_stride) {
+static ALWAYS_INLINE void panels_of(const int registers, const int size, ck_states x, ptrdiff_t tokens,
+                                    ptrdiff_t width, const float *panels, ptrdiff_t columns, float *z,
+                                    ptrdiff_t z_stride) {
     for (ptrdiff_t c = 0; c < columns;) {
         const float *panel = panels + c * width;
         const ptrdiff_t left = columns - c;
@@ -167,22 +178,31 @@ static ALWAYS_INLINE void ck_project_panels_body(const int registers, const floa
         // Several panels at once load fewer numbers for every multiplication. Only the first pass meets
         // tokens that are not in the cache yet.
         if (registers == 512 && left > CK_PANEL_COLUMNS + CK_HALF_PANEL_COLUMNS) {
-            panel_columns(registers, 2, 0, c == 0, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 2, 0, c == 0, size, x, tokens, width, panel, left, to, z_stride);
             c += 2 * CK_PANEL_COLUMNS;
         } else if (registers == 512 && left > CK_PANEL_COLUMNS) {
-            panel_columns(registers, 1, 1, c == 0, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 1, 1, c == 0, size, x, tokens, width, panel, left, to, z_stride);
             c = columns;
         } else if (left > CK_HALF_PANEL_COLUMNS) {
-            panel_columns(registers, 1, 0, c == 0, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 1, 0, c == 0, size, x, tokens, width, panel, left, to, z_stride);
             c += CK_PANEL_COLUMNS;
         } else {
-            panel_columns(registers, 0, 1, c == 0, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 0, 1, c == 0, size, x, tokens, width, panel, left, to, z_stride);
             c = columns;
         }
     }
 }
 
+static ALWAYS_INLINE void ck_project_panels_body(const int registers, ck_states x, ptrdiff_t tokens,
+                                                 ptrdiff_t width, const float *panels, ptrdiff_t columns,
+                                                 float *z, ptrdiff_t z_stride) {
+    if (x.type == CK_F32)
+        panels_of(registers, 4, x, tokens, width, panels, columns, z, z_stride);
+    else
+        panels_of(registers, 2, x, tokens, width, panels, columns, z, z_stride);
+}
+
 DISPATCH(ck_project_panels,
-         (const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panels, ptrdiff_t columns, float *z,
+         (ck_states x, ptrdiff_t tokens, ptrdiff_t width, const float *panels, ptrdiff_t columns, float *z,
           ptrdiff_t z_stride),
          x, tokens, width, panels, columns, z, z_stride)

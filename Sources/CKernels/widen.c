@@ -1,4 +1,4 @@
-// Half-width floats to float. Debian's and Swift's default x86-64 target has no F16C, where one
+// Stored numbers to float. Debian's and Swift's default x86-64 target has no F16C, where one
 // f16 costs a library call; processors with AVX2 convert eight in one instruction.
 #include <string.h>
 #if defined(__x86_64__)
@@ -7,6 +7,7 @@
 
 #include "dispatch.h"
 #include "kernels.h"
+#include "states.h"
 
 // f16 by integer arithmetic: shift exponent and mantissa into place, then rescale by 2^112.
 // The multiplication is exact and makes subnormals normal; exponent 31 is infinity or NaN.
@@ -35,20 +36,32 @@ CK_AVX2 static void widen_eight(const uint16_t *from, float *to, ptrdiff_t count
     for (; i < count; i++) to[i] = widen_one(from[i]);
 }
 
-void ck_widen_f16(const uint16_t *from, float *to, ptrdiff_t count) {
+static void widen_f16(const uint16_t *from, float *to, ptrdiff_t count) {
     (ck_level() > 0 ? widen_eight : widen_each)(from, to, count);
 }
 #else
-void ck_widen_f16(const uint16_t *from, float *to, ptrdiff_t count) { widen_each(from, to, count); }
+static void widen_f16(const uint16_t *from, float *to, ptrdiff_t count) { widen_each(from, to, count); }
 #endif
 
-static ALWAYS_INLINE void ck_widen_bf16_body(const int registers, const uint16_t *from, float *to,
-                                             ptrdiff_t count) {
-    (void)registers;
+static ALWAYS_INLINE void widen_bf16(const uint16_t *from, float *to, ptrdiff_t count) {
     for (ptrdiff_t i = 0; i < count; i++) {
         uint32_t bits = (uint32_t)from[i] << 16;
         memcpy(to + i, &bits, 4);
     }
 }
 
-DISPATCH(ck_widen_bf16, (const uint16_t *from, float *to, ptrdiff_t count), from, to, count)
+static ALWAYS_INLINE void ck_widen_body(const int registers, ck_states x, ptrdiff_t tokens, ptrdiff_t width,
+                                        float *to, ptrdiff_t to_stride) {
+    (void)registers;
+    for (ptrdiff_t t = 0; t < tokens; t++, to += to_stride) {
+        const void *from = number(x, ck_size(x.type), t, 0);
+        switch (x.type) {
+        case CK_F32: memcpy(to, from, width * sizeof *to); break;
+        case CK_F16: widen_f16(from, to, width); break;
+        case CK_BF16: widen_bf16(from, to, width); break;
+        }
+    }
+}
+
+DISPATCH(ck_widen, (ck_states x, ptrdiff_t tokens, ptrdiff_t width, float *to, ptrdiff_t to_stride), x, tokens,
+         width, to, to_stride)

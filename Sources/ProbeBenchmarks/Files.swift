@@ -9,11 +9,12 @@ struct Files {
     let threads: Int
     let rounds: Int
 
-    /// bfloat16 against float32, in the page cache and outside it; GB/s are those of the float32 values.
-    func halfWidth() throws -> [Case] {
-        let work = try Workload(width: 4096, heads: 1, tokens: 56_000)
+    /// Half-width numbers against float32, in the page cache and, with one head, outside it; GB/s are those of the
+    /// float32 values.
+    func halfWidth(heads: Int) throws -> [Case] {
+        let work = try Workload(width: 4096, heads: heads, tokens: 56_000)
         let scratch = try ScratchFolder()
-        let types: [ElementType] = [.bf16, .f32]
+        let types: [ElementType] = [.bf16, .f16, .f32]
         for type in types { try work.write(as: type, to: scratch(type.rawValue)) }
         func open(_ type: ElementType) throws -> ActivationSet {
             try ActivationSet(paths: [scratch(type.rawValue)])
@@ -23,6 +24,7 @@ struct Files {
             Contender(type.rawValue) { _ = try work.probe.scores(data, threads: threads) }
         }
         let cachedCase = try measure("file in the page cache", work, cached)
+        guard heads == 1 else { return [cachedCase] }
         let cold = types.map { type in
             Contender.clocked(
                 type.rawValue,
@@ -36,7 +38,8 @@ struct Files {
 
     private func measure(_ section: String, _ work: Workload, _ ways: [Contender]) throws -> Case {
         Case(
-            section: section, shape: "D 4096, H 1, O 1", tokens: work.tokenCount, bytes: work.bytes,
+            section: section, shape: "D 4096, H \(work.heads), O 1", tokens: work.tokenCount,
+            bytes: work.bytes,
             operations: work.forwardOperations, roofline_seconds: nil,
             ways: zip(ways, try interleaved(rounds, ways)).map { Case.Way(name: $0.name, timing: $1) })
     }

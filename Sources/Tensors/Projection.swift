@@ -80,12 +80,14 @@ public struct Projection: Sendable {
         precondition(sequence.width == width, "tokens of width \(sequence.width), weights of \(width)")
         let count = sequence.count
         z.grow(to: rows * count)
-        if plan == .rows, sequence.withBrainFloats({ applyRows($0, count: count, into: &z) }) != nil {
-            return
-        }
-        sequence.forEachTile(rows: rows, scratch: &scratch) { range, tokens in
-            var out = z.mutableSpan
-            applyTile(tokens, count: range.count, into: &out, at: range.lowerBound, stride: count)
+        if plan == .gemm {
+            sequence.forEachTile(rows: rows, scratch: &scratch) { range, tokens in
+                applyGemm(tokens, count: range.count, into: &z, at: range.lowerBound, stride: count)
+            }
+        } else {
+            sequence.forEachStoredTile(rows: rows, scratch: &scratch) { range, tokens in
+                applyKernel(tokens, count: range.count, into: &z, at: range.lowerBound, stride: count)
+            }
         }
     }
 
@@ -94,57 +96,41 @@ public struct Projection: Sendable {
     /// - Precondition: the tile holds that many tokens.
     public func apply(_ tile: Span<Float>, count: Int, into z: inout [Float]) {
         z.grow(to: rows * count)
-        var out = z.mutableSpan
-        applyTile(tile, count: count, into: &out, at: 0, stride: count)
+        if plan == .gemm {
+            applyGemm(tile, count: count, into: &z, at: 0, stride: count)
+        } else {
+            applyKernel(StoredRows(tile, columns: width), count: count, into: &z, at: 0, stride: count)
+        }
     }
 
-    private func applyTile(
-        _ tokens: Span<Float>, count: Int, into z: inout MutableSpan<Float>, at start: Int, stride: Int
+    private func applyGemm(
+        _ tokens: Span<Float>, count: Int, into z: inout [Float], at start: Int, stride: Int
     ) {
-        guard plan != .gemm else {
-            BLAS.gemm(
-                .no, .yes, m: rows, n: count, k: width, a: weights.span, aStride: width,
-                b: tokens, bStride: width, c: &z, at: start, cStride: stride)
-            return
-        }
-        precondition(tokens.count == count * width && z.count >= start + (rows - 1) * stride + count)
-        unsafe tokens.withUnsafeBufferPointer { x in
+        var out = z.mutableSpan
+        BLAS.gemm(
+            .no, .yes, m: rows, n: count, k: width, a: weights.span, aStride: width,
+            b: tokens, bStride: width, c: &out, at: start, cStride: stride)
+    }
+
+    private func applyKernel(
+        _ tokens: StoredRows, count: Int, into z: inout [Float], at start: Int, stride: Int
+    ) {
+        precondition(z.count >= start + (rows - 1) * stride + count)
+        unsafe tokens.withStates(count, columns: width) { states in
             unsafe z.withUnsafeMutableBufferPointer { z in
                 unsafe weights.withUnsafeBufferPointer { w in
-                    let (x, w, z) = unsafe (x.baseAddress!, w.baseAddress!, z.baseAddress! + start)
+                    let (w, z) = unsafe (w.baseAddress!, z.baseAddress! + start)
                     if plan == .panels {
-                        unsafe ck_project_panels(x, count, width, w + self.start, rows, z, stride)
+                        unsafe ck_project_panels(states, count, width, w + self.start, rows, z, stride)
                         return
                     }
-                    forEachPass { first, columns in
+                    for first in Swift.stride(from: 0, to: rows, by: Self.rowColumns) {
+                        let columns = min(Self.rowColumns, rows - first)
                         unsafe ck_project_rows(
-                            x, count, width, w + first * width, columns, z + first * stride, stride)
+                            states, count, width, w + first * width, columns, z + first * stride, stride)
                     }
                 }
             }
-        }
-    }
-
-    // bfloat16 tokens, widened in registers: the same bits as widened before.
-    private func applyRows(_ tokens: RawSpan, count: Int, into z: inout [Float]) {
-        precondition(tokens.byteCount == 2 * count * width && z.count >= rows * count)
-        unsafe tokens.withUnsafeBytes { x in
-            unsafe z.withUnsafeMutableBufferPointer { z in
-                unsafe weights.withUnsafeBufferPointer { w in
-                    let x = unsafe x.baseAddress!.assumingMemoryBound(to: UInt16.self)
-                    let (w, z) = (w.baseAddress!, z.baseAddress!)
-                    forEachPass { first, columns in
-                        unsafe ck_project_rows_bf16(
-                            x, count, width, w + first * width, columns, z + first * count, count)
-                    }
-                }
-            }
-        }
-    }
-
-    private func forEachPass(_ body: (Int, Int) -> Void) {
-        for first in Swift.stride(from: 0, to: rows, by: Self.rowColumns) {
-            body(first, min(Self.rowColumns, rows - first))
         }
     }
 }

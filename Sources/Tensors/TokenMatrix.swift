@@ -182,14 +182,13 @@ public struct TokenMatrix: Sendable {
 
     // Rows put together and widened, from the start of `scratch`.
     private func gather(_ range: Range<Int>, _ pieces: [Piece], into scratch: inout [Float]) {
+        guard !range.isEmpty else { return }
         var column = 0
         for piece in pieces {
             piece.file.withBytes(piece.bytes(range, elementType.size)) { bytes in
-                for row in 0..<range.count {
-                    let from = row * piece.stride
-                    let to = row * columns + column
-                    let part = bytes.extracting(from..<from + piece.columns * elementType.size)
-                    scratch.withPart(to..<to + piece.columns) { widen(part, as: elementType, into: &$0) }
+                let rows = StoredRows(bytes, elementType, stride: piece.stride)
+                scratch.withPart(column..<range.count * columns) {
+                    rows.widen(range.count, columns: piece.columns, into: &$0, stride: columns)
                 }
             }
             column += piece.columns
@@ -237,10 +236,20 @@ public struct TokenMatrix: Sendable {
         }
     }
 
-    /// Lends rows as they are stored in a file; nil if they are in memory or at an odd address.
-    func withStoredRows<R>(_ range: Range<Int>, _ body: (RawSpan) -> R) -> R? {
-        guard case .mapped(let file, let offset) = storage, offset % elementType.size == 0 else { return nil }
-        return file.withBytes(offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize, body)
+    /// Lends rows for a product: as they are stored where they are in one file, else put together in `scratch`.
+    func withStoredRows<R>(_ range: Range<Int>, scratch: inout [Float], _ body: (StoredRows) -> R) -> R {
+        let piece: Piece? =
+            switch storage {
+            case .owned: nil
+            case .mapped(let file, let offset): Piece(file, offset: offset, stride: rowSize, columns: columns)
+            case .pieces(let pieces): pieces.count == 1 ? pieces[0] : nil
+            }
+        if let piece, (piece.offset | piece.stride) % elementType.size == 0 {
+            return piece.file.withBytes(piece.bytes(range, elementType.size)) {
+                body(StoredRows($0, elementType, stride: piece.stride))
+            }
+        }
+        return withRows(range, scratch: &scratch) { body(StoredRows($0, columns: columns)) }
     }
 
     /// Copies one row, widened, into `row` (D floats).

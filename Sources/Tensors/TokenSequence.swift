@@ -65,11 +65,7 @@ public struct TokenSequence: Sendable {
     public func withTokens<R, E: Error>(
         _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R
     ) throws(E) -> R {
-        let first = rows.lowerBound + position(range.lowerBound)
-        let last = rows.lowerBound + position(range.upperBound - 1)
-        if last - first == range.count - 1 {
-            return try tokens.withRows(first..<last + 1, scratch: &scratch, body)
-        }
+        if let rows = unbrokenRows(range) { return try tokens.withRows(rows, scratch: &scratch, body) }
         scratch.grow(to: range.count * width)
         for (slot, j) in range.enumerated() {
             scratch.withPart(slot * width..<(slot + 1) * width) {
@@ -79,12 +75,11 @@ public struct TokenSequence: Sendable {
         return try body(scratch.span.extracting(first: range.count * width))
     }
 
-    /// Lends all visible tokens as bfloat16; nil if they are stored otherwise, in memory, or with hidden
-    /// ones between them.
-    func withBrainFloats<R>(_ body: (RawSpan) -> R) -> R? {
-        guard tokens.elementType == .bf16, isUnbroken else { return nil }
-        let first = rows.lowerBound + position(0)
-        return tokens.withStoredRows(first..<first + count, body)
+    // The rows of some visible tokens that lie side by side; nil if hidden ones lie between them.
+    private func unbrokenRows(_ range: Range<Int>) -> Range<Int>? {
+        let first = rows.lowerBound + position(range.lowerBound)
+        let last = rows.lowerBound + position(range.upperBound - 1)
+        return last - first == range.count - 1 ? first..<last + 1 : nil
     }
 
     /// Tokens in one tile: a tile of float hidden states fills 256 KB, well inside a core's second-level cache,
@@ -103,11 +98,29 @@ public struct TokenSequence: Sendable {
     public func forEachTile<E: Error>(
         rows: Int = 1, scratch: inout [Float], _ body: (Range<Int>, Span<Float>) throws(E) -> Void
     ) throws(E) {
+        try forEachTile(rows: rows) { (range) throws(E) in
+            try withTokens(range, scratch: &scratch) { (tile) throws(E) in try body(range, tile) }
+        }
+    }
+
+    /// The same for a product with so many weight rows, tokens as they are stored where that is possible.
+    func forEachStoredTile(rows: Int, scratch: inout [Float], _ body: (Range<Int>, StoredRows) -> Void) {
+        forEachTile(rows: rows) { range in
+            // Where tokens are met so often, each time anew from a narrow type, widening them first pays.
+            if rows <= 128, let place = unbrokenRows(range) {
+                tokens.withStoredRows(place, scratch: &scratch) { body(range, $0) }
+            } else {
+                withTokens(range, scratch: &scratch) { body(range, StoredRows($0, columns: width)) }
+            }
+        }
+    }
+
+    private func forEachTile<E: Error>(rows: Int, _ body: (Range<Int>) throws(E) -> Void) throws(E) {
         let size = Self.tileSize(width: width, rows: rows)
         var start = 0
         while start < count {
             let end = count - start < 2 * size ? count : start + size
-            try withTokens(start..<end, scratch: &scratch) { (tile) throws(E) in try body(start..<end, tile) }
+            try body(start..<end)
             start = end
         }
     }

@@ -72,29 +72,35 @@ struct ProjectionTests {
         }
     }
 
-    // Widened in registers or before: the same bits, with tokens behind others and at odd addresses.
-    @Test(arguments: [1, 2, 3, 4, 9], [0, 2, 3])
-    func brainFloats(rows: Int, offset: Int) throws {
-        let (count, width) = (70, 77)
-        let bytes = narrow(randomFloats(count * width, seed: 14).span, as: .bf16)
+    // Widened in the product or before: the same bits, with tokens behind others, at odd addresses, and as the
+    // second of three layers side by side.
+    @Test(arguments: [1, 2, 3, 4, 9, 24, 40, 130], [0, 2, 3])
+    func storedTokens(rows: Int, offset: Int) throws {
+        let (count, width) = (70, 277)
         let folder = try TemporaryFolder()
-        let file = try MappedFile(
-            path: folder.write(Array(repeating: 0, count: offset) + bytes, to: "states"))
-        let stored = TokenMatrix(
-            file: file, offset: offset, elementType: .bf16, rows: count, columns: width)
-        var (floats, scratch): ([Float], [Float]) = ([], [])
-        stored.withRows(0..<count, scratch: &scratch) { rows in floats = rows.indices.map { rows[$0] } }
-        let projection = Projection(
-            randomFloats(rows * width, seed: 15)[...], rows: rows, width: width)
-        var (expected, found): ([Float], [Float]) = ([], [])
-        for (first, last) in [(0, 3), (3, 70)] {
-            let offsets = [0, 3, 70]
-            let wide = try RaggedBatch(tokens: TokenMatrix(floats, columns: width), offsets: offsets)
-            let half = try RaggedBatch(tokens: stored, offsets: offsets)
-            projection.apply(wide[first == 0 ? 0 : 1], into: &expected, scratch: &scratch)
-            projection.apply(half[first == 0 ? 0 : 1], into: &found, scratch: &scratch)
-            let results = rows * (last - first)
-            #expect(found.prefix(results) == expected.prefix(results))
+        let projection = Projection(randomFloats(rows * width, seed: 15)[...], rows: rows, width: width)
+        for type in ElementType.allCases {
+            let bytes = narrow(randomFloats(count * 3 * width, seed: 14).span, as: type)
+            let path = try folder.write(
+                Array(repeating: 0, count: offset) + bytes, to: "states-\(type)")
+            let row = width * type.size
+            for (start, stride) in [(offset, row), (offset + row, 3 * row)] {
+                let piece = TokenMatrix.Piece(
+                    try MappedFile(path: path), offset: start, stride: stride, columns: width)
+                let stored = TokenMatrix(pieces: [piece], elementType: type, rows: count)
+                var (floats, scratch): ([Float], [Float]) = ([], [])
+                stored.withRows(0..<count, scratch: &scratch) { rows in floats = rows.indices.map { rows[$0] }
+                }
+                let offsets = [0, 3, 70]
+                let wide = try RaggedBatch(tokens: TokenMatrix(floats, columns: width), offsets: offsets)
+                let half = try RaggedBatch(tokens: stored, offsets: offsets)
+                for index in 0..<2 {
+                    var (expected, found): ([Float], [Float]) = ([], [])
+                    projection.apply(wide[index], into: &expected, scratch: &scratch)
+                    projection.apply(half[index], into: &found, scratch: &scratch)
+                    #expect(found == expected, "\(type), \(stride / row) layers")
+                }
+            }
         }
     }
 

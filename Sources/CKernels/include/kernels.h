@@ -18,21 +18,28 @@ int ck_level(void);
 // AVX-512). Elsewhere they are correct, and OpenBLAS is faster.
 _Bool ck_has_fast_kernels(void);
 
-// z[c·z_stride + t] = Σ_d x[t·width + d] · panels[((c / 16)·width + d)·16 + c % 16], for t < tokens and
+// How numbers are stored: as floats, IEEE half or bfloat16.
+typedef enum { CK_F32, CK_F16, CK_BF16 } ck_type;
+
+// Hidden states as they are stored: x[t, d] is the d-th number after byte t·stride. Products want addresses that are
+// multiples of a number's size.
+typedef struct {
+    const void *numbers;
+    ck_type type;
+    ptrdiff_t stride;
+} ck_states;
+
+// z[c·z_stride + t] = Σ_d x[t, d] · panels[((c / 16)·width + d)·16 + c % 16], for t < tokens and
 // c < columns. A panel is the weights of 16 columns, interleaved; unused columns hold zeros. Of the last panel,
 // if it has 8 columns at most, there are 8: [(c / 16)·width·16 + d·8 + c % 16].
-// The order of the sum over d is the same for every token and column, wherever it stands.
-void ck_project_panels(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *panels,
-                       ptrdiff_t columns, float *z, ptrdiff_t z_stride);
+// The order of the sum over d is the same for every token and column, wherever it stands, however it is stored.
+void ck_project_panels(ck_states x, ptrdiff_t tokens, ptrdiff_t width, const float *panels, ptrdiff_t columns,
+                       float *z, ptrdiff_t z_stride);
 
-// z[c·z_stride + t] = Σ_d x[t·width + d] · w[c·width + d], for t < tokens and c < columns ≤ 4.
+// z[c·z_stride + t] = Σ_d x[t, d] · w[c·width + d], for t < tokens and c < columns ≤ 4.
 // The same promise about the order of the sum.
-void ck_project_rows(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
-                     ptrdiff_t columns, float *z, ptrdiff_t z_stride);
-
-// The same for bfloat16 tokens.
-void ck_project_rows_bf16(const uint16_t *x, ptrdiff_t tokens, ptrdiff_t width, const float *w,
-                          ptrdiff_t columns, float *z, ptrdiff_t z_stride);
+void ck_project_rows(ck_states x, ptrdiff_t tokens, ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
+                     ptrdiff_t z_stride);
 
 // sums[r·sums_stride + d] += Σ_j a[r·a_stride + j] · x[j·width + d], for r < rows and j < tokens.
 void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens,
@@ -81,9 +88,9 @@ void ck_all_finite(const float *values, ptrdiff_t count, _Bool *result);
 // Σ_i a[i]·b[i], multiplied and added in double precision.
 void ck_dot(const float *a, const float *b, ptrdiff_t count, double *result);
 
-// IEEE half and bfloat16 to float: exact, subnormals, infinities and NaNs included.
-void ck_widen_f16(const uint16_t *from, float *to, ptrdiff_t count);
-void ck_widen_bf16(const uint16_t *from, float *to, ptrdiff_t count);
+// to[t·to_stride + d] = x[t, d] for t < tokens and d < width: exact, subnormals, infinities and NaNs included, at
+// any address.
+void ck_widen(ck_states x, ptrdiff_t tokens, ptrdiff_t width, float *to, ptrdiff_t to_stride);
 
 // Float to IEEE half and bfloat16, to nearest and on a tie to even. A finite float beyond the largest
 // becomes an infinity; a NaN stays one.
