@@ -15,7 +15,8 @@ struct SmallFiles {
         try work.data.write(to: scratch("one.safetensors"), as: .f32)
         try FileManager.default.createDirectory(atPath: scratch("many"), withIntermediateDirectories: false)
         for index in work.data.indices {
-            let name = String(format: "many/%05d.safetensors", index)  // a folder is read in the order of names
+            // A folder is read in the order of names.
+            let name = String(format: "many/%05d.safetensors", index)
             try work.data.selecting([index]).write(to: scratch(name), as: .f32)
         }
         try work.probe.write(to: scratch("probe.safetensors"))
