@@ -3,8 +3,8 @@
 //
 // x is read once from memory, so the aim is to read it at the memory's speed. What is some hundred numbers ahead
 // is fetched into the cache: the rows of a block are too many and too short for the processor's own
-// prefetching. Half-width numbers are widened a few hundred of a block at a time, which stay in the first-level
-// cache: through the second, a tile at a time, the product took more than half as long again. Output is column by
+// prefetching. Half-width numbers are widened in registers or a few hundred of a block at a time, which stay in the
+// first-level cache: through the second, a tile at a time, the product took more than half as long again. Output is column by
 // column, so that the logits of one head lie side by side over tokens, as the softmax wants them.
 #include <string.h>
 
@@ -48,7 +48,20 @@ static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, f
     for (ptrdiff_t c = 0; c < columns; c++) memcpy(z + c * z_stride, out[c], sizeof out[c]);
 }
 
-static ALWAYS_INLINE v16 splat(float x) { return x - (v16){0}; }
+// How a block takes the numbers of its tokens: as floats; two bfloat16 of a token in one word, which halves the loads
+// that decide with 16 columns; or widened before.
+enum { FLOATS, TWO_A_WORD, WIDENED };
+
+static ALWAYS_INLINE u32x16 splat(const void *word) {
+    uint32_t bits;
+    memcpy(&bits, word, 4);
+    return bits - (u32x16){0};
+}
+
+// Number `which` of what a word holds.
+static ALWAYS_INLINE v16 number_in(const int kind, const int which, u32x16 word) {
+    return (v16)(kind != TWO_A_WORD ? word : which == 0 ? word << 16 : word & 0xffff0000);
+}
 
 // Eight columns of two tokens side by side fill the same registers as sixteen of one.
 static ALWAYS_INLINE v16 twice(v8 w) {
@@ -66,8 +79,8 @@ static ALWAYS_INLINE u32x16 second_half_mask(const int registers) {
     return registers == 512 ? second_half : (u32x16)SECOND_HALF;
 }
 
-static ALWAYS_INLINE v16 side_by_side(v16 a, v16 b, u32x16 second) {
-    return (v16)(((u32x16)a & ~second) | ((u32x16)b & second));
+static ALWAYS_INLINE u32x16 side_by_side(u32x16 a, u32x16 b, u32x16 second) {
+    return (a & ~second) | (b & second);
 }
 
 static ALWAYS_INLINE v16 swapped(v16 a) {
@@ -90,9 +103,10 @@ static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t col
 // `tokens` tokens, one or an even number, against the columns of up to two panels that follow each other, and
 // then of a half one.
 static ALWAYS_INLINE void panel_block(const int registers, const int tokens, const int panels,
-                                      const int halves, const int fetches, const int size, ck_states x,
+                                      const int halves, const int fetches, const int kind, ck_states x,
                                       ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
                                       ptrdiff_t z_stride) {
+    const int size = kind == FLOATS ? 4 : 2, numbers = kind == TWO_A_WORD ? 2 : 1;
     const u32x16 second = second_half_mask(registers);
     const int pairs = halves * ((tokens + 1) / 2);
     const float *half = panel + panels * width * CK_PANEL_COLUMNS;
@@ -110,24 +124,30 @@ static ALWAYS_INLINE void panel_block(const int registers, const int tokens, con
 #pragma clang loop unroll(full)
         for (int r = 0; r < pairs; r++) half_sum[r] = (v16){0};
         float widened[8][CHAIN] __attribute__((aligned(64)));
-        const float *floats = size == 4 ? (const float *)number(x, size, 0, from) : widened[0];
-        const ptrdiff_t stride = size == 4 ? x.stride / 4 : CHAIN;
-        if (size != 4) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHAIN);
-        for (ptrdiff_t d = from; d < to; d++) {
+        const char *block = kind == WIDENED ? (const char *)widened : number(x, size, 0, from);
+        const ptrdiff_t stride = kind == WIDENED ? (ptrdiff_t)sizeof widened[0] : x.stride;
+        if (kind == WIDENED) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHAIN);
+        for (ptrdiff_t d = from; d < to; d += numbers, block += 4) {
             if (fetches && d % (64 / size) == 0) fetch_ahead(size, tokens, x, width, d);
-            v16 w[2], half_w = {0};
+            v16 w[2][2], half_w[2];
 #pragma clang loop unroll(full)
-            for (int p = 0; p < panels; p++)
-                w[p] = *(const v16 *)(panel + (p * width + d) * CK_PANEL_COLUMNS);
-            if (halves) half_w = twice(*(const v8 *)(half + d * CK_HALF_PANEL_COLUMNS));
+            for (int e = 0; e < numbers; e++) {
+#pragma clang loop unroll(full)
+                for (int p = 0; p < panels; p++)
+                    w[e][p] = *(const v16 *)(panel + (p * width + d + e) * CK_PANEL_COLUMNS);
+                if (halves) half_w[e] = twice(*(const v8 *)(half + (d + e) * CK_HALF_PANEL_COLUMNS));
+            }
 #pragma clang loop unroll(full)
             for (int r = 0; r < tokens; r++) {
-                v16 a = splat(floats[r * stride + d - from]);
+                const u32x16 word = splat(block + r * stride);
 #pragma clang loop unroll(full)
-                for (int p = 0; p < panels; p++) sum[p][r] += a * w[p];
+                for (int e = 0; e < numbers; e++)
+#pragma clang loop unroll(full)
+                    for (int p = 0; p < panels; p++) sum[p][r] += number_in(kind, e, word) * w[e][p];
                 if (halves && (r % 2 == 1 || tokens == 1)) {
-                    v16 before = splat(floats[(r / 2 * 2) * stride + d - from]);
-                    half_sum[r / 2] += side_by_side(before, a, second) * half_w;
+                    const u32x16 both = side_by_side(splat(block + r / 2 * 2 * stride), word, second);
+#pragma clang loop unroll(full)
+                    for (int e = 0; e < numbers; e++) half_sum[r / 2] += number_in(kind, e, both) * half_w[e];
                 }
             }
         }
@@ -147,15 +167,17 @@ static ALWAYS_INLINE void panel_block(const int registers, const int tokens, con
 }
 
 static ALWAYS_INLINE void panel_columns(const int registers, const int panels, const int halves,
-                                        const int fetches, const int size, ck_states x, ptrdiff_t tokens,
+                                        const int fetches, const int wanted, ck_states x, ptrdiff_t tokens,
                                         ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
                                         ptrdiff_t z_stride) {
+    // Two in a word are slower where both kinds of panels, or two registers a vector, leave too few registers.
+    const int kind = wanted == TWO_A_WORD && (halves ? panels > 0 : registers != 512) ? WIDENED : wanted;
     // Sums that fit the registers beside the weights: up to 16 of 32, 6 pairs of 16, 2 fours of 16. More
     // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
-    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2;
+    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2, size = kind == FLOATS ? 4 : 2;
     if (tokens < step) {
         for (ptrdiff_t t = 0; t < tokens; t++)
-            panel_block(registers, 1, panels, halves, 0, size, from_number(x, size, t, 0), width, panel, columns, z + t,
+            panel_block(registers, 1, panels, halves, 0, kind, from_number(x, size, t, 0), width, panel, columns, z + t,
                         z_stride);
         return;
     }
@@ -163,12 +185,12 @@ static ALWAYS_INLINE void panel_columns(const int registers, const int panels, c
         // The last block goes back over tokens already done: that costs less than single tokens, and
         // gives the same bits.
         if (t > tokens - step) t = tokens - step;
-        panel_block(registers, step, panels, halves, fetches, size, from_number(x, size, t, 0), width, panel, columns,
+        panel_block(registers, step, panels, halves, fetches, kind, from_number(x, size, t, 0), width, panel, columns,
                     z + t, z_stride);
     }
 }
 
-static ALWAYS_INLINE void panels_of(const int registers, const int size, ck_states x, ptrdiff_t tokens,
+static ALWAYS_INLINE void panels_of(const int registers, const int kind, ck_states x, ptrdiff_t tokens,
                                     ptrdiff_t width, const float *panels, ptrdiff_t columns, float *z,
                                     ptrdiff_t z_stride) {
     for (ptrdiff_t c = 0; c < columns;) {
@@ -178,16 +200,16 @@ static ALWAYS_INLINE void panels_of(const int registers, const int size, ck_stat
         // Several panels at once load fewer numbers for every multiplication. Only the first pass meets
         // tokens that are not in the cache yet.
         if (registers == 512 && left > CK_PANEL_COLUMNS + CK_HALF_PANEL_COLUMNS) {
-            panel_columns(registers, 2, 0, c == 0, size, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 2, 0, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c += 2 * CK_PANEL_COLUMNS;
         } else if (registers == 512 && left > CK_PANEL_COLUMNS) {
-            panel_columns(registers, 1, 1, c == 0, size, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 1, 1, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c = columns;
         } else if (left > CK_HALF_PANEL_COLUMNS) {
-            panel_columns(registers, 1, 0, c == 0, size, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 1, 0, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c += CK_PANEL_COLUMNS;
         } else {
-            panel_columns(registers, 0, 1, c == 0, size, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(registers, 0, 1, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c = columns;
         }
     }
@@ -197,9 +219,11 @@ static ALWAYS_INLINE void ck_project_panels_body(const int registers, ck_states 
                                                  ptrdiff_t width, const float *panels, ptrdiff_t columns,
                                                  float *z, ptrdiff_t z_stride) {
     if (x.type == CK_F32)
-        panels_of(registers, 4, x, tokens, width, panels, columns, z, z_stride);
+        panels_of(registers, FLOATS, x, tokens, width, panels, columns, z, z_stride);
+    else if (x.type == CK_BF16 && width % 2 == 0)
+        panels_of(registers, TWO_A_WORD, x, tokens, width, panels, columns, z, z_stride);
     else
-        panels_of(registers, 2, x, tokens, width, panels, columns, z, z_stride);
+        panels_of(registers, WIDENED, x, tokens, width, panels, columns, z, z_stride);
 }
 
 DISPATCH(ck_project_panels,

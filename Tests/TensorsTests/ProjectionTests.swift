@@ -74,9 +74,9 @@ struct ProjectionTests {
 
     // Widened in the product or before: the same bits, with tokens behind others, at odd addresses, and as the
     // second of three layers side by side.
-    @Test(arguments: [1, 2, 3, 4, 9, 24, 40, 130], [0, 2, 3])
-    func storedTokens(rows: Int, offset: Int) throws {
-        let (count, width) = (70, 277)
+    @Test(arguments: [1, 2, 3, 4, 8, 16, 24, 40, 130], [(277, 0), (278, 0), (278, 2), (277, 3)])
+    func storedTokens(rows: Int, place: (width: Int, offset: Int)) throws {
+        let (count, width, offset) = (70, place.width, place.offset)
         let folder = try TemporaryFolder()
         let projection = Projection(randomFloats(rows * width, seed: 15)[...], rows: rows, width: width)
         for type in ElementType.allCases {
