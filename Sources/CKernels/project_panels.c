@@ -22,9 +22,8 @@ enum { CHAIN = 256 };
 enum { AHEAD = 256 };
 
 static ALWAYS_INLINE void fetch_ahead(const int size, const int tokens, ck_states x, ptrdiff_t width, ptrdiff_t d) {
-    const ptrdiff_t ahead = d + AHEAD, first = ahead < width ? 0 : tokens;
-    for (int r = 0; r < tokens; r++)
-        __builtin_prefetch(number(x, size, first + r, ahead < width ? ahead : ahead - width), 0, 3);
+    const char *ahead = d + AHEAD < width ? number(x, size, 0, d + AHEAD) : number(x, size, tokens, d + AHEAD - width);
+    for (int r = 0; r < tokens; r++) __builtin_prefetch(ahead + r * x.stride, 0, 3);
 }
 
 // z[c·z_stride + r] = sums[r][c] for 8 tokens r: three perfect shuffles of 128 numbers turn the index

@@ -26,8 +26,9 @@ static ALWAYS_INLINE void rows_block(const ck_type type, const int tokens, const
     v16 sum[4][4];
     for (int r = 0; r < tokens; r++)
         for (int c = 0; c < columns; c++) sum[r][c] = (v16){0};
-    for (ptrdiff_t from = 0; from < whole; from += CHUNK) {
-        const ptrdiff_t to = from + CHUNK < whole ? from + CHUNK : whole;
+    const ptrdiff_t chunk = type == CK_F16 ? CHUNK : whole;
+    for (ptrdiff_t from = 0; from < whole; from += chunk) {
+        const ptrdiff_t to = from + chunk < whole ? from + chunk : whole;
         float widened[4][CHUNK];
         if (type == CK_F16) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHUNK);
         for (ptrdiff_t d = from; d < to; d += 16) {
