@@ -4,8 +4,8 @@
 // x is read once from memory, so the aim is to read it at the memory's speed. What is some hundred numbers ahead
 // is fetched into the cache: the rows of a block are too many and too short for the processor's own
 // prefetching. Half-width numbers are widened in registers or a few hundred of a block at a time, which stay in the
-// first-level cache: through the second, a tile at a time, the product took more than half as long again. Output is column by
-// column, so that the logits of one head lie side by side over tokens, as the softmax wants them.
+// first-level cache: through the second, a tile at a time, the product took more than half as long again. Output is
+// column by column, so that the logits of one head lie side by side over tokens, as the softmax wants them.
 #include <string.h>
 
 #include "dispatch.h"
@@ -50,6 +50,7 @@ static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, f
 // How a block takes the numbers of its tokens: as floats; two bfloat16 of a token in one word, which halves the loads
 // that decide with 16 columns; or widened before.
 enum { FLOATS, TWO_A_WORD, WIDENED };
+static ALWAYS_INLINE int size_in(const int kind) { return kind == FLOATS ? 4 : 2; }
 
 static ALWAYS_INLINE u32x16 splat(const void *word) {
     uint32_t bits;
@@ -105,7 +106,7 @@ static ALWAYS_INLINE void panel_block(const int registers, const int tokens, con
                                       const int halves, const int fetches, const int kind, ck_states x,
                                       ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
                                       ptrdiff_t z_stride) {
-    const int size = kind == FLOATS ? 4 : 2, numbers = kind == TWO_A_WORD ? 2 : 1;
+    const int size = size_in(kind), numbers = kind == TWO_A_WORD ? 2 : 1;
     const u32x16 second = second_half_mask(registers);
     const int pairs = halves * ((tokens + 1) / 2);
     const float *half = panel + panels * width * CK_PANEL_COLUMNS;
@@ -169,11 +170,12 @@ static ALWAYS_INLINE void panel_columns(const int registers, const int panels, c
                                         const int fetches, const int wanted, ck_states x, ptrdiff_t tokens,
                                         ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
                                         ptrdiff_t z_stride) {
-    // Two in a word are slower where both kinds of panels, or two registers a vector, leave too few registers.
+    // Two numbers a word want registers of their own: beside both kinds of panels, and beside whole ones where a vector
+    // takes several registers, widening is faster.
     const int kind = wanted == TWO_A_WORD && (halves ? panels > 0 : registers != 512) ? WIDENED : wanted;
     // Sums that fit the registers beside the weights: up to 16 of 32, 6 pairs of 16, 2 fours of 16. More
     // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
-    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2, size = kind == FLOATS ? 4 : 2;
+    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2, size = size_in(kind);
     if (tokens < step) {
         for (ptrdiff_t t = 0; t < tokens; t++)
             panel_block(registers, 1, panels, halves, 0, kind, from_number(x, size, t, 0), width, panel, columns, z + t,

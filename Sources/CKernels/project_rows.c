@@ -1,57 +1,38 @@
 // Token tiles times one to four weight rows: 16 successive numbers of a token with those of each row, a
-// few tokens at a time, added up at the end. bfloat16 is widened in registers: with so few rows a
-// detour through memory would cost more than the product. IEEE half, for which not every processor has an
-// instruction, goes through the first-level cache.
+// few tokens at a time, added up at the end. Half-width numbers are widened in registers: with so few rows a
+// detour through memory would cost more than the product.
 //
 // As in project_panels.c, output is column by column.
 #include "dispatch.h"
 #include "kernels.h"
 #include "states.h"
 
-typedef uint16_t u16x16 __attribute__((vector_size(32), aligned(2)));
-
-// Numbers of a token that are widened at once.
-enum { CHUNK = 256 };
-
-static ALWAYS_INLINE v16 sixteen(const int size, const void *x) {
-    if (size == 4) return *(const v16 *)x;
-    return (v16)(__builtin_convertvector(*(const u16x16 *)x, u32x16) << 16);
-}
-
-static ALWAYS_INLINE void rows_block(const ck_type type, const int tokens, const int columns, ck_states x,
-                                     ptrdiff_t width, const float *w, float *z, ptrdiff_t z_stride) {
-    const int size = ck_size(type);
-    const ptrdiff_t whole = width / 16 * 16;
-    const int is_unbroken = x.stride == width * size;
+static ALWAYS_INLINE void rows_block(const int registers, const ck_type type, const int tokens, const int columns,
+                                     ck_states x, ptrdiff_t width, const float *w, float *z, ptrdiff_t z_stride) {
+    const int size = ck_size(type), is_unbroken = x.stride == width * size;
     v16 sum[4][4];
     for (int r = 0; r < tokens; r++)
         for (int c = 0; c < columns; c++) sum[r][c] = (v16){0};
-    const ptrdiff_t chunk = type == CK_F16 ? CHUNK : whole;
-    for (ptrdiff_t from = 0; from < whole; from += chunk) {
-        const ptrdiff_t to = from + chunk < whole ? from + chunk : whole;
-        float widened[4][CHUNK];
-        if (type == CK_F16) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHUNK);
-        for (ptrdiff_t d = from; d < to; d += 16) {
-            // The next block, line after line: memory is faster in the order of addresses, and decides here.
-            for (int line = 0; is_unbroken && line < tokens * 16 * size; line += 64)
-                __builtin_prefetch(number(x, size, tokens, tokens * d) + line, 0, 3);
-            v16 b[4];
+    const ptrdiff_t whole = width / 16 * 16;
+    for (ptrdiff_t d = 0; d < whole; d += 16) {
+        // The next block, line after line: memory is faster in the order of addresses, and decides here.
+        for (int line = 0; is_unbroken && line < tokens * 16 * size; line += 64)
+            __builtin_prefetch(number(x, size, tokens, tokens * d) + line, 0, 3);
+        v16 b[4];
 #pragma clang loop unroll(full)
-            for (int c = 0; c < columns; c++) b[c] = *(const v16 *)(w + c * width + d);
+        for (int c = 0; c < columns; c++) b[c] = *(const v16 *)(w + c * width + d);
 #pragma clang loop unroll(full)
-            for (int r = 0; r < tokens; r++) {
-                v16 a = type == CK_F16 ? sixteen(4, &widened[r][d - from]) : sixteen(size, number(x, size, r, d));
+        for (int r = 0; r < tokens; r++) {
+            v16 a = sixteen(registers, type, number(x, size, r, d));
 #pragma clang loop unroll(full)
-                for (int c = 0; c < columns; c++) sum[r][c] += a * b[c];
-            }
+            for (int c = 0; c < columns; c++) sum[r][c] += a * b[c];
         }
     }
-    float rest[4][16];
-    if (whole < width) ck_widen(from_number(x, size, 0, whole), tokens, width - whole, rest[0], 16);
     for (int r = 0; r < tokens; r++)
         for (int c = 0; c < columns; c++) {
             float tail = 0;
-            for (ptrdiff_t d = whole; d < width; d++) tail += rest[r][d - whole] * w[c * width + d];
+            for (ptrdiff_t d = whole; d < width; d++)
+                tail += one(registers, type, number(x, size, r, d)) * w[c * width + d];
             v16 s = sum[r][c];
             for (int half = 8; half > 0; half /= 2)
                 for (int i = 0; i < half; i++) s[i] += s[i + half];
@@ -59,18 +40,18 @@ static ALWAYS_INLINE void rows_block(const ck_type type, const int tokens, const
         }
 }
 
-static ALWAYS_INLINE void rows_columns(const ck_type type, const int step, const int columns, ck_states x,
-                                       ptrdiff_t tokens, ptrdiff_t width, const float *w, float *z,
+static ALWAYS_INLINE void rows_columns(const int registers, const ck_type type, const int step, const int columns,
+                                       ck_states x, ptrdiff_t tokens, ptrdiff_t width, const float *w, float *z,
                                        ptrdiff_t z_stride) {
     const int size = ck_size(type);
     if (tokens < step) {
         for (ptrdiff_t t = 0; t < tokens; t++)
-            rows_block(type, 1, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
+            rows_block(registers, type, 1, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
         return;
     }
     for (ptrdiff_t t = 0; t < tokens; t += step) {
         if (t > tokens - step) t = tokens - step;
-        rows_block(type, step, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
+        rows_block(registers, type, step, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
     }
 }
 
@@ -79,10 +60,10 @@ static ALWAYS_INLINE void rows_of(const int registers, const ck_type type, ck_st
                                   ptrdiff_t z_stride) {
     const int wide = registers == 512;
     switch (columns) {
-    case 1: rows_columns(type, 4, 1, x, tokens, width, w, z, z_stride); break;
-    case 2: rows_columns(type, wide ? 4 : 2, 2, x, tokens, width, w, z, z_stride); break;
-    case 3: rows_columns(type, wide ? 4 : 2, 3, x, tokens, width, w, z, z_stride); break;
-    case 4: rows_columns(type, wide ? 4 : 1, 4, x, tokens, width, w, z, z_stride); break;
+    case 1: rows_columns(registers, type, 4, 1, x, tokens, width, w, z, z_stride); break;
+    case 2: rows_columns(registers, type, wide ? 4 : 2, 2, x, tokens, width, w, z, z_stride); break;
+    case 3: rows_columns(registers, type, wide ? 4 : 2, 3, x, tokens, width, w, z, z_stride); break;
+    case 4: rows_columns(registers, type, wide ? 4 : 1, 4, x, tokens, width, w, z, z_stride); break;
     }
 }
 

@@ -1,12 +1,17 @@
-// Where the numbers of stored hidden states are. `size` is that of their type, for the compiler to know.
+// Stored hidden states: where their numbers are, and what floats they stand for. Debian's and Swift's default x86-64
+// target has no F16C, where one f16 costs a library call; processors with AVX2 convert many in one instruction.
 #ifndef CK_STATES_H
 #define CK_STATES_H
 
+#include <string.h>
+
 #include "dispatch.h"
+
+typedef uint16_t u16x16 __attribute__((vector_size(32)));
 
 static ALWAYS_INLINE int ck_size(ck_type type) { return type == CK_F32 ? 4 : 2; }
 
-// The address of number d of token t.
+// The address of number d of token t; `size` is that of the type, for the compiler to know.
 static ALWAYS_INLINE const char *number(ck_states x, const int size, ptrdiff_t t, ptrdiff_t d) {
     return (const char *)x.numbers + t * x.stride + d * size;
 }
@@ -15,6 +20,47 @@ static ALWAYS_INLINE const char *number(ck_states x, const int size, ptrdiff_t t
 static ALWAYS_INLINE ck_states from_number(ck_states x, const int size, ptrdiff_t t, ptrdiff_t d) {
     x.numbers = number(x, size, t, d);
     return x;
+}
+
+// Sixteen f16 by integer arithmetic: shift exponent and mantissa into place, then rescale by 2^112.
+// The multiplication is exact and makes subnormals normal; exponent 31 is infinity or NaN.
+static ALWAYS_INLINE v16 sixteen_f16(const int registers, u16x16 halves) {
+#if defined(__x86_64__) && defined(__OPTIMIZE__)  // else the branch not taken wants the library's conversion
+    typedef _Float16 h16 __attribute__((vector_size(32)));
+    if (registers > 128) return __builtin_convertvector((h16)halves, v16);
+#endif
+    const u32x16 bits = __builtin_convertvector(halves, u32x16);
+    const u32x16 magnitude = (bits & 0x7fff) << 13, special = (u32x16)(magnitude >= 0x0f800000);
+    const u32x16 scaled = (u32x16)((v16)magnitude * 0x1p112f);
+    return (v16)((special & (magnitude | 0x7f800000)) | (~special & scaled) | (bits & 0x8000) << 16);
+}
+
+// Sixteen successive numbers at any address.
+static ALWAYS_INLINE v16 sixteen(const int registers, const ck_type type, const void *x) {
+    v16 floats;
+    u16x16 halves;
+    if (type == CK_F32) {
+        memcpy(&floats, x, sizeof floats);
+        return floats;
+    }
+    memcpy(&halves, x, sizeof halves);
+    if (type == CK_F16) return sixteen_f16(registers, halves);
+    return (v16)(__builtin_convertvector(halves, u32x16) << 16);
+}
+
+// One number at any address.
+static ALWAYS_INLINE float one(const int registers, const ck_type type, const void *x) {
+    float value;
+    uint16_t half;
+    if (type == CK_F32) {
+        memcpy(&value, x, sizeof value);
+        return value;
+    }
+    memcpy(&half, x, sizeof half);
+    if (type == CK_F16) return sixteen_f16(registers, (u16x16){half})[0];
+    const uint32_t bits = (uint32_t)half << 16;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 #endif

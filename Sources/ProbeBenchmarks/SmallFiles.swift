@@ -61,6 +61,7 @@ struct SmallFiles {
         }
         let tokens = Double(data.tokenCount)
         let states = tokens * Double(data.width * data.storedType.size)
+        let rate = timings[1].median / timings[0].median
         return Case(
             section: "\(data.count) \(kind) of \(bytesRead / data.count / 1000) KB", shape: shape,
             tokens: data.tokenCount, bytes: states, operations: tokens * Double(32 * data.width),
@@ -68,8 +69,8 @@ struct SmallFiles {
             ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
             notes: [
                 String(
-                    format: "%.2f of the rate of one file, the same rows",
-                    timings[1].median / timings[0].median)
+                    format: "%.2f of the rate of one file, %.2f by bytes read; the same rows", rate,
+                    rate * Double(bytesRead) / states)
             ])
     }
 }

@@ -33,7 +33,7 @@ struct StoredRows: ~Escapable {
     ///
     /// - Precondition: there are that many, and room for them.
     func widen(_ rows: Int, columns: Int, into floats: inout MutableSpan<Float>, stride to: Int) {
-        guard rows > 0 else { return }
+        guard rows > 0, columns > 0 else { return }
         precondition(floats.count >= (rows - 1) * to + columns, "\(floats.count) floats for \(rows) rows")
         unsafe withStates(rows, columns: columns) { states in
             unsafe floats.withUnsafeMutableBufferPointer {

@@ -1,6 +1,7 @@
 /// The hidden states of many tokens, T×D, as they were stored: floats in memory, or f32, f16 or
-/// bf16 in files. Rows are lent in place where they are floats that lie side by side, and gathered and
-/// widened into scratch space where they are not; nothing is ever converted as a whole.
+/// bf16 in files. Products read rows in place however they are stored; to others they are lent in place where
+/// they are floats that lie side by side, else put together and widened in scratch space. Nothing is ever converted
+/// as a whole.
 public struct TokenMatrix: Sendable {
     /// T, the number of tokens.
     public let rows: Int
@@ -65,7 +66,7 @@ public struct TokenMatrix: Sendable {
     }
 
     /// Hidden states whose rows are put together from pieces, one beside the other: one layer of
-    /// several in a file, or several files. Rows are gathered when they are used.
+    /// several in a file, or several files.
     ///
     /// - Precondition: there is a piece, and the files hold them all.
     public init(pieces: [Piece], elementType: ElementType, rows: Int) {

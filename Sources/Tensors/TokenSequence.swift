@@ -106,8 +106,8 @@ public struct TokenSequence: Sendable {
     /// The same for a product with so many weight rows, tokens as they are stored where that is possible.
     func forEachStoredTile(rows: Int, scratch: inout [Float], _ body: (Range<Int>, StoredRows) -> Void) {
         forEachTile(rows: rows) { range in
-            // Where tokens are met so often, each time anew from a narrow type, widening them first pays.
-            if rows <= 128, let place = unbrokenRows(range) {
+            // What meets tokens in more passes than a few gains by having them widened and side by side.
+            if rows <= 64, let place = unbrokenRows(range) {
                 tokens.withStoredRows(place, scratch: &scratch) { body(range, $0) }
             } else {
                 withTokens(range, scratch: &scratch) { body(range, StoredRows($0, columns: width)) }

@@ -93,11 +93,11 @@ struct ProjectionTests {
                 }
                 let offsets = [0, 3, 70]
                 let wide = try RaggedBatch(tokens: TokenMatrix(floats, columns: width), offsets: offsets)
-                let half = try RaggedBatch(tokens: stored, offsets: offsets)
+                let inPlace = try RaggedBatch(tokens: stored, offsets: offsets)
                 for index in 0..<2 {
                     var (expected, found): ([Float], [Float]) = ([], [])
                     projection.apply(wide[index], into: &expected, scratch: &scratch)
-                    projection.apply(half[index], into: &found, scratch: &scratch)
+                    projection.apply(inPlace[index], into: &found, scratch: &scratch)
                     #expect(found == expected, "\(type), \(stride / row) layers")
                 }
             }
