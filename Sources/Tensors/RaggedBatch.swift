@@ -89,11 +89,6 @@ public struct RaggedBatch: Sendable {
     /// - Precondition: as many rows.
     public func replacing(tokens: TokenMatrix) -> RaggedBatch { RaggedBatch(self, tokens: tokens) }
 
-    /// Whether two batches have the same sequences at the same rows.
-    public func hasRows(of other: RaggedBatch) -> Bool {
-        offsets == other.offsets && starts == other.starts && tokens.rows == other.tokens.rows
-    }
-
     /// The rows of one sequence. O(1).
     public func rows(_ index: Int) -> Range<Int> {
         let start = starts?[index] ?? offsets[index]

@@ -58,9 +58,16 @@ public struct ZipArchive: Sendable {
         return bytes.withBytes(0..<count) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
     }
 
+    /// Up to so many bytes are unpacked into memory; more into a file.
+    public static let mostMemory = 64 << 20
+
+    /// Where such a file is made, and the bytes that are free there.
+    public static var room: (folder: String, bytes: Int) { (SpillFile.folder, SpillFile.freeBytes) }
+
     /// Some members as one file: unpacked when they are looked at, each from a multiple of 64 on; into memory,
     /// or where they are larger than `memory` altogether, into a nameless file on disk that is mapped.
-    public func contents(of members: [Member], memory: Int = 64 << 20) -> (file: MappedFile, starts: [Int]) {
+    public func contents(of members: [Member], memory: Int = mostMemory) -> (file: MappedFile, starts: [Int])
+    {
         var starts: [Int] = []
         var end = 0
         for member in members {
@@ -70,14 +77,14 @@ public struct ZipArchive: Sendable {
         let damage = Damage()
         let (path, identity, size, places) = (path, identity, end, starts)
         let bytes = OnDemandBytes(count: size, kept: .archives) { _ in
-            unsafe HeldBytes(count: size) { buffer in
+            unsafe HeldBytes(count: size, isPaged: size > memory) { buffer in
                 guard FileIdentity(path: path) == identity, let archive = try? OpenArchive(path) else {
                     damage.report(.damaged("a file that was replaced while it was read"))
                     return false
                 }
                 let spill: SpillFile?
                 do throws(SystemError) {
-                    spill = size > memory ? unsafe try SpillFile(for: buffer) : nil
+                    spill = size > memory ? try SpillFile() : nil
                     for (member, start) in zip(members, places) {
                         let part = unsafe UnsafeMutableRawBufferPointer(
                             rebasing: buffer[start..<start + member.size])

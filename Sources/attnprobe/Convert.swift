@@ -14,7 +14,8 @@ struct Convert: ParsableCommand {
         usage: "attnprobe convert IN... --out OUT [--dtype f16] [options]",
         discussion: """
             Takes what the other subcommands take, also labels from a table, and keeps all that \
-            is known about sequences and tokens. With --shard-size OUT is a folder of files \
+            they know about sequences and tokens; tensors of other names stay behind. NaN and \
+            infinity are kept as they are, unless --skip-nonfinite leaves such sequences out. With --shard-size OUT is a folder of files \
             OUT-00001-of-00004.safetensors; with --test-fraction OUT-train and OUT-test are \
             written in place of OUT. Files end in .safetensors, which is added where it is missing: \
             folders are searched for such names.
@@ -37,6 +38,7 @@ struct Convert: ParsableCommand {
     var sample: Int?
     @Option(help: "Share of sequences to write as OUT-test, stratified by class, whole groups; by --seed.")
     var testFraction: Double?
+    @OptionGroup var grouping: GroupOption
     @Flag(help: "Print a JSON object about what was written on standard output.")
     var json = false
     @OptionGroup var shared: SharedOptions
@@ -61,7 +63,7 @@ struct Convert: ParsableCommand {
     }
 
     func run() throws {
-        let data = try chosen(shared.open(data))
+        let data = try chosen(grouping.grouped(shared.open(data)))
         for name in data.partialTokenTensors {
             shared.note("\(name): left out, because not all files have it")
         }

@@ -158,7 +158,8 @@ struct FormatsTests {
             _ = try folder.write(file.file, to: "layer\(name)")
         }
         try expectFailure(
-            65, "layer8: layer 8: expected the sequences of", in: folder,
+            65, "layer8: layer 8, sequence 0: expected length 1 as in \(folder("layer4")), found 2",
+            in: folder,
             ["score", probe, folder("layer4"), folder("layer8"), "--layers", "4,8"])
         for arguments in [["--layer", "0", "--layers", "1"], ["--layers", "1,1"], ["--layers", "1,x"]] {
             let result = try Command.start(["score", probe, data] + arguments).wait()

@@ -11,7 +11,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from extraction.failure import first_sentence
+from extraction.failure import NO_INPUT, Failure, first_sentence
 
 GPT2 = "openai-community/gpt2"
 RANDOM = "random-gpt2"
@@ -30,13 +30,15 @@ class Model:
 
 
 def find(name: str, texts: Iterable[str], folder: Path, seed: int) -> Model:
-    """The model of that name; where it cannot be had, the next best."""
+    """The model of that name; where the default cannot be had, the next best."""
     if name == RANDOM:
         return _random(texts, folder, seed, None)
     try:
         return Model(name, name, _blocks(name))
     except (OSError, ValueError) as error:
         reason = f"{name} could not be had ({first_sentence(error)})"
+        if name != GPT2:
+            raise Failure(f"--model: {reason}", NO_INPUT) from error
     if spec := importlib.util.find_spec(PACKAGE):
         path = str(Path(spec.origin).parent / FOLDER)
         what = "all-MiniLM-L6-v2 (22M parameters, 12 heads, an encoder)"

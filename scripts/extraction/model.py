@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from huggingface_hub.errors import HTTPError
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 from transformers.utils.hub import resolve_revision
@@ -59,7 +60,7 @@ class HiddenStateModel:
             raise Failure(f"model {choice.name}: not loaded ({first_sentence(error)})", code) from error
         except HTTPError as error:  # a download that broke off
             raise Failure(f"model {choice.name}: {first_sentence(error)}", IO) from error
-        except (ValueError, KeyError, ImportError) as error:
+        except (ValueError, KeyError, ImportError, SafetensorError) as error:
             raise Failure(f"model {choice.name}: {first_sentence(error)}", DATA) from error
         # Where there is none, transformers makes one that knows special tokens at most.
         if len(self.tokenizer) <= len(set(self.tokenizer.all_special_ids)):

@@ -81,7 +81,9 @@ public struct LabelTable: Sendable {
             guard places.count <= 1, places.count == 1 || !isRequired else {
                 throw DataError(
                     .table, path, "the header", expected: "one column \(name)",
-                    found: places.isEmpty ? table.header.joined(separator: ", ") : "\(places.count)")
+                    found: !places.isEmpty
+                        ? "\(places.count)"
+                        : table.header.isEmpty ? "an empty file" : table.header.joined(separator: ", "))
             }
             return places.first
         }

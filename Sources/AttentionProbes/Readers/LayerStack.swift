@@ -71,12 +71,19 @@ enum LayerStack {
                     expected: "layers that are counted as in \(first.path), \(first.layers!)",
                     found: "\(file.layers!)\(file.layers!.areAsStored ? "" : " of the model")")
             }
-            guard file.batch.hasRows(of: first.batch) else {
+            let layer = "layer \(file.metadata["layer"]!)"
+            guard file.batch.count == first.batch.count else {
                 throw DataError(
-                    .layers, file.path, "layer \(file.metadata["layer"]!)",
-                    expected:
-                        "the sequences of \(first.path), \(first.batch.count) of \(first.batch.tokens.rows) tokens",
-                    found: "\(file.batch.count) of \(file.batch.tokens.rows), or other lengths")
+                    .layers, file.path, layer, expected: "\(first.batch.count) sequences as in \(first.path)",
+                    found: "\(file.batch.count)")
+            }
+            for index in 0..<first.batch.count where file.batch.rows(index) != first.batch.rows(index) {
+                let (expected, found) = (first.batch.rows(index), file.batch.rows(index))
+                throw DataError(
+                    .layers, file.path, "\(layer), sequence \(index)",
+                    expected: "length \(expected.count) as in \(first.path)",
+                    found: expected.count == found.count
+                        ? "as many with other padding before" : "\(found.count)")
             }
             if let index = (0..<first.batch.count).first(where: {
                 file.id($0)?.idBytes != first.id($0)?.idBytes
@@ -88,10 +95,11 @@ enum LayerStack {
             }
         }
         guard let tokens = TokenMatrix(beside: files.map(\.batch.tokens)) else {
+            let type = first.batch.tokens.elementType
+            let other = files.first { $0.batch.tokens.elementType != type } ?? first
             throw DataError(
-                .layers, files[files.count - 1].path, "tensor hidden_states",
-                expected: "the type of \(first.path), \(first.batch.tokens.elementType.rawValue)",
-                found: files.map(\.batch.tokens.elementType.rawValue).joined(separator: ", "))
+                .layers, other.path, "tensor hidden_states", expected: "\(type.rawValue) as in \(first.path)",
+                found: other.batch.tokens.elementType.rawValue)
         }
         let layers = files.compactMap { $0.metadata["layer"] }.joined(separator: ",")
         return ActivationFile(first, tokens: tokens, layer: layers)

@@ -3,16 +3,14 @@
 // `offsets`, `attention_mask`, `labels`, `groups`, `token_ids` and so on. Arrays are unpacked when they are
 // needed: small ones into memory, large ones into a file that is mapped.
 //
-// What an archive states is believed within limits, so that a small file cannot fill the memory: a member may
-// unpack to 200 times its size in the archive (those up to 1 MB to more), all together to a quarter of the
-// machine's memory.
+// What an archive states is believed within limits, so that a small file cannot fill the disk: a member may
+// unpack to 200 times its size in the archive (those up to 1 MB to more), and all together must find room.
 private import Foundation
 internal import Tensors
 
 enum NumPyArchive {
     private static let largestRatio = 200
     private static let freeOfRatio = 1 << 20
-    private static var largestSize: Int { Int(ProcessInfo.processInfo.physicalMemory / 4) }
 
     /// The arrays of an archive.
     ///
@@ -66,13 +64,16 @@ enum NumPyArchive {
                         "at most \(largestRatio) times the \(member.packedSize) bytes it has in the archive",
                     found: "\(member.size)")
             }
-            size = size.addingReportingOverflow(member.size).partialValue
-            guard size >= 0, size <= largestSize else {
+            let (sum, isTooLarge) = size.addingReportingOverflow(member.size)
+            let room = ZipArchive.room
+            guard !isTooLarge, sum <= max(ZipArchive.mostMemory, room.bytes) else {
                 throw DataError(
-                    .array, path, "array \(member.name.dropLast(4))",
-                    expected: "at most \(largestSize) bytes altogether, a quarter of the memory",
-                    found: "more")
+                    .noRoom, path, "array \(member.name.dropLast(4))",
+                    expected:
+                        "room in \(room.folder) to unpack \(isTooLarge ? "it" : "\(sum) bytes") in, or in another "
+                        + "folder that TMPDIR names", found: "\(room.bytes)")
             }
+            size = sum
         }
     }
 }
