@@ -70,8 +70,8 @@ enum NumPyArchive {
                 throw DataError(
                     .noRoom, path, "array \(member.name.dropLast(4))",
                     expected:
-                        "room in \(room.folder) to unpack \(isTooLarge ? "it" : "\(sum) bytes") in, or in another "
-                        + "folder that TMPDIR names", found: "\(room.bytes)")
+                        "room for \(isTooLarge ? "all" : "\(sum) bytes") unpacked in \(room.folder), or in "
+                        + "another folder that TMPDIR names", found: "\(room.bytes)")
             }
             size = sum
         }
