@@ -36,7 +36,6 @@ public struct TokenMatrix: Sendable {
 
     private enum Storage: Sendable {
         case owned([Float])
-        case mapped(MappedFile, offset: Int)
         case pieces([Piece])
     }
     private let storage: Storage
@@ -53,16 +52,12 @@ public struct TokenMatrix: Sendable {
         storage = .owned(values)
     }
 
-    /// Hidden states in a mapped file, from byte `offset` on.
+    /// Hidden states in a file, from byte `offset` on.
     ///
     /// - Precondition: the file holds them all.
     public init(file: MappedFile, offset: Int, elementType: ElementType, rows: Int, columns: Int) {
-        precondition(offset >= 0 && columns > 0 && rows >= 0)
-        precondition(offset + rows * columns * elementType.size <= file.count, "rows outside \(file.path)")
-        self.rows = rows
-        self.columns = columns
-        self.elementType = elementType
-        storage = .mapped(file, offset: offset)
+        let piece = Piece(file, offset: offset, stride: columns * elementType.size, columns: columns)
+        self.init(pieces: [piece], elementType: elementType, rows: rows)
     }
 
     /// Hidden states whose rows are put together from pieces, one beside the other: one layer of
@@ -78,8 +73,18 @@ public struct TokenMatrix: Sendable {
             let end = piece.bytes(0..<rows, elementType.size).upperBound
             precondition(end <= piece.file.count, "rows outside \(piece.file.path)")
         }
-        let isWhole = pieces.count == 1 && pieces[0].stride == columns * elementType.size
-        storage = isWhole ? .mapped(pieces[0].file, offset: pieces[0].offset) : .pieces(pieces)
+        // Layers that follow each other in a file are one piece.
+        let pieces = pieces.reduce(into: [Piece]()) { joined, next in
+            if let last = joined.last, last.file === next.file, last.stride == next.stride,
+                last.offset + last.columns * elementType.size == next.offset
+            {
+                joined[joined.count - 1] = Piece(
+                    last.file, offset: last.offset, stride: last.stride, columns: last.columns + next.columns)
+            } else {
+                joined.append(next)
+            }
+        }
+        storage = .pieces(pieces)
         if pieces.count > 1 {
             let read = pieces.lazy.map(\.file).filter { !$0.isMapped }
             KeptBytes.keep(atLeast: Set(read.map { ObjectIdentifier($0) }).count)
@@ -102,31 +107,27 @@ public struct TokenMatrix: Sendable {
     private var pieces: [Piece] {
         switch storage {
         case .owned: []
-        case .mapped(let file, let offset): [Piece(file, offset: offset, stride: rowSize, columns: columns)]
         case .pieces(let pieces): pieces
         }
     }
+
+    // The piece that is all there is.
+    private var onlyPiece: Piece? {
+        guard case .pieces(let pieces) = storage, pieces.count == 1 else { return nil }
+        return pieces[0]
+    }
+
+    // The same, if its rows lie side by side.
+    private var wholePiece: Piece? { onlyPiece.flatMap { $0.stride == rowSize ? $0 : nil } }
 
     /// Bytes of one row as it is stored.
     public var rowSize: Int { columns * elementType.size }
 
     /// The files they are in; none if they are in memory.
-    public var files: [MappedFile] {
-        switch storage {
-        case .owned: []
-        case .mapped(let file, _): [file]
-        case .pieces(let pieces): pieces.map(\.file)
-        }
-    }
+    public var files: [MappedFile] { pieces.map(\.file) }
 
     /// Whether a file that rows lie in fulfils a condition.
-    private func hasFile(_ condition: (MappedFile) -> Bool) -> Bool {
-        switch storage {
-        case .owned: false
-        case .mapped(let file, _): condition(file)
-        case .pieces(let pieces): pieces.contains { condition($0.file) }
-        }
-    }
+    private func hasFile(_ condition: (MappedFile) -> Bool) -> Bool { pieces.contains { condition($0.file) } }
 
     /// Whether rows lie in mapped files, so that reading ahead gains something.
     public var isMapped: Bool { hasFile(\.isMapped) }
@@ -139,15 +140,7 @@ public struct TokenMatrix: Sendable {
 
     /// Hands over where rows are in files; nothing if they are in memory.
     public func forEachPart(_ range: Range<Int>, _ body: (ReadAhead.Part) -> Void) {
-        switch storage {
-        case .owned: break
-        case .mapped(let file, let offset):
-            body(
-                ReadAhead.Part(
-                    file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize))
-        case .pieces(let pieces):
-            for piece in pieces { body(ReadAhead.Part(piece.file, piece.bytes(range, elementType.size))) }
-        }
+        for piece in pieces { body(ReadAhead.Part(piece.file, piece.bytes(range, elementType.size))) }
     }
 
     /// Bytes of what `forEachPart` hands over, or of the rows in memory.
@@ -160,29 +153,23 @@ public struct TokenMatrix: Sendable {
     public func withRows<R, E: Error>(
         _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R
     ) throws(E) -> R {
-        let elements = range.lowerBound * columns..<range.upperBound * columns
-        switch storage {
-        case .owned(let values):
-            return try body(values.span.extracting(elements))
-        case .mapped(let file, let offset):
-            let bytes =
-                offset + elements.lowerBound * elementType.size..<offset + elements.upperBound
-                * elementType.size
-            return try file.withBytes(bytes) { (bytes) throws(E) -> R in
-                if elementType == .f32, offset % 4 == 0 { return try bytes.withFloats(body) }
-                scratch.grow(to: elements.count)
-                scratch.withPart(0..<elements.count) { widen(bytes, as: elementType, into: &$0) }
-                return try body(scratch.span.extracting(first: elements.count))
-            }
-        case .pieces(let pieces):
-            scratch.grow(to: elements.count)
-            gather(range, pieces, into: &scratch)
-            return try body(scratch.span.extracting(first: elements.count))
+        if case .owned(let values) = storage {
+            return try body(
+                values.span.extracting(range.lowerBound * columns..<range.upperBound * columns))
         }
+        if elementType == .f32, let piece = wholePiece, piece.offset % 4 == 0 {
+            return try piece.file.withBytes(piece.bytes(range, 4)) { (bytes) throws(E) -> R in
+                try bytes.withFloats(body)
+            }
+        }
+        let count = range.count * columns
+        scratch.grow(to: count)
+        gather(range, into: &scratch)
+        return try body(scratch.span.extracting(first: count))
     }
 
     // Rows put together and widened, from the start of `scratch`.
-    private func gather(_ range: Range<Int>, _ pieces: [Piece], into scratch: inout [Float]) {
+    private func gather(_ range: Range<Int>, into scratch: inout [Float]) {
         guard !range.isEmpty else { return }
         var column = 0
         for piece in pieces {
@@ -198,8 +185,7 @@ public struct TokenMatrix: Sendable {
 
     /// Where rows lie side by side in one file; nil if they do not.
     public func storedBytes(_ range: Range<Int>) -> (file: MappedFile, bytes: Range<Int>)? {
-        guard case .mapped(let file, let offset) = storage else { return nil }
-        return (file, offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize)
+        wholePiece.map { ($0.file, $0.bytes(range, elementType.size)) }
     }
 
     /// Copies rows with the bits they are stored with into bytes that are there, from one on.
@@ -217,15 +203,15 @@ public struct TokenMatrix: Sendable {
                 // Floats are little-endian wherever this is built.
                 unsafe values[range.lowerBound * columns..<range.upperBound * columns]
                     .withUnsafeBytes { unsafe put($0, 0) }
-            case .mapped(let file, let offset):
-                file.withBytes(offset + range.lowerBound * rowSize..<offset + range.upperBound * rowSize) {
-                    unsafe $0.withUnsafeBytes { unsafe put($0, 0) }
-                }
             case .pieces(let pieces):
                 var column = 0
                 for piece in pieces {
                     let size = piece.columns * elementType.size
                     piece.file.withBytes(piece.bytes(range, elementType.size)) { bytes in
+                        if pieces.count == 1, piece.stride == rowSize {
+                            unsafe bytes.withUnsafeBytes { unsafe put($0, 0) }
+                            return
+                        }
                         for row in 0..<range.count {
                             let part = bytes.extracting(row * piece.stride..<row * piece.stride + size)
                             unsafe part.withUnsafeBytes { unsafe put($0, row * rowSize + column) }
@@ -239,13 +225,7 @@ public struct TokenMatrix: Sendable {
 
     /// Lends rows for a product: as they are stored where they are in one file, else put together in `scratch`.
     func withStoredRows<R>(_ range: Range<Int>, scratch: inout [Float], _ body: (StoredRows) -> R) -> R {
-        let piece: Piece? =
-            switch storage {
-            case .owned: nil
-            case .mapped(let file, let offset): Piece(file, offset: offset, stride: rowSize, columns: columns)
-            case .pieces(let pieces): pieces.count == 1 ? pieces[0] : nil
-            }
-        if let piece, (piece.offset | piece.stride) % elementType.size == 0 {
+        if let piece = onlyPiece, (piece.offset | piece.stride) % elementType.size == 0 {
             return piece.file.withBytes(piece.bytes(range, elementType.size)) {
                 body(StoredRows($0, elementType, stride: piece.stride))
             }
@@ -255,19 +235,14 @@ public struct TokenMatrix: Sendable {
 
     /// Copies one row, widened, into `row` (D floats).
     public func copyRow(_ index: Int, into row: inout MutableSpan<Float>) {
-        switch storage {
-        case .owned(let values):
-            let source = values.span.extracting(index * columns..<(index + 1) * columns)
-            for d in 0..<columns { row[d] = source[d] }
-        case .mapped(let file, let offset):
-            let from = offset + index * columns * elementType.size
-            file.withBytes(from..<from + columns * elementType.size) {
+        let range = index..<index + 1
+        if let piece = onlyPiece {
+            piece.file.withBytes(piece.bytes(range, elementType.size)) {
                 widen($0, as: elementType, into: &row)
             }
-        case .pieces(let pieces):
-            var scratch = [Float](repeating: 0, count: columns)
-            gather(index..<index + 1, pieces, into: &scratch)
-            for d in 0..<columns { row[d] = scratch[d] }
+            return
         }
+        var scratch: [Float] = []
+        withRows(range, scratch: &scratch) { for d in 0..<columns { row[d] = $0[d] } }
     }
 }

@@ -120,7 +120,8 @@ struct Convert: ParsableCommand {
         }
         line.finish()
         let summary = Summary(
-            files: written, dtype: (dtype?.elementType ?? data.storedType).rawValue, width: data.width)
+            files: written, dtype: (dtype?.elementType ?? data.storedType).rawValue, width: data.width,
+            unfinished: data.unfinished)
         shared.note(
             "wrote \(counted(data.count, "sequence")), \(counted(data.tokenCount, "token")) of \(data.width) "
                 + "\(summary.dtype) to \(few(written.map(\.path)))"
@@ -136,6 +137,8 @@ struct Convert: ParsableCommand {
         let files: [File]
         let dtype: String
         let width: Int
+        // Files that a running server still writes, which were left out.
+        let unfinished: [String]
     }
 
     private var labelPaths: [String] { [shared.input.labels, ids].compactMap(\.self) }

@@ -56,6 +56,14 @@ struct ConvertTests {
         #expect(try !folder.names.contains("data"))
     }
 
+    @Test func takesGroupsFromAnotherTensor() throws {
+        let file = LiteralActivations().with("readers", "I64", [2], integerBytes(7, 3)).file
+        let data = try folder.write(file, to: "data.safetensors")
+        let out = folder("out.safetensors")
+        #expect(try Command.run("convert", data, "--group", "readers", "--out", out).status == 0)
+        #expect(try ActivationSet(paths: [out]).groups == [7, 3])
+    }
+
     @Test func choosesByIdAndAtRandom() throws {
         let set = try ActivationSet(paths: [example])
         let wanted = [set.id(90), set.id(3), "nobody"]

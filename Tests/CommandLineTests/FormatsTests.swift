@@ -183,6 +183,8 @@ struct FormatsTests {
                 && result.error.contains("b.safetensors"))
         let report = try object(Command.start(["inspect"] + paths + ["--json"]).wait().output)
         #expect((report["files"] as? [Any])?.count == 1 && (report["unfinished"] as? [String])?.count == 2)
+        let written = try Command.start(["convert"] + paths + ["--out", folder("flat"), "--json"]).wait()
+        #expect((try object(written.output)["unfinished"] as? [String])?.count == 2)
         let one = try Command.start(["score", probe] + paths.prefix(2)).wait()
         #expect(one.error.contains("left out 1 file that is still being written: "), "\(one.error)")
         try expectFailure(65, "cut short", in: folder, ["score", probe, paths[1]])
@@ -193,6 +195,15 @@ struct FormatsTests {
         let own = try #require(FileHandle(forReadingAtPath: paths[2]))
         #expect(flock(own.fileDescriptor, LOCK_EX) == 0)
         #expect(try scores(paths[0], paths[2]) == whole)
+    }
+
+    @Test func foldersOfFolders() throws {
+        try FileManager.default.createDirectory(
+            atPath: folder("out/layer-1"), withIntermediateDirectories: true)
+        try expectFailure(
+            66,
+            "expected files named *.safetensors, *.npy or *.npz, not only folders such as layer-1, found none",
+            in: folder, ["inspect", folder("out")])
     }
 
     @Test func labelsFromATable() throws {

@@ -17,10 +17,13 @@ DOCUMENTS, OUTPUTS, WIDTH = 60, 6, 8
 
 
 class BlogTest(ExtractionTest):
+    def documents(self) -> list[str]:
+        generator = random.Random(0)
+        return [" ".join(generator.choices(WORDS, k=30)) for _ in range(DOCUMENTS)]
+
     @unittest.skipUnless(TOOL, "needs a built attnprobe")
     def test_from_text_to_figures(self) -> None:
-        generator = random.Random(0)
-        texts = [" ".join(generator.choices(WORDS, k=30)) for _ in range(DOCUMENTS)]
+        texts = self.documents()
         out = self.folder / "blog"
         command = [sys.executable, SCRIPTS / "reproduce_the_blog", "--attnprobe", TOOL, "--out", out]
         command += ["--model", self.model(gpt2), "--text", self.texts(texts), "--documents", DOCUMENTS]
@@ -54,6 +57,15 @@ class BlogTest(ExtractionTest):
             self.assertIn(f"| {name} | {row['loss']:.3f} |", done.stdout)
         for page in ("report.html", "compare.html"):
             self.assertIn("</html>", (out / page).read_text())
+
+    @unittest.skipUnless(TOOL, "needs a built attnprobe")
+    def test_a_model_that_is_named_is_never_replaced(self) -> None:
+        command = [sys.executable, SCRIPTS / "reproduce_the_blog", "--attnprobe", TOOL, "--model", self.folder / "none"]
+        command += ["--text", self.texts(self.documents()), "--out", self.folder / "blog"]
+        command += ["--context", 12, "--continuation", 6]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=os.environ)
+        self.assertEqual(done.returncode, 66, done.stderr)
+        self.assertIn("--model: ", done.stderr)
 
 
 if __name__ == "__main__":

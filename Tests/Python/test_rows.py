@@ -6,7 +6,7 @@ import gzip
 import importlib.util
 import unittest
 
-from support import Activations, ExtractionTest, bert, gpt2
+from support import Activations, ExtractionTest, bert, gpt2, llama
 
 import numpy as np
 
@@ -211,6 +211,9 @@ class RowsTest(ExtractionTest):
             66, "model .*no-model: not loaded", self.folder / "no-model", "--text", texts, "--layers", 1
         )
         self.refuse(66, "model no/such: not loaded", "no/such", "--text", texts, "--layers", 1)
+        weights = self.model(llama) / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:1000])
+        self.refuse(65, "llama: .*header", self.folder / "llama", "--text", texts, "--layers", 1)
         for name in ("tokenizer.json", "tokenizer_config.json"):
             (self.model(bert) / name).unlink()
         self.refuse(65, "expected a tokenizer", self.folder / "bert", "--text", texts, "--layers", 1)

@@ -72,33 +72,48 @@ struct ProjectionTests {
         }
     }
 
-    // Widened in the product or before: the same bits, with tokens behind others, at odd addresses, and as the
-    // second of three layers side by side.
+    // Widened in the product or before: the same bits, with tokens behind others, at odd addresses, and as two of
+    // three layers side by side, one after the other or turned about.
     @Test(arguments: [1, 2, 3, 4, 8, 16, 24, 40, 130], [(277, 0), (278, 0), (278, 2), (277, 3)])
     func storedTokens(rows: Int, place: (width: Int, offset: Int)) throws {
         let (count, width, offset) = (70, place.width, place.offset)
         let folder = try TemporaryFolder()
-        let projection = Projection(randomFloats(rows * width, seed: 15)[...], rows: rows, width: width)
+        let weights = randomFloats(rows * 2 * width, seed: 15)
         for type in ElementType.allCases {
             let bytes = narrow(randomFloats(count * 3 * width, seed: 14).span, as: type)
+            var every = [Float](repeating: 0, count: count * 3 * width)
+            every.withPart(every.indices) { unsafe widen(bytes.span.bytes, as: type, into: &$0) }
             let path = try folder.write(
                 Array(repeating: 0, count: offset) + bytes, to: "states-\(type)")
             let row = width * type.size
-            for (start, stride) in [(offset, row), (offset + row, 3 * row)] {
-                let piece = TokenMatrix.Piece(
-                    try MappedFile(path: path), offset: start, stride: stride, columns: width)
-                let stored = TokenMatrix(pieces: [piece], elementType: type, rows: count)
-                var (floats, scratch): ([Float], [Float]) = ([], [])
-                stored.withRows(0..<count, scratch: &scratch) { rows in floats = rows.indices.map { rows[$0] }
+            let file = try MappedFile(path: path)
+            for (layers, stride) in [([0], row), ([1], 3 * row), ([1, 2], 3 * row), ([2, 0], 3 * row)] {
+                let pieces = layers.map {
+                    TokenMatrix.Piece(file, offset: offset + $0 * row, stride: stride, columns: width)
                 }
+                let stored = TokenMatrix(pieces: pieces, elementType: type, rows: count)
+                var floats: [Float] = []
+                for token in 0..<count {
+                    for layer in layers {
+                        let start = (token * (stride / row) + layer) * width
+                        floats += every[start..<start + width]
+                    }
+                }
+                var scratch: [Float] = []
+                let found = stored.withRows(0..<count, scratch: &scratch) { rows in
+                    rows.indices.map { rows[$0] }
+                }
+                #expect(found == floats)
+                let columns = stored.columns
+                let projection = Projection(weights[..<(rows * columns)], rows: rows, width: columns)
                 let offsets = [0, 3, 70]
-                let wide = try RaggedBatch(tokens: TokenMatrix(floats, columns: width), offsets: offsets)
+                let wide = try RaggedBatch(tokens: TokenMatrix(floats, columns: columns), offsets: offsets)
                 let inPlace = try RaggedBatch(tokens: stored, offsets: offsets)
                 for index in 0..<2 {
                     var (expected, found): ([Float], [Float]) = ([], [])
                     projection.apply(wide[index], into: &expected, scratch: &scratch)
                     projection.apply(inPlace[index], into: &found, scratch: &scratch)
-                    #expect(found == expected, "\(type), \(stride / row) layers")
+                    #expect(found == expected, "\(type), layers \(layers)")
                 }
             }
         }

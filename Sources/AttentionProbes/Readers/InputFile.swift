@@ -43,7 +43,9 @@ struct InputFile: Sendable {
     }
 
     private static func nothing(in folder: String) -> MissingInput {
-        MissingInput(path: folder, what: "files named *.safetensors, *.npy or *.npz")
+        let inner = try? firstName(inFolder: folder) { isFolder(join(folder, $0)) }
+        let rest = inner.map { ", not only folders such as \($0)" } ?? ""
+        return MissingInput(path: folder, what: "files named *.safetensors, *.npy or *.npz" + rest)
     }
 
     /// Whether a running server holds a lock on PATH.lock.
