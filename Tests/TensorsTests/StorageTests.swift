@@ -34,6 +34,18 @@ struct StorageTests {
         }
     }
 
+    // Two of two layers have rows as far apart as those of one file that is all.
+    @Test func layersTurnedAboutAreCopied() throws {
+        let folder = try TemporaryFolder()
+        let file = try MappedFile(path: folder.write(floatBytes(0, 1, 2, 3, 4, 5, 6, 7), to: "layers"))
+        let pieces = [8, 0].map { TokenMatrix.Piece(file, offset: $0, stride: 16, columns: 2) }
+        let states = TokenMatrix(pieces: pieces, elementType: .f32, rows: 2)
+        var bytes = [UInt8](repeating: 0, count: 32)
+        states.copyRows(0..<2, into: &bytes, at: 0)
+        #expect(bytes == floatBytes(2, 3, 0, 1, 6, 7, 4, 5))
+        #expect(states.storedBytes(0..<2) == nil)
+    }
+
     // Some members over and over, so that they fill pages and end within one.
     @Test func archivesOnDiskAreAsInMemory() throws {
         let folder = try TemporaryFolder()
