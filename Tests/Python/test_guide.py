@@ -7,7 +7,9 @@ import os
 import shlex
 import subprocess
 import sys
+import sysconfig
 import unittest
+from pathlib import Path
 
 from support import SCRIPTS, TOOL, ExtractionTest, bert  # first: it keeps transformers offline
 
@@ -53,6 +55,34 @@ class GuideTest(ExtractionTest):
         self.assertGreaterEqual(ran, 19)
         scores = [json.loads(row) for row in (self.folder / "scores.jsonl").read_text().splitlines()]
         self.assertEqual([row["id"] for row in scores], [f"mail-{number}" for number in range(40)])
+
+    @unittest.skipUnless(TOOL, "needs a built attnprobe")
+    def test_every_line_that_sets_up(self) -> None:
+        """Where the packages are already: pip looks at them and downloads nothing. The demo prepares and builds."""
+        starts = ("    export ", "    python3 ", "    source ", "    pip ")
+        lines = (ROOT / "docs" / "guide.md").read_text().splitlines()
+        commands = [line.strip() for line in lines if line.startswith(starts)]
+        self.assertEqual(len(commands), 4)
+        (self.folder / "scripts").symlink_to(SCRIPTS)
+        (self.folder / ".build" / "release").mkdir(parents=True)
+        (self.folder / ".build" / "release" / "attnprobe").symlink_to(TOOL)
+        there = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": sysconfig.get_path("purelib"),
+            "PIP_NO_INDEX": "1",
+        }
+        check = ["command -v attnprobe", "command -v python", 'python -c "import torch, transformers"']
+        done = subprocess.run(
+            ["bash", "-ec", "\n".join([*commands, *check])],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env=os.environ | there,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = done.stdout.splitlines()[-2:]
+        self.assertEqual(found[0], str(self.folder / ".build" / "release" / "attnprobe"))
+        self.assertEqual(found[1], str(self.folder / ".build-python" / "bin" / "python"))
 
     def dumps(self) -> None:
         """A folder of a vLLM server's files, and labels for them."""
