@@ -39,6 +39,8 @@ public struct TokenMatrix: Sendable {
         case pieces([Piece])
     }
     private let storage: Storage
+    /// Whether rows lie in mapped files, so that reading ahead gains something.
+    public let isMapped: Bool
 
     /// Hidden states in memory, token after token.
     ///
@@ -49,7 +51,7 @@ public struct TokenMatrix: Sendable {
         rows = values.count / columns
         self.columns = columns
         elementType = .f32
-        storage = .owned(values)
+        (storage, isMapped) = (.owned(values), false)
     }
 
     /// Hidden states in a file, from byte `offset` on.
@@ -84,7 +86,7 @@ public struct TokenMatrix: Sendable {
                 joined.append(next)
             }
         }
-        storage = .pieces(pieces)
+        (storage, isMapped) = (.pieces(pieces), pieces.contains { $0.file.isMapped })
         if pieces.count > 1 {
             let read = pieces.lazy.map(\.file).filter { !$0.isMapped }
             KeptBytes.keep(atLeast: Set(read.map { ObjectIdentifier($0) }).count)
@@ -128,9 +130,6 @@ public struct TokenMatrix: Sendable {
 
     /// Whether a file that rows lie in fulfils a condition.
     private func hasFile(_ condition: (MappedFile) -> Bool) -> Bool { pieces.contains { condition($0.file) } }
-
-    /// Whether rows lie in mapped files, so that reading ahead gains something.
-    public var isMapped: Bool { hasFile(\.isMapped) }
 
     /// Whether another process holds a lock on a file that rows lie in.
     public var isLocked: Bool { hasFile(\.isLocked) }

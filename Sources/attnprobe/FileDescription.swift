@@ -49,7 +49,10 @@ struct FileDescription: Encodable {
     init(_ path: String, _ layers: [Int]?, _ threads: Int) throws {
         let file = try Safetensors(anyContainer: path)
         self.path = path
-        tensors = file.tensors.mapValues { Tensor(dtype: $0.type, shape: $0.shape) }
+        tensors = Dictionary(
+            uniqueKeysWithValues: file.tensors.elements.map {
+                ($0.name, Tensor(dtype: $0.value.type, shape: $0.value.shape))
+            })
         metadata = file.metadata
         if metadata["format"] == Probe.fileFormat {
             format = "probe"

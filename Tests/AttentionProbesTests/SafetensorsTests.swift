@@ -33,6 +33,25 @@ struct SafetensorsTests {
         #expect(file.integers(file.tensors["y"]!) == [7] && file.tensors["y"]!.shape == [])
     }
 
+    // As other libraries write it: fields in any order, spaces, more tensors than are looked through one by one.
+    @Test func headersOfOtherLibraries() throws {
+        let folder = try TemporaryFolder()
+        for count in [2, 300] {
+            let entries = (0..<count).map {
+                "\"t\($0)\" : {\"data_offsets\": [\($0), \($0 + 1)],\n\t\"shape\":[ 1 ], \"dtype\":\"U8\"}"
+            }
+            let header =
+                "{ \(entries.joined(separator: ", ")), \"__metadata__\": {\"say \\\"so\\\"\": \"\\\"\\\"\"} }  "
+            let bytes = (0..<count).map { UInt8($0 % 251) }
+            let file = try Safetensors(path: folder.write(literalSafetensors(header, bytes), to: "\(count)"))
+            #expect(file.tensors.names.count == count && file.metadata == ["say \"so\"": "\"\""])
+            for index in [0, count - 1] {
+                let tensor = try #require(file.tensors["t\(index)"])
+                #expect(file.integers(tensor) == [index % 251] && tensor.shape == [1])
+            }
+        }
+    }
+
     @Test(arguments: [
         ([], DataError.Rule.truncated),
         ([1, 2, 3], .truncated),

@@ -11,7 +11,9 @@ extension ActivationSet {
     public var integerTensors: [String] {
         let names = files.map { file -> Set<String> in
             let tensors = (try? Safetensors(path: file.path))?.tensors ?? [:]
-            return Set(tensors.filter { $1.type == "I64" && $1.shape == [file.batch.count] }.keys)
+            return Set(
+                tensors.elements.filter { $0.value.type == "I64" && $0.value.shape == [file.batch.count] }
+                    .map(\.name))
         }
         return names.dropFirst().reduce(names[0]) { $0.intersection($1) }.sorted()
     }

@@ -11,6 +11,7 @@ extension ActivationSet {
         for index in range where locations[index].file != last {
             last = locations[index].file
             // Those that lose bytes quietly are asked when a NaN is found.
+            guard files[locations[index].file].batch.tokens.isMapped else { continue }
             for file in files[locations[index].file].batch.tokens.files where file.isMapped {
                 if let error = DataError(ifCut: file) { throw error }
             }

@@ -78,7 +78,7 @@ private struct ActivationWriter {
         metadata.merge(data.layers?.metadata ?? [:]) { $1 }
         metadata["format"] = ActivationFile.fileFormat
         metadata["version"] = "1"
-        metadata["classes"] = try data.classes.map(JSONList.encode)
+        metadata["classes"] = data.classes.map(JSONList.encode)
         return metadata
     }
 

@@ -13,7 +13,6 @@
 // decay (ema). `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be
 // absent: the formula of the paper has none. Other metadata tell how the probe was trained.
 private import Foundation
-private import Synchronization
 private import Tensors
 
 extension Probe {
@@ -86,7 +85,7 @@ extension Probe {
         default: break
         }
         metadata["task"] = task.name
-        if let classes = task.classes { metadata["classes"] = try JSONList.encode(classes) }
+        if let classes = task.classes { metadata["classes"] = JSONList.encode(classes) }
         if task.hasThreshold { metadata["threshold"] = String(threshold) }
         if let calibration {
             let encoder = JSONEncoder()
@@ -198,25 +197,5 @@ private struct ProbeMetadata {
         case "multiclass": return .multiclass(classes: classes)
         default: return .multilabel(classes: classes)
         }
-    }
-}
-
-/// A JSON list of strings, as metadata hold class names.
-enum JSONList {
-    static func encode(_ strings: [String]) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
-        return try String(decoding: encoder.encode(strings), as: UTF8.self)
-    }
-
-    // Thousands of files mostly have the same list.
-    private static let last = Mutex<(text: String, list: [String])>(("[]", []))
-
-    static func decode(_ text: String) -> [String]? {
-        let known = last.withLock { $0.text == text ? $0.list : nil }
-        guard known == nil else { return known }
-        let list = try? JSONDecoder().decode([String].self, from: Data(text.utf8))
-        if let list { last.withLock { $0 = (text, list) } }
-        return list
     }
 }

@@ -27,7 +27,7 @@ public struct Safetensors: Sendable {
     /// The string metadata; empty if there is none.
     public let metadata: [String: String]
     /// The tensors by name.
-    public let tensors: [String: Tensor]
+    public let tensors: NamedValues<Tensor>
 
     /// The longest header that is read: 100 MB, as in the format's own library.
     static let longestHeader = 100_000_000
@@ -44,7 +44,7 @@ public struct Safetensors: Sendable {
     public init(path: String) throws { try self.init(MappedFile(path: path)) }
 
     /// The same tensors wherever their bytes come from: how readers of other formats hand them on.
-    init(_ file: MappedFile, metadata: [String: String] = [:], tensors: [String: Tensor]) {
+    init(_ file: MappedFile, metadata: [String: String] = [:], tensors: NamedValues<Tensor>) {
         self.file = file
         self.metadata = metadata
         self.tensors = tensors
@@ -92,13 +92,13 @@ public struct Safetensors: Sendable {
 
     // Checks sizes against shapes, and that the tensors cover the bytes exactly once.
     private static func place(
-        _ entries: [String: SafetensorsHeader.Entry], from start: Int, in file: MappedFile
-    ) throws(DataError) -> [String: Tensor] {
+        _ entries: NamedValues<SafetensorsHeader.Entry>, from start: Int, in file: MappedFile
+    ) throws(DataError) -> NamedValues<Tensor> {
         let available = file.count - start
         var covered = 0
         var previous: String?
-        let ordered = entries.sorted {
-            ($0.value.begin, $0.value.end, $0.key) < ($1.value.begin, $1.value.end, $1.key)
+        let ordered = entries.elements.sorted {
+            ($0.value.begin, $0.value.end, $0.name) < ($1.value.begin, $1.value.end, $1.name)
         }
         for (name, entry) in ordered {
             var before: String { previous.map { "tensor \($0)" } ?? "the header" }

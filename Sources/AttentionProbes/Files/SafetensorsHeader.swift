@@ -42,18 +42,19 @@ struct SafetensorsHeader: Decodable {
     }
 
     private(set) var metadata: [String: String] = [:]
-    private(set) var entries: [String: Entry] = [:]
+    private(set) var entries = NamedValues<Entry>()
+    // More are left to the decoder.
+    private static let fewEntries = 256
 
     /// Scans a header of plain strings, each tensor with its three fields; nil for anything else.
     init?(plain bytes: [UInt8]) {
-        var scanner = PlainScanner(bytes: bytes)
+        var scanner = PlainScanner(bytes.span)
         guard scanner.skip("{") else { return nil }
         if !scanner.skip("}") {
             repeat {
                 guard let name = scanner.string(), scanner.skip(":"), scanner.skip("{") else { return nil }
-                let isTaken = name == "__metadata__" ? !metadata.isEmpty : entries[name] != nil
-                guard !isTaken else { return nil }
                 if name == "__metadata__" {
+                    guard metadata.isEmpty else { return nil }
                     if scanner.skip("}") { continue }
                     repeat {
                         guard let key = scanner.string(), scanner.skip(":"), let value = scanner.string(),
@@ -62,8 +63,9 @@ struct SafetensorsHeader: Decodable {
                     } while scanner.skip(",")
                     guard scanner.skip("}") else { return nil }
                 } else {
-                    guard let entry = scanner.entry() else { return nil }
-                    entries[name] = entry
+                    guard entries.elements.count < Self.fewEntries, let entry = scanner.entry(),
+                        entries.add(name, entry)
+                    else { return nil }
                 }
             } while scanner.skip(",")
             guard scanner.skip("}") else { return nil }
@@ -73,6 +75,7 @@ struct SafetensorsHeader: Decodable {
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Name.self)
+        var entries: [String: Entry] = [:]
         for name in container.allKeys {
             if name.stringValue == "__metadata__" {
                 metadata = try container.decode([String: String].self, forKey: name)
@@ -80,6 +83,7 @@ struct SafetensorsHeader: Decodable {
                 entries[name.stringValue] = try container.decode(Entry.self, forKey: name)
             }
         }
+        self.entries = NamedValues(entries)
     }
 
     // A decoding error in a few words: where in the JSON, and what.
@@ -98,14 +102,18 @@ struct SafetensorsHeader: Decodable {
     }
 }
 
-private struct PlainScanner {
-    let bytes: [UInt8]
+private struct PlainScanner: ~Escapable {
+    private let bytes: Span<UInt8>
     private var index = 0
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    @_lifetime(copy bytes)
+    init(_ bytes: Span<UInt8>) { self.bytes = bytes }
+
+    // The byte that comes next; 0, which no header has, at the end.
+    private var next: UInt8 { index < bytes.count ? bytes[index] : 0 }
 
     private mutating func skipSpace() {
-        while index < bytes.count, bytes[index] <= 0x20, " \n\r\t".utf8.contains(bytes[index]) { index += 1 }
+        while next == 0x20 || next == 0x0A || next == 0x0D || next == 0x09 { index += 1 }
     }
 
     var isAtEnd: Bool {
@@ -117,7 +125,7 @@ private struct PlainScanner {
 
     mutating func skip(_ character: Unicode.Scalar) -> Bool {
         skipSpace()
-        guard index < bytes.count, bytes[index] == UInt8(ascii: character) else { return false }
+        guard next == UInt8(ascii: character) else { return false }
         index += 1
         return true
     }
@@ -125,25 +133,20 @@ private struct PlainScanner {
     // Printable ASCII, at most with escaped quotation marks, as in a list of names.
     mutating func string() -> String? {
         guard skip("\"") else { return nil }
-        let start = index
-        var text: [UInt8]?
-        while index < bytes.count {
-            var byte = bytes[index]
-            index += 1
-            if byte == UInt8(ascii: "\"") {
-                return text.map { String(decoding: $0, as: UTF8.self) }
-                    ?? String(decoding: bytes[start..<index - 1], as: UTF8.self)
-            }
-            if byte == UInt8(ascii: "\\") {
-                guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { return nil }
-                if text == nil { text = Array(bytes[start..<index - 1]) }
-                byte = bytes[index]
+        var text: String?
+        while true {
+            let start = index
+            while 0x20 <= next, next < 0x7F, next != UInt8(ascii: "\""), next != UInt8(ascii: "\\") {
                 index += 1
             }
-            guard (0x20..<0x7F).contains(byte) else { return nil }
-            text?.append(byte)
+            guard let part = try? UTF8Span(validating: bytes.extracting(start..<index)) else { return nil }
+            let end = next
+            index += 1
+            if end == UInt8(ascii: "\"") { return (text ?? "") + String(copying: part) }
+            guard end == UInt8(ascii: "\\"), next == UInt8(ascii: "\"") else { return nil }
+            text = (text ?? "") + String(copying: part) + "\""
+            index += 1
         }
-        return nil
     }
 
     // Digits without a leading zero, few enough for an Int.
@@ -151,9 +154,9 @@ private struct PlainScanner {
         skipSpace()
         let start = index
         var value = 0
-        while index < bytes.count, (0x30...0x39).contains(bytes[index]) {
+        while 0x30 <= next, next <= 0x39 {
             guard index - start < 18 else { return nil }
-            value = value * 10 + Int(bytes[index] - 0x30)
+            value = value * 10 + Int(next - 0x30)
             index += 1
         }
         guard index > start, bytes[start] != 0x30 || index == start + 1 else { return nil }
@@ -163,6 +166,7 @@ private struct PlainScanner {
     private mutating func numbers() -> [Int]? {
         guard skip("[") else { return nil }
         var values: [Int] = []
+        values.reserveCapacity(4)
         if skip("]") { return values }
         repeat {
             guard let value = number() else { return nil }
@@ -176,24 +180,42 @@ private struct PlainScanner {
         return (first, second)
     }
 
+    // A string that is exactly this.
+    private mutating func skip(string text: String) -> Bool {
+        let start = index
+        guard skip("\"") else { return false }
+        for byte in text.utf8 {
+            guard next == byte else {
+                index = start
+                return false
+            }
+            index += 1
+        }
+        guard next == UInt8(ascii: "\"") else {
+            index = start
+            return false
+        }
+        index += 1
+        return true
+    }
+
     // The three fields of a tensor in any order, behind the opening brace.
     mutating func entry() -> SafetensorsHeader.Entry? {
         var type: String?
         var shape: [Int]?
         var place: (begin: Int, end: Int)?
         repeat {
-            guard let key = string(), skip(":") else { return nil }
-            switch key {
-            case "dtype" where type == nil:
-                guard let value = string() else { return nil }
+            if type == nil, skip(string: "dtype") {
+                guard skip(":"), let value = string() else { return nil }
                 type = value
-            case "shape" where shape == nil:
-                guard let value = numbers() else { return nil }
+            } else if shape == nil, skip(string: "shape") {
+                guard skip(":"), let value = numbers() else { return nil }
                 shape = value
-            case "data_offsets" where place == nil:
-                guard let value = pair() else { return nil }
+            } else if place == nil, skip(string: "data_offsets") {
+                guard skip(":"), let value = pair() else { return nil }
                 place = value
-            default: return nil
+            } else {
+                return nil
             }
         } while skip(",")
         guard skip("}"), let type, let shape, let place else { return nil }

@@ -4,7 +4,7 @@ private import Tensors
 extension Safetensors {
     /// The names of the tensors for a message: the first few of many.
     var tensorNames: String {
-        let names = tensors.keys.sorted()
+        let names = tensors.names.sorted()
         guard names.count > 12 else { return names.isEmpty ? "no tensors" : names.joined(separator: ", ") }
         return names.prefix(8).joined(separator: ", ") + ", … (\(names.count) tensors)"
     }

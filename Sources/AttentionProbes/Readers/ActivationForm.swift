@@ -78,10 +78,11 @@ public enum ActivationForm: Sendable, Equatable {
 }
 
 extension Safetensors {
+    private static let statesTypes = ElementType.allCases.map(\.rawValue)
+
     /// `hidden_states` as it is stored, its last dimension the width.
     func states(dimensions: Int) throws(DataError) -> (tensor: Tensor, type: ElementType, width: Int) {
-        let states = try require(
-            "hidden_states", types: ElementType.allCases.map(\.rawValue), dimensions: dimensions)
+        let states = try require("hidden_states", types: Self.statesTypes, dimensions: dimensions)
         let width = states.shape[dimensions - 1]
         guard width > 0 else {
             throw DataError(

@@ -45,7 +45,7 @@ enum NumPyArchive {
             // Others than the states are needed at once.
             if tensors.count > 1 { contents.withBytes(0..<contents.count) { _ in } }
             if let error = DataError(ifCut: contents) { throw error }
-            return Safetensors(contents, tensors: tensors)
+            return Safetensors(contents, tensors: NamedValues(tensors))
         } catch let error as DataError {
             throw error
         } catch {

@@ -35,8 +35,9 @@ extension Safetensors {
 /// A path's last part without its ending: "runs/cmpl-7.safetensors" is "cmpl-7".
 func fileStem(_ path: String) -> String {
     // By bytes: both marks are one, and no part of another character.
-    let (bytes, slash, dot) = (path.utf8, UInt8(ascii: "/"), UInt8(ascii: "."))
-    let start = bytes.lastIndex(of: slash).map { bytes.index(after: $0) } ?? bytes.startIndex
-    guard let end = bytes[start...].lastIndex(of: dot), end != start else { return String(path[start...]) }
-    return String(path[start..<end])
+    let bytes = Array(path.utf8)
+    let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+    let dot = bytes[start...].lastIndex(of: UInt8(ascii: "."))
+    let end = dot.flatMap { $0 > start ? $0 : nil } ?? bytes.count
+    return String(decoding: bytes[start..<end], as: UTF8.self)
 }

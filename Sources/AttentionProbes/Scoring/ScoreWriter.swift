@@ -13,7 +13,6 @@
 //
 // `label` is the predicted class, a list of classes for multilabel, null for regression, which has
 // no probabilities either.
-private import Foundation
 public import Tensors
 
 /// Formats of scores.
@@ -50,7 +49,7 @@ public struct ScoreWriter: Sendable {
         self.data = data
         self.threads = threads
         isSingle = probes.count == 1
-        columns = zip(names, probes).map(ScoreColumns.init)
+        columns = zip(names, probes).map { ScoreColumns(name: $0, probe: $1) }
         logits = probes.map { _ in [] }
     }
 
@@ -76,20 +75,20 @@ public struct ScoreWriter: Sendable {
         let size = 256
         let parts = try Parallel.map(count: (range.count + size - 1) / size, threads: threads) {
             [self] part -> [UInt8] in
-            var bytes: [UInt8] = []
+            var text = RowText()
             for offset in part * size..<min((part + 1) * size, range.count) {
-                let row = row(data.id(range.lowerBound + offset), scores.map { $0.logits[row: offset] })
-                bytes.append(contentsOf: row.utf8)
+                addRow(offset, of: scores, to: &text)
             }
-            return bytes
+            return text.bytes
         }
-        return Array(parts.joined())
+        return parts.reduce(into: []) { $0 += $1 }
     }
 
     /// How the row of a sequence starts: with its id.
     func rowStart(_ index: Int) -> [UInt8] {
-        let id = data.id(index)
-        return Array((format == .csv ? csvField(id) + "," : "{\"id\":\(json(id)),").utf8)
+        var text = RowText()
+        addStart(index, to: &text)
+        return text.bytes
     }
 
     /// What comes after the rows.
@@ -111,108 +110,45 @@ public struct ScoreWriter: Sendable {
             let prefix = isSingle ? "" : columns.name + "."
             metadata[prefix + "task"] = columns.probe.task.name
             if let classes = columns.probe.task.classes {
-                metadata[prefix + "classes"] = json(classes)
+                metadata[prefix + "classes"] = JSONList.encode(classes)
             }
         }
         return metadata
     }
 
-    private func row(_ id: String, _ logits: [ArraySlice<Float>]) -> String {
+    private func addStart(_ index: Int, to text: inout RowText) {
+        let id = data.id(index)
         if format == .csv {
-            let fields = zip(columns, logits).flatMap { $0.csvFields($1) }
-            return csvField(id) + "," + fields.joined(separator: ",") + "\r\n"
+            text.write(csvField(id))
+        } else {
+            text.write("{\"id\":")
+            text.writeJSON(id)
+            text.write(",")
         }
-        let fields = zip(columns, logits).map { $0.jsonFields($1) }
-        if isSingle { return "{\"id\":\(json(id)),\(fields[0])}\n" }
-        let probes = zip(columns, fields).map { "\(json($0.name)):{\($1)}" }.joined(separator: ",")
-        return "{\"id\":\(json(id)),\"probes\":{\(probes)}}\n"
-    }
-}
-
-/// What one probe puts into a row.
-private struct ScoreColumns: Sendable {
-    let name: String
-    let probe: Probe
-    private let jsonClasses: [String]
-
-    init(name: String, probe: Probe) {
-        self.name = name
-        self.probe = probe
-        jsonClasses = (probe.task.classes ?? []).map { json($0) }
     }
 
-    func jsonFields(_ logits: ArraySlice<Float>) -> String {
-        let probabilities = probe.probabilities(logits)
-        let names = classes(probabilities).map { jsonClasses[$0] }
-        let label =
-            probe.task.classes == nil
-            ? "null" : isMultilabel ? "[" + names.joined(separator: ",") + "]" : names[0]
-        return
-            "\"logits\":\(numbers(logits)),\"probabilities\":\(numbers(probabilities[...])),\"label\":\(label)"
+    private func addRow(_ offset: Int, of scores: [Scores], to text: inout RowText) {
+        addStart(scores[0].range.lowerBound + offset, to: &text)
+        if format == .csv {
+            for (i, columns) in columns.enumerated() {
+                columns.addCSV(scores[i].logits[row: offset], to: &text)
+            }
+            text.write("\r\n")
+            return
+        }
+        if isSingle {
+            columns[0].addJSON(scores[0].logits[row: offset], to: &text)
+        } else {
+            text.write("\"probes\":{")
+            for (i, columns) in columns.enumerated() {
+                if i > 0 { text.write(",") }
+                text.writeJSON(columns.name)
+                text.write(":{")
+                columns.addJSON(scores[i].logits[row: offset], to: &text)
+                text.write("}")
+            }
+            text.write("}")
+        }
+        text.write("}\n")
     }
-
-    func csvNames(prefix: String) -> [String] {
-        let task = probe.task
-        let names =
-            task.outputs == 1 ? [""] : (task.classes ?? (0..<task.outputs).map(String.init)).map { "_" + $0 }
-        var columns = names.map { prefix + "logit" + $0 }
-        if task.classes != nil { columns += names.map { prefix + "probability" + $0 } + [prefix + "label"] }
-        return columns
-    }
-
-    func csvFields(_ logits: ArraySlice<Float>) -> [String] {
-        let probabilities = probe.probabilities(logits)
-        let fields = (logits + probabilities).map { "\($0)" }
-        guard let names = probe.task.classes else { return fields }
-        return fields + [csvField(classes(probabilities).map { names[$0] }.joined(separator: ";"))]
-    }
-
-    func add(_ logits: [Float], count: Int, to writer: inout SafetensorsWriter, prefix: String) {
-        let outputs = probe.task.outputs
-        writer.add(prefix + "logits", logits, shape: [count, outputs])
-        guard probe.task.classes != nil else { return }
-        let rows = (0..<count).map { Array(logits[$0 * outputs..<($0 + 1) * outputs]) }
-            .map { probe.probabilities($0) }
-        writer.add(prefix + "probabilities", Array(rows.joined()), shape: [count, outputs])
-        let predictions = rows.map(classes)
-        let labels =
-            isMultilabel
-            ? predictions.flatMap { classes in (0..<outputs).map { classes.contains($0) ? 1 : 0 } }
-            : predictions.map { $0[0] }
-        writer.add(prefix + "labels", labels, shape: isMultilabel ? [count, outputs] : [count])
-    }
-
-    private func classes(_ probabilities: [Float]) -> [Int] {
-        probe.task.predictedClasses(probabilities, threshold: probe.threshold)
-    }
-
-    private var isMultilabel: Bool {
-        if case .multilabel = probe.task { return true }
-        return false
-    }
-
-    private func numbers(_ values: ArraySlice<Float>) -> String {
-        "[" + values.map { "\($0)" }.joined(separator: ",") + "]"
-    }
-}
-
-private func json(_ value: some Encodable) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .withoutEscapingSlashes
-    // Strings and lists of strings can always be encoded.
-    return try! String(decoding: encoder.encode(value), as: UTF8.self)
-}
-
-private func json(_ text: String) -> String {
-    // Most ids need no escape, and an encoder for each would take longer than the scores.
-    let isPlain = text.utf8.allSatisfy {
-        $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
-    }
-    return isPlain ? "\"\(text)\"" : json([text]).dropFirst().dropLast().description
-}
-
-private func csvField(_ text: String) -> String {
-    let special = [UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\r"), UInt8(ascii: "\n")]
-    guard text.utf8.contains(where: special.contains) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
 }
