@@ -29,13 +29,17 @@ struct AttnProbe: ParsableCommand {
         raiseOpenFileLimit()
         reportFileSizeLimit()
         MappedFile.exitWhenBytesAreLost(program: "attnprobe")
+        var command: any ParsableCommand = AttnProbe()
         do {
-            var command = try parseAsRoot()
+            command = try parseAsRoot()
             try command.run()
         } catch {
             // What ArgumentParser throws, it explains itself: help, versions and usage.
             guard let code = failureCode(error) else { exit(withError: error) }
-            StandardError.print("attnprobe: \(error)")
+            let isUsage = code == .validationFailure
+            StandardError.print(
+                isUsage ? "Error: \(error)\nUsage: \(type(of: command).usageString())" : "attnprobe: \(error)"
+            )
             exit(withError: code)
         }
     }
@@ -44,6 +48,8 @@ struct AttnProbe: ParsableCommand {
         switch error {
         case let error as DataError: ExitCode(error.rule == .noRoom ? EX_IOERR : EX_DATAERR)
         case is MissingInput: ExitCode(EX_NOINPUT)
+        // Of what only a run can find, ArgumentParser no longer knows the subcommand.
+        case is ValidationError: .validationFailure
         case let error as SystemError: ExitCode(error.isMissingInput ? EX_NOINPUT : EX_IOERR)
         default: exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil
         }

@@ -4,11 +4,6 @@ import Foundation
 import Tensors
 
 struct Convert: ParsableCommand {
-    enum DataType: String, ExpressibleByArgument, CaseIterable {
-        case f32, f16, bf16
-        var elementType: ElementType { ElementType(rawValue: rawValue.uppercased())! }
-    }
-
     static let configuration = CommandConfiguration(
         abstract: "Write activations of any form as flat activation files.",
         usage: "attnprobe convert IN... --out OUT [--dtype f16] [options]",
@@ -26,12 +21,7 @@ struct Convert: ParsableCommand {
 
     @Argument(help: "Activation files or folders, in any form.")
     var data: [String]
-    @Option(name: [.short, .long], help: "The file to write, or with --shard-size the folder.")
-    var out: String
-    @Option(help: "How to store hidden states; rounded to nearest, ties to even. (default: as they are)")
-    var dtype: DataType?
-    @Option(help: "Size of the hidden states in one file at most, such as 2GB or 500MiB.")
-    var shardSize: String?
+    @OptionGroup var output: ConvertOutput
     @Option(help: "Take only the sequences whose ids are in this file, one a line.")
     var ids: String?
     @Option(help: "Take so many sequences at random, by --seed.")
@@ -41,6 +31,7 @@ struct Convert: ParsableCommand {
     @OptionGroup var grouping: GroupOption
     @Flag(help: "Print a JSON object about what was written on standard output.")
     var json = false
+    @OptionGroup var labelling: LabelOptions
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
@@ -51,23 +42,14 @@ struct Convert: ParsableCommand {
             throw ValidationError(
                 "--test-fraction: expected a number between 0 and 1, found \(testFraction!)")
         }
-        guard shardSize == nil || shardBytes != nil else {
-            throw ValidationError("--shard-size: expected a size such as 2GB or 500MiB, found \(shardSize!)")
-        }
-        guard !out.isEmpty, shardSize != nil || !out.hasSuffix("/") && !isFolder(out) else {
-            throw ValidationError("--out: expected a file, or a folder with --shard-size, found \(out)")
-        }
-        guard shardSize != nil || ![".npy", ".npz"].contains(where: out.hasSuffix) else {
-            throw ValidationError("--out: expected a name that ends in .safetensors, found \(out)")
-        }
     }
 
     func run() throws {
-        let data = try chosen(grouping.grouped(shared.open(data)))
+        let data = try chosen(grouping.grouped(shared.open(data, labels: labelling)))
         for name in data.partialTokenTensors {
             shared.note("\(name): left out, because not all files have it")
         }
-        var parts: [(path: String, data: ActivationSet)] = [(base + ending, data)]
+        var parts: [(path: String, data: ActivationSet)] = [(output.path(), data)]
         if let testFraction {
             let (train, test) = data.split(fraction: testFraction, seed: shared.seed)
             guard !train.isEmpty, !test.isEmpty else {
@@ -77,21 +59,22 @@ struct Convert: ParsableCommand {
                     found: train.isEmpty ? "none left for training" : "none small enough for the test")
             }
             parts = [
-                ("\(base)-train\(ending)", data.selecting(train)),
-                ("\(base)-test\(ending)", data.selecting(test)),
+                (output.path(part: "train"), data.selecting(train)),
+                (output.path(part: "test"), data.selecting(test)),
             ]
         }
         // Before the first is written: nothing that is there is lost.
-        let outputs = try parts.map { try files(for: $0.data, $0.path) }
+        let outputs = try parts.map { try output.files(for: $0.data, $0.path) }
         for file in outputs.joined() {
             try shared.checkOutput(file.path, isNoneOf: data, others: labelPaths)
         }
+        let keptCount = outputs.joined().count { $0.isKept }
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
         var written: [Summary.File] = []
         do {
             for (part, files) in zip(parts, outputs) {
-                if shardBytes != nil {
+                if output.shardSize != nil {
                     try FileManager.default.createDirectory(
                         atPath: part.path, withIntermediateDirectories: true)
                 }
@@ -100,14 +83,18 @@ struct Convert: ParsableCommand {
                     let shard =
                         file.range == part.data.indices
                         ? part.data : part.data.selecting(Array(file.range))
-                    try shard.write(
-                        to: file.path, as: dtype?.elementType, threads: shared.threadCount, isDurable: false
-                    ) { range in
-                        if interrupt.flag.isSet { throw ExitCode(130) }
-                        progress.add(
-                            file.range.lowerBound + range.lowerBound..<file.range.lowerBound
-                                + range.upperBound)
-                        line.show(progress.line(line.elapsed))
+                    if file.isKept {
+                        progress.skip(file.range)
+                    } else {
+                        try shard.write(
+                            to: file.path, as: output.elementType, threads: shared.threadCount,
+                            isDurable: false
+                        ) { range in
+                            if interrupt.flag.isSet { throw ExitCode(130) }
+                            let start = file.range.lowerBound
+                            progress.add(start + range.lowerBound..<start + range.upperBound)
+                            line.show(progress.line(line.elapsed))
+                        }
                     }
                     written.append(
                         Summary.File(path: file.path, sequences: shard.count, tokens: shard.tokenCount))
@@ -115,17 +102,22 @@ struct Convert: ParsableCommand {
             }
         } catch {
             line.abandon()
-            if !written.isEmpty { shared.note("complete: \(few(written.map(\.path)))") }
+            if interrupt.flag.isSet { shared.note("interrupted") }
+            if !written.isEmpty {
+                shared.note(
+                    "complete: \(few(written.map(\.path)))"
+                        + (output.shardSize == nil ? "" : "; --resume goes on behind them"))
+            }
             throw error
         }
         line.finish()
         let summary = Summary(
-            files: written, dtype: (dtype?.elementType ?? data.storedType).rawValue, width: data.width,
+            files: written, dtype: (output.elementType ?? data.storedType).rawValue, width: data.width,
             unfinished: data.unfinished)
         shared.note(
             "wrote \(counted(data.count, "sequence")), \(counted(data.tokenCount, "token")) of \(data.width) "
                 + "\(summary.dtype) to \(few(written.map(\.path)))"
-        )
+                + (keptCount == 0 ? "" : "; kept \(counted(keptCount, "file"))"))
         if json { try StandardOutput.print(summary.json()) }
     }
 
@@ -141,38 +133,7 @@ struct Convert: ParsableCommand {
         let unfinished: [String]
     }
 
-    private var labelPaths: [String] { [shared.input.labels, ids].compactMap(\.self) }
-
-    // --out without its ending, and the ending of files.
-    private var base: String {
-        let path = out.hasSuffix("/") ? String(out.dropLast()) : out
-        return path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path
-    }
-    private var ending: String {
-        shardSize != nil || testFraction == nil && isPipe ? "" : ".safetensors"
-    }
-    // Something that is written in place, whatever it is called; /dev/stdout may be a file.
-    private var isPipe: Bool {
-        out.hasPrefix("/dev/")
-            || FileManager.default.fileExists(atPath: out) && !isFolder(out)
-                && FileIdentity(regularFile: out) == nil
-    }
-
-    // "2GB", "500MiB", "1000000".
-    private var shardBytes: Int? {
-        guard let shardSize else { return nil }
-        let units = [
-            "": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000,
-            "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "KIB": 1 << 10, "MIB": 1 << 20,
-            "GIB": 1 << 30,
-            "TIB": 1 << 40,
-        ]
-        let digits = shardSize.prefix { $0.isNumber || $0 == "." }
-        let unit = shardSize.dropFirst(digits.count).trimmingCharacters(in: .whitespaces).uppercased()
-        guard let number = Double(digits), let factor = units[unit] else { return nil }
-        let size = number * Double(factor)
-        return (1...1e18).contains(size) ? Int(size) : nil
-    }
+    private var labelPaths: [String] { [labelling.labels, ids].compactMap(\.self) }
 
     // The sequences that --ids and --sample leave.
     private func chosen(_ data: ActivationSet) throws -> ActivationSet {
@@ -206,26 +167,5 @@ struct Convert: ParsableCommand {
             data = data.selecting(data.sample(sample, seed: shared.seed))
         }
         return data
-    }
-
-    // The files that a part is written to, with the sequences of each.
-    private func files(for data: ActivationSet, _ path: String) throws -> [(path: String, range: Range<Int>)]
-    {
-        guard let shardBytes else {
-            try OutputFile.check(path: path)
-            return [(path, data.indices)]
-        }
-        if let existing = try? ActivationSet.files(path), isFolder(path) {
-            throw ValidationError(
-                "--out: the folder \(path) holds \(counted(existing.count, "file")) already; choose another")
-        }
-        guard isFolder(path) || !FileManager.default.fileExists(atPath: path) else {
-            throw ValidationError("--out: expected a folder for --shard-size, found a file \(path)")
-        }
-        let ranges = data.shards(of: shardBytes, as: dtype?.elementType)
-        let name = URL(fileURLWithPath: path).lastPathComponent
-        return ranges.enumerated().map { index, range in
-            (String(format: "\(path)/\(name)-%05d-of-%05d.safetensors", index + 1, ranges.count), range)
-        }
     }
 }

@@ -21,6 +21,7 @@ struct Evaluate: ParsableCommand {
     var bootstrap = 1000
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
+    @OptionGroup var labelling: LabelOptions
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
@@ -34,7 +35,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let probe = try Probe(path: probe)
-        let data = try shared.open(data, classes: probe.task.classes, for: [probe])
+        let data = try shared.open(data, labels: labelling, classes: probe.task.classes, for: [probe])
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         var progress = ScoreProgress(data)
         let draws = bootstrap > 0 ? Bootstrap(replicates: bootstrap, seed: shared.seed) : nil

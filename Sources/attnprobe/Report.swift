@@ -27,6 +27,7 @@ struct Report: ParsableCommand {
     var documents: Int?
     @Option(help: "Draws of the bootstrap for 95 % confidence intervals; 0 for none.")
     var bootstrap = 1000
+    @OptionGroup var labelling: LabelOptions
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
@@ -41,7 +42,7 @@ struct Report: ParsableCommand {
     func run() throws {
         let path = probe
         let probe = try Probe(path: path)
-        let data = try shared.open(data, for: [probe])
+        let data = try shared.open(data, labels: labelling, for: [probe])
         try shared.checkOutput(out, isNoneOf: data, others: [path])
         // Fails now rather than after the scoring if the page cannot be written.
         try OutputFile.check(path: out)

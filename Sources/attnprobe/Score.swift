@@ -49,7 +49,7 @@ struct Score: ParsableCommand {
     func run() throws {
         let (probePaths, dataPaths) = try ProbePaths.split(paths)
         let probes = try ProbeSet(paths: probePaths)
-        let data = try shared.open(dataPaths, labelled: false, for: probes.probes)
+        let data = try shared.open(dataPaths, labels: nil, for: probes.probes)
         if let out {
             for path in [out] + (isResumable ? [OutputFile.partialPath(out)] : []) {
                 try shared.checkOutput(path, isNoneOf: data, others: probePaths)
@@ -63,7 +63,8 @@ struct Score: ParsableCommand {
         let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
         let interrupt = Interrupt()
         var writer = ScoreWriter(chosenFormat, probes.probes, names: names, data, threads: shared.threadCount)
-        var progress = ScoreProgress(data, from: kept.rows)
+        var progress = ScoreProgress(data)
+        progress.skip(0..<kept.rows)
         do {
             if kept.rows == 0 { try output.write(writer.head) }
             try probes.forEachScores(data, from: kept.rows, threads: shared.threadCount) { scores in

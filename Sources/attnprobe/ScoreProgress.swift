@@ -4,20 +4,28 @@ import Foundation
 /// How far scoring is, in sequences and tokens.
 struct ScoreProgress {
     private let data: ActivationSet
-    private let tokenCount: Int
+    // To do and done in this run.
+    private var tokenCount: Int
     private var tokens = 0
-    private(set) var done: Int
+    private(set) var done = 0
 
-    init(_ data: ActivationSet, from start: Int = 0) {
+    init(_ data: ActivationSet) {
         self.data = data
-        done = start
-        tokenCount = (start..<data.count).reduce(0) { $0 + data.length($1) }
+        tokenCount = data.tokenCount
     }
 
     mutating func add(_ range: Range<Int>) {
-        tokens += range.reduce(0) { $0 + data.length($1) }
+        tokens += tokenCount(range)
         done = range.upperBound
     }
+
+    /// Says that an earlier run has done these.
+    mutating func skip(_ range: Range<Int>) {
+        tokenCount -= tokenCount(range)
+        done = range.upperBound
+    }
+
+    private func tokenCount(_ range: Range<Int>) -> Int { range.reduce(0) { $0 + data.length($1) } }
 
     func line(_ elapsed: Double) -> String {
         let left = elapsed / Double(tokens) * Double(tokenCount - tokens)

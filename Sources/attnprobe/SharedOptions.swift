@@ -17,7 +17,7 @@ struct SharedOptions: ParsableArguments {
     @Flag(help: "Leave out sequences with a NaN or infinity in their hidden states instead of stopping.")
     var skipNonfinite = false
 
-    @OptionGroup var input: DataOptions
+    @OptionGroup var layers: LayerOptions
 
     var threadCount: Int { threads ?? Parallel.availableThreads }
 
@@ -30,12 +30,18 @@ struct SharedOptions: ParsableArguments {
     /// Opens data; where asked, without the sequences that are not finite.
     ///
     /// - Parameters:
+    ///   - labels: where labels come from, if not the files; nil where labels are not used.
     ///   - classes: those that labels by name must be of; nil for any.
     ///   - probes: those that the data are for.
     func open(
-        _ paths: [String], labelled: Bool = true, classes: [String]? = nil, for probes: [Probe] = []
+        _ paths: [String], labels labelling: LabelOptions?, classes: [String]? = nil, for probes: [Probe] = []
     ) throws -> ActivationSet {
-        let data = try input.open(paths, labelled: labelled, classes: classes, for: probes, note: note)
+        // A table is short: its faults are found before thousands of files are opened.
+        let table = try labelling?.table()
+        var data = try layers.open(
+            paths, labelled: labelling != nil, for: probes.compactMap(\.layers), note: note)
+        if !data.unfinished.isEmpty { note(leftOut(unfinished: data.unfinished)) }
+        if let table { data = try table.label(data, classes: classes, note: note) }
         guard skipNonfinite else { return data }
         let finite = try data.finiteSequences(threads: threadCount)
         if finite.count < data.count {

@@ -65,3 +65,8 @@ extension ProbeTask {
             ? "\(name) of \(classes.count) classes: \(shown), …" : "\(name): \(shown)"
     }
 }
+
+/// "a, b, c, …".
+func few(_ names: [String]) -> String {
+    names.prefix(3).map(\.printable).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
+}

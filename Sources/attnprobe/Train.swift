@@ -44,6 +44,7 @@ struct Train: ParsableCommand {
     var json = false
     @OptionGroup(title: "Probe and training") var choices: CandidateOptions
     @OptionGroup(title: "Selection") var selection: SelectionOptions
+    @OptionGroup var labelling: LabelOptions
     @OptionGroup var shared: SharedOptions
 
     private var kinds: [ProbeKind] { choices.kind?.values ?? (selection.select ? [] : [.attention]) }
@@ -84,8 +85,8 @@ struct Train: ParsableCommand {
     }
 
     func run() throws {
-        let training = try selection.grouping.grouped(shared.open(data))
-        let heldOut = validation.isEmpty ? nil : try shared.open(validation)
+        let training = try selection.grouping.grouped(shared.open(data, labels: labelling))
+        let heldOut = validation.isEmpty ? nil : try shared.open(validation, labels: labelling)
         try shared.checkOutput(out, isNoneOf: training, heldOut)
         // Fails now rather than after the training if the probe cannot be written.
         try OutputFile.check(path: out)

@@ -194,6 +194,44 @@ struct ConvertTests {
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: folder("shards")).sorted()
                 == ["1", "2"].map { "shards-0000\($0)-of-00003.safetensors" })
+
+        func convert(_ arguments: String) throws -> CommandResult {
+            try Command.run(
+                "/bin/bash", ["-c", "\(Command.tool.path) convert \(arguments)"], in: folder.path)
+        }
+        _ = try folder.write(
+            data.with("labels", "I64", [3], integerBytes(0, 1, 0)).file, to: "labelled.safetensors")
+        let goOn = "data.safetensors --shard-size 80 --out shards"
+        for (status, words, arguments) in [
+            (Int32(64), "holds 2 files already; give --resume to keep what this command wrote", goOn),
+            (64, "writes no shards/shards-00001-of-00003", goOn + "/ --shard-size 1TB --resume"),
+            (
+                65, "shards/shards-00001-of-00003.safetensors: expected what this command writes there",
+                goOn.replacing("data", with: "labelled") + " --resume"
+            ),
+            (64, "only with --shard-size", "data.safetensors --out file --resume"),
+        ] {
+            let refused = try convert(arguments)
+            #expect(refused.status == status && refused.error.contains(words), "\(refused.error)")
+        }
+        func modified() throws -> [Date?] {
+            try (1...2).map {
+                try FileManager.default.attributesOfItem(
+                    atPath: folder("shards/shards-0000\($0)-of-00003.safetensors"))[.modificationDate]
+                    as? Date
+            }
+        }
+        let before = try modified()
+        let resumed = try convert(goOn + " --resume --json")
+        #expect(resumed.status == 0 && resumed.error.contains("; kept 2 files"), "\(resumed.error)")
+        #expect(resumed.output.contains("shards-00001-of-00003.safetensors"))
+        #expect(try before.allSatisfy { $0 != nil } && modified() == before)
+        #expect(try convert("data.safetensors --shard-size 80 --out anew/shards").status == 0)
+        for number in 1...3 {
+            let name = "shards/shards-0000\(number)-of-00003.safetensors"
+            #expect(
+                FileManager.default.contentsEqual(atPath: folder(name), andPath: folder("anew/\(name)")))
+        }
     }
 
     @Test func rowsOfAFullDisk() throws {

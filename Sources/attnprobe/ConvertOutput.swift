@@ -1,0 +1,130 @@
+import ArgumentParser
+import AttentionProbes
+import Foundation
+import Tensors
+
+/// Where and how `convert` writes: one file, or a folder of shards.
+struct ConvertOutput: ParsableArguments {
+    enum DataType: String, ExpressibleByArgument, CaseIterable {
+        case f32, f16, bf16
+        var elementType: ElementType { ElementType(rawValue: rawValue.uppercased())! }
+    }
+
+    @Option(name: [.short, .long], help: "The file to write, or with --shard-size the folder.")
+    var out: String
+    @Option(help: "How to store hidden states; rounded to nearest, ties to even. (default: as they are)")
+    var dtype: DataType?
+    @Option(help: "Size of the hidden states in one file at most, such as 2GB or 500MiB.")
+    var shardSize: String?
+    @Flag(help: "Keep the shards that an interrupted run of the same command left.")
+    var resume = false
+
+    /// A file to write, and which sequences of the data go there.
+    struct File {
+        let path: String
+        let range: Range<Int>
+        /// Whether an earlier run has written it.
+        var isKept = false
+    }
+
+    func validate() throws {
+        guard shardSize == nil || shardBytes != nil else {
+            throw ValidationError("--shard-size: expected a size such as 2GB or 500MiB, found \(shardSize!)")
+        }
+        guard !out.isEmpty, shardSize != nil || !out.hasSuffix("/") && !isFolder(out) else {
+            throw ValidationError("--out: expected a file, or a folder with --shard-size, found \(out)")
+        }
+        guard shardSize != nil || ![".npy", ".npz"].contains(where: out.hasSuffix) else {
+            throw ValidationError("--out: expected a name that ends in .safetensors, found \(out)")
+        }
+        guard shardSize != nil || !resume else {
+            throw ValidationError("--resume: expected it only with --shard-size")
+        }
+    }
+
+    var elementType: ElementType? { dtype?.elementType }
+
+    /// The file or folder for all data, or for one part of them ("train").
+    func path(part: String? = nil) -> String {
+        let path = out.hasSuffix("/") ? String(out.dropLast()) : out
+        let base = path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path
+        let hasNoEnding = shardSize != nil || part == nil && isPipe
+        return base + (part.map { "-" + $0 } ?? "") + (hasNoEnding ? "" : ".safetensors")
+    }
+
+    // Something that is written in place, whatever it is called; /dev/stdout may be a file.
+    private var isPipe: Bool {
+        out.hasPrefix("/dev/")
+            || FileManager.default.fileExists(atPath: out) && !isFolder(out)
+                && FileIdentity(regularFile: out) == nil
+    }
+
+    // "2GB", "500MiB", "1000000".
+    private var shardBytes: Int? {
+        guard let shardSize else { return nil }
+        let units = [
+            "": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000,
+            "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "KIB": 1 << 10, "MIB": 1 << 20,
+            "GIB": 1 << 30, "TIB": 1 << 40,
+        ]
+        let digits = shardSize.prefix { $0.isNumber || $0 == "." }
+        let unit = shardSize.dropFirst(digits.count).trimmingCharacters(in: .whitespaces).uppercased()
+        guard let number = Double(digits), let factor = units[unit] else { return nil }
+        let size = number * Double(factor)
+        return (1...1e18).contains(size) ? Int(size) : nil
+    }
+
+    /// The files for some data, and of shards the folder; nothing that is there is touched.
+    ///
+    /// - Throws: `ValidationError` where the folder holds other files, or without --resume any; `SystemError` where
+    ///   nothing can be written; `DataError` where a shard that is there holds something else.
+    func files(for data: ActivationSet, _ path: String) throws -> [File] {
+        guard let shardBytes else {
+            try OutputFile.check(path: path)
+            return [File(path: path, range: data.indices)]
+        }
+        guard isFolder(path) || !FileManager.default.fileExists(atPath: path) else {
+            throw ValidationError("--out: expected a folder for --shard-size, found a file \(path)")
+        }
+        let ranges = data.shards(of: shardBytes, as: elementType)
+        let name = URL(fileURLWithPath: path).lastPathComponent
+        var files = ranges.enumerated().map { index, range in
+            File(
+                path: String(
+                    format: "\(path)/\(name)-%05d-of-%05d.safetensors", index + 1, ranges.count), range: range
+            )
+        }
+        let existing = isFolder(path) ? (try? ActivationSet.files(path)) ?? [] : []
+        guard !existing.isEmpty else { return files }
+        let others = Set(existing).subtracting(files.map(\.path)).sorted()
+        guard resume, others.isEmpty else {
+            throw ValidationError(
+                "--out: the folder \(path) holds \(counted(existing.count, "file")) already; "
+                    + (others.isEmpty
+                        ? "give --resume to keep what this command wrote, or choose another"
+                        : resume ? "this command writes no \(few(others))" : "choose another"))
+        }
+        let kept = Set(existing)
+        for i in files.indices where kept.contains(files[i].path) {
+            try check(files[i].path, holds: data.selecting(Array(files[i].range)))
+            files[i].isKept = true
+        }
+        return files
+    }
+
+    // A shard takes its name when it is whole, so all that can differ is the command or its input.
+    private func check(_ path: String, holds data: ActivationSet) throws {
+        let kept = try ActivationSet(paths: [path])
+        guard kept.count == data.count, kept.width == data.width,
+            kept.storedType == elementType ?? data.storedType, kept.layers == data.layers,
+            kept.targets == data.targets, kept.classes == data.classes, kept.groups == data.groups,
+            data.indices.allSatisfy({
+                kept.length($0) == data.length($0) && kept.id($0).idBytes == data.id($0).idBytes
+            })
+        else {
+            throw DataError(
+                .mismatch, path, expected: "what this command writes there",
+                found: "something else; delete it, or choose another --out")
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import AttentionProbes
+
+/// Options that take labels from a table, the same in every subcommand that uses labels.
+struct LabelOptions: ParsableArguments {
+    @Option(help: "CSV or JSON lines with a label for each sequence id.")
+    var labels: String?
+    @Option(help: "Column of --labels with the ids.")
+    var idColumn = "id"
+    @Option(help: "Column of --labels with the labels.")
+    var labelColumn = "label"
+    @Option(help: "Column of --labels with the groups, if there is one.")
+    var groupColumn = "group"
+
+    /// The table; nil where none is given.
+    func table() throws -> LabelTable? {
+        try labels.map { path in
+            var columns = LabelTable.Columns()
+            (columns.id, columns.label, columns.group) = (idColumn, labelColumn, groupColumn)
+            return try LabelTable(path: path, columns: columns)
+        }
+    }
+}
+
+extension LabelTable {
+    /// The sequences of some data that have a label here, with it.
+    ///
+    /// - Parameters:
+    ///   - classes: the classes that labels by name must be of; nil for any.
+    ///   - note: takes lines for people.
+    func label(_ data: ActivationSet, classes: [String]?, note: (String) -> Void) throws -> ActivationSet {
+        let join = try data.labelled(by: self, classes: classes)
+        if !join.unlabelled.isEmpty {
+            note(
+                "left out \(join.unlabelled.count) of \(data.count) sequences without a label in \(path): "
+                    + few(join.unlabelled))
+        }
+        if !join.unused.isEmpty { note(unmatched(join.unused, of: path)) }
+        return join.set
+    }
+}
