@@ -142,6 +142,12 @@ class RowsTest(ExtractionTest):
         self.refuse(
             65, r"texts.jsonl, line 2: expected a text with at least one token, found none in ''", *options
         )
+        # Found before the first of the texts before it is computed, and not when its turn comes.
+        self.out = self.out.with_suffix("")
+        late = self.jsonl([*({"text": "One"} for _ in range(50)), {"text": " \n"}, {"text": ""}], "late.jsonl")
+        sentence = "line 52: expected a text with"
+        self.refuse(65, sentence, options[0], "--text", late, "--layers", 1, "--shard-size", "1KB")
+        self.out = self.out.with_suffix(".safetensors")
         errors = self.extract(*options, "--skip-empty")
         self.assertIn("1 texts without a token left out", errors)
         self.assertEqual(Activations(self.out).strings("sequence_ids"), ["0", "2"])

@@ -62,6 +62,10 @@ class Extraction:
 
     def run(self) -> list[Path]:
         """Writes every file, and says where."""
+        if not self.settings.skip_empty and self.survey.blanks:
+            # Before the first of them is computed, not when their turn comes.
+            for encoded in self.encoder.encode(list(self.survey.blanks.values())):
+                self._require_tokens(encoded)
         paths: list[Path] = []
         widths = [self.settings.projection.width] if self.settings.projection else self.model.widths
         token_bytes = max(widths) * DTYPES[self.settings.dtype].itemsize
@@ -103,10 +107,15 @@ class Extraction:
                 elif self.settings.skip_empty:
                     self.skipped += 1
                 else:
-                    raise Failure(
-                        f"{encoded.row.place}: expected a text with at least one token, "
-                        f"found none in {encoded.row.text!r:.60} (--skip-empty leaves such rows out)"
-                    )
+                    self._require_tokens(encoded)
+
+    @staticmethod
+    def _require_tokens(encoded: Encoded) -> None:
+        if not encoded.count:
+            raise Failure(
+                f"{encoded.row.place}: expected a text with at least one token, "
+                f"found none in {encoded.row.text!r:.60} (--skip-empty leaves such rows out)"
+            )
 
     def _write(self, shard: Shard, paths: list[Path]) -> None:
         self._tokens += shard.tokens

@@ -150,6 +150,8 @@ class Survey:
 
     rows: int = 0
     characters: int = 0
+    # The first row of every text without a visible character: these may come to no token.
+    blanks: dict[str, Row] = field(default_factory=dict)
     labels: Labels | None = None
     groups: dict[str, int] | None = None
 
@@ -168,6 +170,8 @@ class Survey:
             ids.add(row.id)
             survey.rows += 1
             survey.characters += characters(row)
+            if isinstance(row.text, str) and not row.text.strip():
+                survey.blanks.setdefault(row.text, row)
             if row.label is not None:
                 labels.add(row)
                 survey.labels = labels
