@@ -130,23 +130,34 @@ private struct PlainScanner: ~Escapable {
         return true
     }
 
+    // Where printable ASCII is, up to a quotation mark or what is none.
+    private mutating func characters() -> Range<Int> {
+        var end = index
+        while end < bytes.count, 0x20 <= bytes[end], bytes[end] < 0x7F, bytes[end] != UInt8(ascii: "\""),
+            bytes[end] != UInt8(ascii: "\\")
+        {
+            end += 1
+        }
+        defer { index = end }
+        return index..<end
+    }
+
+    private func text(_ range: Range<Int>) -> String {
+        // ASCII is always UTF-8.
+        String(copying: try! UTF8Span(validating: bytes.extracting(range)))
+    }
+
     // Printable ASCII, at most with escaped quotation marks, as in a list of names.
     mutating func string() -> String? {
         guard skip("\"") else { return nil }
-        var text: String?
-        while true {
-            let start = index
-            while 0x20 <= next, next < 0x7F, next != UInt8(ascii: "\""), next != UInt8(ascii: "\\") {
-                index += 1
-            }
-            guard let part = try? UTF8Span(validating: bytes.extracting(start..<index)) else { return nil }
-            let end = next
+        var text = text(characters())
+        while next == UInt8(ascii: "\\") {
             index += 1
-            if end == UInt8(ascii: "\"") { return (text ?? "") + String(copying: part) }
-            guard end == UInt8(ascii: "\\"), next == UInt8(ascii: "\"") else { return nil }
-            text = (text ?? "") + String(copying: part) + "\""
+            guard next == UInt8(ascii: "\"") else { return nil }
             index += 1
+            text += "\"" + self.text(characters())
         }
+        return skip("\"") ? text : nil
     }
 
     // Digits without a leading zero, few enough for an Int.
@@ -180,24 +191,13 @@ private struct PlainScanner: ~Escapable {
         return (first, second)
     }
 
-    // A string that is exactly this.
-    private mutating func skip(string text: String) -> Bool {
-        let start = index
-        guard skip("\"") else { return false }
-        for byte in text.utf8 {
-            guard next == byte else {
-                index = start
-                return false
-            }
-            index += 1
-        }
-        guard next == UInt8(ascii: "\"") else {
-            index = start
-            return false
-        }
-        index += 1
-        return true
+    private func holds(_ range: Range<Int>, _ text: [UInt8]) -> Bool {
+        range.count == text.count && text.indices.allSatisfy { bytes[range.lowerBound + $0] == text[$0] }
     }
+
+    private static let (typeKey, shapeKey, placeKey) = (
+        Array("dtype".utf8), Array("shape".utf8), Array("data_offsets".utf8)
+    )
 
     // The three fields of a tensor in any order, behind the opening brace.
     mutating func entry() -> SafetensorsHeader.Entry? {
@@ -205,14 +205,17 @@ private struct PlainScanner: ~Escapable {
         var shape: [Int]?
         var place: (begin: Int, end: Int)?
         repeat {
-            if type == nil, skip(string: "dtype") {
-                guard skip(":"), let value = string() else { return nil }
+            guard skip("\"") else { return nil }
+            let key = characters()
+            guard skip("\""), skip(":") else { return nil }
+            if type == nil, holds(key, Self.typeKey) {
+                guard let value = string() else { return nil }
                 type = value
-            } else if shape == nil, skip(string: "shape") {
-                guard skip(":"), let value = numbers() else { return nil }
+            } else if shape == nil, holds(key, Self.shapeKey) {
+                guard let value = numbers() else { return nil }
                 shape = value
-            } else if place == nil, skip(string: "data_offsets") {
-                guard skip(":"), let value = pair() else { return nil }
+            } else if place == nil, holds(key, Self.placeKey) {
+                guard let value = pair() else { return nil }
                 place = value
             } else {
                 return nil
