@@ -52,6 +52,34 @@ struct SafetensorsTests {
         }
     }
 
+    // What the short way through a header accepts, the decoder must understand in the same way: every byte
+    // replaced by others, left out and put twice.
+    @Test func scannedHeadersAreDecodedAlike() throws {
+        let header = Array(
+            #"{"__metadata__":{"a\"b":"[\"c\"]"}, "x":{"dtype":"F32","shape":[2,10],"data_offsets":[0,80]} }"#
+                .utf8)
+        func content(_ header: SafetensorsHeader) -> [String] {
+            header.metadata.map { "\($0.key)=\($0.value)" }.sorted()
+                + header.entries.elements.map {
+                    "\($0.name) \($0.value.type) \($0.value.shape) \($0.value.begin) \($0.value.end)"
+                }.sorted()
+        }
+        var accepted = 0
+        for index in header.indices {
+            let others =
+                Array("\"\\{}[]:,0x- \n\u{7F}\0".utf8).map { [$0] } + [[], [header[index], header[index]]]
+            for other in others {
+                let changed = Array(header[..<index]) + other + Array(header[(index + 1)...])
+                guard let scanned = SafetensorsHeader(plain: changed) else { continue }
+                accepted += 1
+                let decoded = try? JSONDecoder().decode(SafetensorsHeader.self, from: Data(changed))
+                let text = String(decoding: changed, as: UTF8.self)
+                #expect(decoded.map(content) == content(scanned), "\(text)")
+            }
+        }
+        #expect(accepted > 100 && SafetensorsHeader(plain: header) != nil)
+    }
+
     @Test(arguments: [
         ([], DataError.Rule.truncated),
         ([1, 2, 3], .truncated),

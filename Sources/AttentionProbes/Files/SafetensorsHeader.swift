@@ -142,6 +142,13 @@ private struct PlainScanner: ~Escapable {
         return index..<end
     }
 
+    // The end of a string, which has no space before it.
+    private mutating func skipEnd() -> Bool {
+        guard next == UInt8(ascii: "\"") else { return false }
+        index += 1
+        return true
+    }
+
     private func text(_ range: Range<Int>) -> String {
         // ASCII is always UTF-8.
         String(copying: try! UTF8Span(validating: bytes.extracting(range)))
@@ -157,7 +164,7 @@ private struct PlainScanner: ~Escapable {
             index += 1
             text += "\"" + self.text(characters())
         }
-        return skip("\"") ? text : nil
+        return skipEnd() ? text : nil
     }
 
     // Digits without a leading zero, few enough for an Int.
@@ -207,7 +214,7 @@ private struct PlainScanner: ~Escapable {
         repeat {
             guard skip("\"") else { return nil }
             let key = characters()
-            guard skip("\""), skip(":") else { return nil }
+            guard skipEnd(), skip(":") else { return nil }
             if type == nil, holds(key, Self.typeKey) {
                 guard let value = string() else { return nil }
                 type = value
