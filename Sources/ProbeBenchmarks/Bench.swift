@@ -97,9 +97,9 @@ struct Bench: ParsableCommand {
             let small = SmallFiles(threads: threads, rounds: rounds)
             add([try small.activations(width: 128, tokens: 1_500_000)])
             add([try small.activations(width: 768, tokens: 300_000)])
-            add([try small.requests(layers: 1, chosen: [0])])
-            add([try small.requests(layers: 3, chosen: [0, 1, 2])])
-            add([try small.requests(layers: 3, chosen: [1])])
+            add(try small.requests(layers: 1, chosen: [0]))
+            add(try small.requests(layers: 3, chosen: [0, 1, 2]))
+            add(try small.requests(layers: 3, chosen: [1]))
         }
         Self.show(json ? try report.json() : report.table)
     }

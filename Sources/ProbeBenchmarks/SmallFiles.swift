@@ -20,12 +20,13 @@ struct SmallFiles {
             try work.data.selecting([index]).write(to: scratch(name), as: .f32)
         }
         try work.probe.write(to: scratch("probe.safetensors"))
-        return try compare(work.data, "files", "D \(width), H 8, O 1", bytesRead: Int(work.bytes), scratch)
+        return try compare(
+            work.data, "files", "D \(width)", heads: 8, bytesRead: Int(work.bytes), scratch)
     }
 
     /// 10,000 requests as a vLLM server dumps them, bfloat16, D = 2048, of 16 to 64 tokens and `layers` layers, of
-    /// which `chosen` are scored.
-    func requests(layers: Int, chosen: [Int]) throws -> Case {
+    /// which `chosen` are scored: a case for one head, one for eight.
+    func requests(layers: Int, chosen: [Int]) throws -> [Case] {
         let scratch = try ScratchFolder()
         let dumps = RequestDumps(width: 2048, layers: layers, lengths: 16...64)
         let bytes = try dumps.write(10_000, to: scratch("many"))
@@ -33,18 +34,19 @@ struct SmallFiles {
         try data.write(to: scratch("one.safetensors"))
         var generator = SeededGenerator(seed: 1)
         let task = ProbeTask.binary(classes: ["0", "1"])
-        try Workload.probe(.attention, width: data.width, heads: 8, task, &generator)
-            .write(to: scratch("probe.safetensors"))
         let layers = chosen.map(String.init).joined(separator: ",")
-        return try compare(
-            data, "vLLM files", "layers \(layers) of \(dumps.layers), D 2048, H 8, O 1", bytesRead: bytes,
-            scratch,
-            ["--layers", layers])
+        return try [1, 8].map { heads in
+            try Workload.probe(.attention, width: data.width, heads: heads, task, &generator)
+                .write(to: scratch("probe.safetensors"))
+            return try compare(
+                data, "vLLM files", "layers \(layers) of \(dumps.layers), D 2048", heads: heads,
+                bytesRead: bytes, scratch, ["--layers", layers])
+        }
     }
 
     private func compare(
-        _ data: ActivationSet, _ kind: String, _ shape: String, bytesRead: Int, _ scratch: ScratchFolder,
-        _ options: [String] = []
+        _ data: ActivationSet, _ kind: String, _ shape: String, heads: Int, bytesRead: Int,
+        _ scratch: ScratchFolder, _ options: [String] = []
     ) throws -> Case {
         // Else the system writes them to the disk while they are scored.
         sync()
@@ -63,8 +65,9 @@ struct SmallFiles {
         let states = tokens * Double(data.width * data.storedType.size)
         let rate = timings[1].median / timings[0].median
         return Case(
-            section: "\(data.count) \(kind) of \(bytesRead / data.count / 1000) KB", shape: shape,
-            tokens: data.tokenCount, bytes: states, operations: tokens * Double(32 * data.width),
+            section: "\(data.count) \(kind) of \(bytesRead / data.count / 1000) KB",
+            shape: "\(shape), H \(heads), O 1",
+            tokens: data.tokenCount, bytes: states, operations: tokens * Double(4 * heads * data.width),
             roofline_seconds: nil,
             ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
             notes: [
