@@ -36,19 +36,25 @@ struct AttnProbe: ParsableCommand {
         } catch {
             // What ArgumentParser throws, it explains itself: help, versions and usage.
             guard let code = failureCode(error) else { exit(withError: error) }
-            let isUsage = code == .validationFailure
             StandardError.print(
-                isUsage ? "Error: \(error)\nUsage: \(type(of: command).usageString())" : "attnprobe: \(error)"
-            )
+                code == .validationFailure ? usage(error, type(of: command)) : "attnprobe: \(error)")
             exit(withError: code)
         }
+    }
+
+    // As ArgumentParser says it of what it finds itself; of what a run finds, it no longer knows the subcommand.
+    private static func usage(_ error: any Error, _ command: any ParsableCommand.Type) -> String {
+        """
+        Error: \(error)
+        Usage: \(command.usageString())
+          See 'attnprobe \("\(command)".lowercased()) --help' for more information.
+        """
     }
 
     private static func failureCode(_ error: any Error) -> ExitCode? {
         switch error {
         case let error as DataError: ExitCode(error.rule == .noRoom ? EX_IOERR : EX_DATAERR)
         case is MissingInput: ExitCode(EX_NOINPUT)
-        // Of what only a run can find, ArgumentParser no longer knows the subcommand.
         case is ValidationError: .validationFailure
         case let error as SystemError: ExitCode(error.isMissingInput ? EX_NOINPUT : EX_IOERR)
         default: exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil

@@ -68,7 +68,6 @@ struct Convert: ParsableCommand {
         for file in outputs.joined() {
             try shared.checkOutput(file.path, isNoneOf: data, others: labelPaths)
         }
-        let keptCount = outputs.joined().count { $0.isKept }
         let interrupt = Interrupt()
         let line = ProgressLine(isShown: !shared.quiet)
         var written: [Summary.File] = []
@@ -79,13 +78,12 @@ struct Convert: ParsableCommand {
                         atPath: part.path, withIntermediateDirectories: true)
                 }
                 var progress = ScoreProgress(part.data)
+                for file in files where file.isKept { progress.skip(file.range) }
                 for file in files {
                     let shard =
                         file.range == part.data.indices
                         ? part.data : part.data.selecting(Array(file.range))
-                    if file.isKept {
-                        progress.skip(file.range)
-                    } else {
+                    if !file.isKept {
                         try shard.write(
                             to: file.path, as: output.elementType, threads: shared.threadCount,
                             isDurable: false
@@ -97,7 +95,9 @@ struct Convert: ParsableCommand {
                         }
                     }
                     written.append(
-                        Summary.File(path: file.path, sequences: shard.count, tokens: shard.tokenCount))
+                        Summary.File(
+                            path: file.path, sequences: shard.count, tokens: shard.tokenCount,
+                            kept: file.isKept))
                 }
             }
         } catch {
@@ -114,10 +114,7 @@ struct Convert: ParsableCommand {
         let summary = Summary(
             files: written, dtype: (output.elementType ?? data.storedType).rawValue, width: data.width,
             unfinished: data.unfinished)
-        shared.note(
-            "wrote \(counted(data.count, "sequence")), \(counted(data.tokenCount, "token")) of \(data.width) "
-                + "\(summary.dtype) to \(few(written.map(\.path)))"
-                + (keptCount == 0 ? "" : "; kept \(counted(keptCount, "file"))"))
+        shared.note(summary.text)
         if json { try StandardOutput.print(summary.json()) }
     }
 
@@ -125,12 +122,26 @@ struct Convert: ParsableCommand {
         struct File: Encodable {
             let path: String
             let sequences, tokens: Int
+            // From an earlier run.
+            let kept: Bool
         }
         let files: [File]
         let dtype: String
         let width: Int
         // Files that a running server still writes, which were left out.
         let unfinished: [String]
+
+        var text: String {
+            let new = files.filter { !$0.kept }
+            let sequences = counted(new.reduce(0) { $0 + $1.sequences }, "sequence")
+            let tokens = counted(new.reduce(0) { $0 + $1.tokens }, "token")
+            let kept = files.count - new.count
+            let parts =
+                (new.isEmpty
+                    ? [] : ["wrote \(sequences), \(tokens) of \(width) \(dtype) to \(few(new.map(\.path)))"])
+                + (kept == 0 ? [] : ["kept \(counted(kept, "file"))"])
+            return parts.joined(separator: "; ")
+        }
     }
 
     private var labelPaths: [String] { [labelling.labels, ids].compactMap(\.self) }

@@ -24,7 +24,7 @@ struct ConvertOutput: ParsableArguments {
         let path: String
         let range: Range<Int>
         /// Whether an earlier run has written it.
-        var isKept = false
+        let isKept: Bool
     }
 
     func validate() throws {
@@ -46,7 +46,7 @@ struct ConvertOutput: ParsableArguments {
 
     /// The file or folder for all data, or for one part of them ("train").
     func path(part: String? = nil) -> String {
-        let path = out.hasSuffix("/") ? String(out.dropLast()) : out
+        let path = String(out.prefix(through: out.lastIndex { $0 != "/" } ?? out.startIndex))
         let base = path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path
         let hasNoEnding = shardSize != nil || part == nil && isPipe
         return base + (part.map { "-" + $0 } ?? "") + (hasNoEnding ? "" : ".safetensors")
@@ -81,50 +81,44 @@ struct ConvertOutput: ParsableArguments {
     func files(for data: ActivationSet, _ path: String) throws -> [File] {
         guard let shardBytes else {
             try OutputFile.check(path: path)
-            return [File(path: path, range: data.indices)]
+            return [File(path: path, range: data.indices, isKept: false)]
         }
         guard isFolder(path) || !FileManager.default.fileExists(atPath: path) else {
             throw ValidationError("--out: expected a folder for --shard-size, found a file \(path)")
         }
         let ranges = data.shards(of: shardBytes, as: elementType)
         let name = URL(fileURLWithPath: path).lastPathComponent
-        var files = ranges.enumerated().map { index, range in
-            File(
-                path: String(
-                    format: "\(path)/\(name)-%05d-of-%05d.safetensors", index + 1, ranges.count), range: range
-            )
+        let names = ranges.indices.map {
+            name + String(format: "-%05d-of-%05d.safetensors", $0 + 1, ranges.count)
         }
         let existing = isFolder(path) ? (try? ActivationSet.files(path)) ?? [] : []
-        guard !existing.isEmpty else { return files }
-        let others = Set(existing).subtracting(files.map(\.path)).sorted()
-        guard resume, others.isEmpty else {
+        let kept = Set(existing.map { URL(fileURLWithPath: $0).lastPathComponent })
+        let others = kept.subtracting(names).sorted()
+        guard existing.isEmpty || resume && others.isEmpty else {
             throw ValidationError(
                 "--out: the folder \(path) holds \(counted(existing.count, "file")) already; "
                     + (others.isEmpty
                         ? "give --resume to keep what this command wrote, or choose another"
                         : resume ? "this command writes no \(few(others))" : "choose another"))
         }
-        let kept = Set(existing)
-        for i in files.indices where kept.contains(files[i].path) {
-            try check(files[i].path, holds: data.selecting(Array(files[i].range)))
-            files[i].isKept = true
+        return try zip(names, ranges).map { name, range in
+            let file = File(path: "\(path)/\(name)", range: range, isKept: kept.contains(name))
+            if file.isKept { try check(file.path, holds: data.selecting(Array(range))) }
+            return file
         }
-        return files
     }
 
-    // A shard takes its name when it is whole, so all that can differ is the command or its input.
+    // A shard takes its name when it is whole, so what differs is the command or its input, or the disk lost it.
     private func check(_ path: String, holds data: ActivationSet) throws {
-        let kept = try ActivationSet(paths: [path])
-        guard kept.count == data.count, kept.width == data.width,
-            kept.storedType == elementType ?? data.storedType, kept.layers == data.layers,
-            kept.targets == data.targets, kept.classes == data.classes, kept.groups == data.groups,
-            data.indices.allSatisfy({
-                kept.length($0) == data.length($0) && kept.id($0).idBytes == data.id($0).idBytes
-            })
-        else {
+        let way = "delete it, or choose another --out"
+        do {
+            guard try !data.isWritten(in: ActivationSet(paths: [path]), as: elementType) else { return }
+        } catch let error as DataError {
             throw DataError(
-                .mismatch, path, expected: "what this command writes there",
-                found: "something else; delete it, or choose another --out")
+                error.rule, error.path, error.place, expected: error.expected,
+                found: "\(error.found); \(way)")
         }
+        throw DataError(
+            .mismatch, path, expected: "what this command writes there", found: "something else; \(way)")
     }
 }

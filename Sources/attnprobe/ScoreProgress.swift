@@ -16,13 +16,13 @@ struct ScoreProgress {
 
     mutating func add(_ range: Range<Int>) {
         tokens += tokenCount(range)
-        done = range.upperBound
+        done += range.count
     }
 
     /// Says that an earlier run has done these.
     mutating func skip(_ range: Range<Int>) {
         tokenCount -= tokenCount(range)
-        done = range.upperBound
+        done += range.count
     }
 
     private func tokenCount(_ range: Range<Int>) -> Int { range.reduce(0) { $0 + data.length($1) } }

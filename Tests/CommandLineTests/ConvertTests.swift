@@ -204,7 +204,7 @@ struct ConvertTests {
         let goOn = "data.safetensors --shard-size 80 --out shards"
         for (status, words, arguments) in [
             (Int32(64), "holds 2 files already; give --resume to keep what this command wrote", goOn),
-            (64, "writes no shards/shards-00001-of-00003", goOn + "/ --shard-size 1TB --resume"),
+            (64, "writes no shards-00001-of-00003", goOn + "/ --shard-size 1TB --resume"),
             (
                 65, "shards/shards-00001-of-00003.safetensors: expected what this command writes there",
                 goOn.replacing("data", with: "labelled") + " --resume"
@@ -213,6 +213,28 @@ struct ConvertTests {
         ] {
             let refused = try convert(arguments)
             #expect(refused.status == status && refused.error.contains(words), "\(refused.error)")
+        }
+        // What a kept shard says of tokens and sequences is compared, and the tokens of some.
+        let text = Array("ab".utf8).repeated(10010)
+        for (name, other) in [
+            ("states", data.with("hidden_states", "F32", [20020, 2], floatBytes(1, 3).repeated(20020))),
+            ("weights", data.with("weights", "F32", [3], floatBytes(1, 2, 1))),
+            ("mask", data.with("token_mask", "U8", [20020], [UInt8](repeating: 1, count: 20020))),
+            ("ids", data.with("token_ids", "I32", [20020], [UInt8](repeating: 1, count: 80080))),
+            (
+                "text",
+                data.with("token_text", "U8", [20020], text)
+                    .with("token_text_offsets", "I64", [20021], (0...20020).flatMap { integerBytes($0) })
+            ),
+            (
+                "model",
+                data.described(
+                    by: #"{"format":"attention-probes/activations","version":"1","model":"other"}"#)
+            ),
+        ] {
+            _ = try folder.write(other.file, to: "\(name).safetensors")
+            let refused = try convert("\(name).safetensors --shard-size 80 --out shards --resume")
+            #expect(refused.status == 65 && refused.error.contains("found something else"), "\(name)")
         }
         func modified() throws -> [Date?] {
             try (1...2).map {
@@ -226,6 +248,11 @@ struct ConvertTests {
         #expect(resumed.status == 0 && resumed.error.contains("; kept 2 files"), "\(resumed.error)")
         #expect(resumed.output.contains("shards-00001-of-00003.safetensors"))
         #expect(try before.allSatisfy { $0 != nil } && modified() == before)
+        #expect(try convert(goOn + "// --resume").error.hasSuffix("kept 3 files\n"))
+        #expect(try convert("data.safetensors --shard-size 80 --out '100%s'").status == 0)
+        #expect(
+            try ActivationSet.files(folder("100%s")).first == folder("100%s/100%s-00001-of-00003.safetensors")
+        )
         #expect(try convert("data.safetensors --shard-size 80 --out anew/shards").status == 0)
         for number in 1...3 {
             let name = "shards/shards-0000\(number)-of-00003.safetensors"

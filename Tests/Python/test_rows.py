@@ -148,6 +148,10 @@ class RowsTest(ExtractionTest):
         sentence = "line 52: expected a text with"
         self.refuse(65, sentence, options[0], "--text", late, "--layers", 1, "--shard-size", "1KB")
         self.out = self.out.with_suffix(".safetensors")
+        # Others without a letter have tokens, and are not counted twice.
+        blank = self.jsonl([{"text": "One"}, {"text": " " * 40}], "blank.jsonl")
+        errors = self.extract(options[0], "--text", blank, "--layers", 1, "--max-length", 3)
+        self.assertIn("1 texts cut to 3 tokens", errors)
         errors = self.extract(*options, "--skip-empty")
         self.assertIn("1 texts without a token left out", errors)
         self.assertEqual(Activations(self.out).strings("sequence_ids"), ["0", "2"])

@@ -63,9 +63,10 @@ class Extraction:
     def run(self) -> list[Path]:
         """Writes every file, and says where."""
         if not self.settings.skip_empty and self.survey.blanks:
-            # Before the first of them is computed, not when their turn comes.
+            # Before the first text is computed, not when their turn comes.
             for encoded in self.encoder.encode(list(self.survey.blanks.values())):
                 self._require_tokens(encoded)
+            self.encoder.truncated = 0
         paths: list[Path] = []
         widths = [self.settings.projection.width] if self.settings.projection else self.model.widths
         token_bytes = max(widths) * DTYPES[self.settings.dtype].itemsize

@@ -150,7 +150,7 @@ class Survey:
 
     rows: int = 0
     characters: int = 0
-    # The first row of every text without a visible character: these may come to no token.
+    # The first row of every text without a letter or digit: these may come to no token.
     blanks: dict[str, Row] = field(default_factory=dict)
     labels: Labels | None = None
     groups: dict[str, int] | None = None
@@ -170,7 +170,7 @@ class Survey:
             ids.add(row.id)
             survey.rows += 1
             survey.characters += characters(row)
-            if isinstance(row.text, str) and not row.text.strip():
+            if isinstance(row.text, str) and not any(map(str.isalnum, row.text)):
                 survey.blanks.setdefault(row.text, row)
             if row.label is not None:
                 labels.add(row)

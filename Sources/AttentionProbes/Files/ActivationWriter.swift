@@ -30,6 +30,23 @@ extension ActivationSet {
         return types.count == 1 ? types.first! : .f32
     }
 
+    /// The metadata of a flat file: what all files say alike, and what the format asks for.
+    var flatMetadata: [String: String] {
+        var metadata = files[0].metadata
+        for file in files where file.metadata != metadata {
+            metadata = metadata.filter { file.metadata[$0.key] == $0.value }
+        }
+        // Half a record would be another one.
+        if files.contains(where: { $0.layers != nil }) {
+            for key in LayerRecord.keys { metadata[key] = nil }
+        }
+        metadata.merge(layers?.metadata ?? [:]) { $1 }
+        metadata["format"] = ActivationFile.fileFormat
+        metadata["version"] = "1"
+        metadata["classes"] = classes.map(JSONList.encode)
+        return metadata
+    }
+
     /// What some files say of tokens and others do not, which is left out of a common file.
     public var partialTokenTensors: [String] {
         [("token_ids", files.map(\.hasTokenIDs)), ("token_text", files.map(\.hasTokenText))]
@@ -60,26 +77,9 @@ private struct ActivationWriter {
             let columns = columns(progress)
             try output.write(
                 SafetensorsWriter.header(
-                    metadata: metadata(), columns.map { ($0.name, $0.type, $0.shape, $0.byteCount) }))
+                    metadata: data.flatMetadata, columns.map { ($0.name, $0.type, $0.shape, $0.byteCount) }))
             for column in columns { try column.write(output) }
         }
-    }
-
-    // What all files say alike, and what the format asks for.
-    private func metadata() throws -> [String: String] {
-        var metadata = data.files[0].metadata
-        for file in data.files where file.metadata != metadata {
-            metadata = metadata.filter { file.metadata[$0.key] == $0.value }
-        }
-        // Half a record would be another one.
-        if data.files.contains(where: { $0.layers != nil }) {
-            for key in LayerRecord.keys { metadata[key] = nil }
-        }
-        metadata.merge(data.layers?.metadata ?? [:]) { $1 }
-        metadata["format"] = ActivationFile.fileFormat
-        metadata["version"] = "1"
-        metadata["classes"] = data.classes.map(JSONList.encode)
-        return metadata
     }
 
     private func columns(_ progress: @escaping (Range<Int>) throws -> Void) -> [Column] {

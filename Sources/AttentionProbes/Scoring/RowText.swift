@@ -16,6 +16,17 @@ struct RowText: TextOutputStream {
         write("\"")
     }
 
+    /// A field of CSV, in quotation marks where it needs them (RFC 4180).
+    mutating func writeCSV(_ text: String) {
+        // By bytes: a quotation mark may be one character with an accent behind it.
+        let mark = UInt8(ascii: "\"")
+        let special = [UInt8(ascii: ","), mark, UInt8(ascii: "\r"), UInt8(ascii: "\n")]
+        guard text.utf8.contains(where: special.contains) else { return write(text) }
+        bytes.append(mark)
+        for byte in text.utf8 { bytes.append(contentsOf: byte == mark ? [mark, mark] : [byte]) }
+        bytes.append(mark)
+    }
+
     /// `[a,b,…]`.
     mutating func writeList<Values: Collection>(
         _ values: Values, _ body: (Values.Element, inout RowText) -> Void
@@ -29,10 +40,4 @@ struct RowText: TextOutputStream {
         }
         write("]")
     }
-}
-
-func csvField(_ text: String) -> String {
-    let special = [UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\r"), UInt8(ascii: "\n")]
-    guard text.utf8.contains(where: special.contains) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
 }

@@ -39,7 +39,7 @@ struct ScoreColumns: Sendable {
         }
         guard let names = probe.task.classes else { return }
         text.write(",")
-        text.write(csvField(classes(probabilities).map { names[$0] }.joined(separator: ";")))
+        text.writeCSV(classes(probabilities).map { names[$0] }.joined(separator: ";"))
     }
 
     func add(_ logits: [Float], count: Int, to writer: inout SafetensorsWriter, prefix: String) {

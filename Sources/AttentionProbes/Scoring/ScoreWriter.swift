@@ -57,7 +57,13 @@ public struct ScoreWriter: Sendable {
     public var head: [UInt8] {
         guard format == .csv else { return [] }
         let names = columns.flatMap { $0.csvNames(prefix: isSingle ? "" : $0.name + ".") }
-        return Array(((["id"] + names).map(csvField).joined(separator: ",") + "\r\n").utf8)
+        var text = RowText()
+        for (i, name) in (["id"] + names).enumerated() {
+            if i > 0 { text.write(",") }
+            text.writeCSV(name)
+        }
+        text.write("\r\n")
+        return text.bytes
     }
 
     /// The rows of the next scores, one result a probe.
@@ -84,10 +90,11 @@ public struct ScoreWriter: Sendable {
         return parts.reduce(into: []) { $0 += $1 }
     }
 
-    /// How the row of a sequence starts: with its id.
+    /// How the row of a sequence starts: with its id, and what ends it. Another may begin with this one.
     func rowStart(_ index: Int) -> [UInt8] {
         var text = RowText()
         addStart(index, to: &text)
+        if format == .csv { text.write(",") }
         return text.bytes
     }
 
@@ -119,7 +126,7 @@ public struct ScoreWriter: Sendable {
     private func addStart(_ index: Int, to text: inout RowText) {
         let id = data.id(index)
         if format == .csv {
-            text.write(csvField(id))
+            text.writeCSV(id)
         } else {
             text.write("{\"id\":")
             text.writeJSON(id)
