@@ -21,17 +21,19 @@ struct Inspect: ParsableCommand {
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
     @Option(help: "Threads to use at most. (default: all processors)")
-    var threads = Parallel.availableThreads
+    var threads: Int?
 
     func validate() throws {
-        guard threads > 0 else { throw ValidationError("--threads: expected at least 1, found \(threads)") }
+        guard threads ?? 1 > 0 else {
+            throw ValidationError("--threads: expected at least 1, found \(threads!)")
+        }
     }
 
     func run() throws {
         let paths = try files.flatMap(ActivationSet.files)
         let unfinished = ActivationSet.unfinished(among: paths)
         let descriptions = try paths.filter { !unfinished.contains($0) }
-            .map { try FileDescription($0, layer.map { [$0] }, threads) }
+            .map { try FileDescription($0, layer.map { [$0] }, threads ?? Parallel.availableThreads) }
         if !unfinished.isEmpty {
             StandardError.print(leftOut(unfinished: unfinished))
         }

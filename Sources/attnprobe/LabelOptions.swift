@@ -36,6 +36,11 @@ extension LabelTable {
                     + few(join.unlabelled))
         }
         if !join.unused.isEmpty { note(unmatched(join.unused, of: path)) }
+        if !join.shared.isEmpty {
+            note(
+                "warning: \(counted(join.shared.count, "id of \(path) is", "ids of \(path) are")) "
+                    + "that of several sequences, which got the same label: \(few(join.shared))")
+        }
         return join.set
     }
 }

@@ -186,7 +186,8 @@ struct FormatsTests {
         let written = try Command.start(["convert"] + paths + ["--out", folder("flat"), "--json"]).wait()
         #expect((try object(written.output)["unfinished"] as? [String])?.count == 2)
         let one = try Command.start(["score", probe] + paths.prefix(2)).wait()
-        #expect(one.error.contains("left out 1 file that is still being written: "), "\(one.error)")
+        #expect(
+            one.error.contains("left out 1 file that is still being written or cut short: "), "\(one.error)")
         try expectFailure(65, "cut short", in: folder, ["score", probe, paths[1]])
         try expectFailure(65, "still being written", in: folder, ["score", probe, paths[2]])
         flock(server.fileDescriptor, LOCK_UN)
@@ -219,9 +220,17 @@ struct FormatsTests {
             "evaluate", folder("new"), data, "--labels", jsonl, "--id-column", "name", "--label-column",
             "topic")
         #expect(part.status == 0 && part.error.contains("left out 1 of 2 sequences"), "\(part)")
+        let twins = LiteralActivations().without("labels").with("sequence_ids", "U8", [2], Array("aa".utf8))
+            .with("sequence_ids_offsets", "I64", [3], integerBytes(0, 1, 2))
+        let both = try Command.run(
+            "evaluate", folder("new"), folder.write(twins.file, to: "twins.safetensors"), "--labels",
+            folder.write(Array("id,label\na,yes\n".utf8), to: "a.csv"))
+        #expect(
+            both.status == 0
+                && both.error.contains("is that of several sequences, which got the same label: a"))
         for (text, words) in [
-            ("name,label\n0,yes\n", "expected one column id, found name, label"),
-            ("id,id,label\n0,0,yes\n", "expected one column id, found 2"),
+            ("name,label\n0,yes\n", "one column id (--id-column for another), found name, label"),
+            ("id,id,label\n0,0,yes\n", "expected one column id (--id-column for another), found 2"),
             ("id,label\n0,yes\n0,no\n", "row 3: expected an id of its own"),
             ("id,label\n0,maybe\n1,no\n", "row 2: expected no or yes, found maybe"),
             ("id,label\n0,\"yes\n1,no\n", "quotation marks in pairs"),

@@ -124,10 +124,13 @@ struct IdentityTests {
             ("token_ids", "I64", [3], tokens),
         ])
         let wide = literalSafetensors([
-            ("hidden_states", "F32", [3, 2, 3], (0..<6).flatMap { _ in floatBytes(1, 2, 3) }),
+            ("hidden_states", "F32", [3, 3, 3], (0..<9).flatMap { _ in floatBytes(1, 2, 3) }),
             ("token_ids", "I64", [3], tokens),
         ])
-        for (words, bytes) in [("expected layer 1, found layers 0 to 0", single), ("found 3", wide)] {
+        for (words, bytes) in [
+            ("expected layer 1, found layers 0 to 0", single), ("found 3", wide),
+            ("expected 3 layers as in \(dump), found 2", FormatsTests.request(2)),
+        ] {
             let odd = try folder.write(bytes, to: "odd.safetensors")
             let failed = try Command.run("score", folder("one"), dump, odd)
             #expect(failed.status == 65 && failed.error.contains("odd.safetensors: "), "\(failed.error)")

@@ -67,7 +67,7 @@ class ContentTest(ExtractionTest):
 
     def test_long_texts_are_cut_and_counted(self) -> None:
         errors = self.extract(self.model(bert), "--text", self.texts(["of " * 100, "of the"]), "--layers", 1)
-        self.assertIn("1 texts cut to 64 tokens", errors)
+        self.assertIn("1 text cut to 64 tokens", errors)
         self.assertEqual(Activations(self.out).offsets, [0, 64, 68])
 
     def test_chat_template(self) -> None:

@@ -151,9 +151,9 @@ class RowsTest(ExtractionTest):
         # Others without a letter have tokens, and are not counted twice.
         blank = self.jsonl([{"text": "One"}, {"text": " " * 40}], "blank.jsonl")
         errors = self.extract(options[0], "--text", blank, "--layers", 1, "--max-length", 3)
-        self.assertIn("1 texts cut to 3 tokens", errors)
+        self.assertIn("1 text cut to 3 tokens", errors)
         errors = self.extract(*options, "--skip-empty")
-        self.assertIn("1 texts without a token left out", errors)
+        self.assertIn("1 text without a token left out", errors)
         self.assertEqual(Activations(self.out).strings("sequence_ids"), ["0", "2"])
 
     def test_refused_text(self) -> None:

@@ -16,22 +16,24 @@ class Parser(argparse.ArgumentParser):
 
 
 def layers(text: str) -> list[int]:
-    numbers = [int(part) for part in text.split(",")]
-    if len(set(numbers)) != len(numbers):
-        raise ValueError
+    numbers = [int(part) for part in text.split(",") if re.fullmatch(r"\s*-?\d+\s*", part)]
+    if len(set(numbers)) != len(text.split(",")):
+        raise argparse.ArgumentTypeError(f"expected different numbers such as 4,8,-1, found {text}")
     return numbers
 
 
 def positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError
+    if not text.isdecimal() or not (number := int(text)):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, found {text}")
     return number
 
 
 def size(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
-    if not match or not (number := int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))):
-        raise ValueError
+    """Bytes, of the units that attnprobe takes: 500MB, and 500M or 500MiB in powers of 1024."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(B|IB)?|B)?", text.strip().upper())
+    base = 1000 if match and match[3] == "B" else 1024
+    if not match or not (number := int(float(match[1]) * base ** " KMGT".index(match[2] or " "))):
+        raise argparse.ArgumentTypeError(f"expected a size such as 500MB or 4GiB, found {text}")
     return number
 
 

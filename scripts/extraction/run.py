@@ -27,6 +27,10 @@ from .survey import Survey, characters
 _LARGEST_F16 = 65504.0
 
 
+def _texts(count: int) -> str:
+    return f"{count} text{'s' * (count != 1)}"
+
+
 @dataclass(frozen=True)
 class Settings:
     """How states are computed and written."""
@@ -81,13 +85,13 @@ class Extraction:
     @property
     def notes(self) -> list[str]:
         """What happened that a user should know."""
-        notes = [f"{self._sequences} texts, {self._tokens} tokens"]
+        notes = [f"{_texts(self._sequences)}, {self._tokens} tokens"]
         if self.encoder.truncated:
             notes.append(
-                f"{self.encoder.truncated} texts cut to {self.encoder.max_length} tokens (--max-length)"
+                f"{_texts(self.encoder.truncated)} cut to {self.encoder.max_length} tokens (--max-length)"
             )
         if self.skipped:
-            notes.append(f"{self.skipped} texts without a token left out (--skip-empty)")
+            notes.append(f"{_texts(self.skipped)} without a token left out (--skip-empty)")
         return notes
 
     def _path(self, layer: int, shard: int) -> Path:

@@ -115,7 +115,10 @@ class Labels:
         if self.classes and (
             len(set(self.classes)) != len(self.classes) or len(self.classes) < 2 and not self._is_list
         ):
-            raise Failure(f"classes: expected at least two different names, found {', '.join(self.classes)}")
+            raise Failure(
+                f"classes: expected at least two different names, found {', '.join(self.classes)} "
+                "(--classes names all there are, --label-column '' takes no labels)"
+            )
 
     @property
     def task(self) -> str:

@@ -48,8 +48,8 @@ public struct ActivationSet: Sendable {
                 found: unfinished.isEmpty
                     ? "none"
                     : unfinished.count == 1
-                        ? "a file that is still being written"
-                        : "\(unfinished.count) files that are still being written")
+                        ? "a file that is still being written or cut short"
+                        : "\(unfinished.count) files that are still being written or cut short")
         }
         for file in files.dropFirst() {
             try first.checkWidth(file)

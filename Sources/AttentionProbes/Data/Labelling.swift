@@ -40,7 +40,8 @@ extension ActivationSet {
     func targets(for task: ProbeTask) throws(DataError) -> Targets {
         let path = files[0].path
         guard let targets else {
-            throw DataError(.missingTensor, path, expected: "a tensor labels", found: "none")
+            throw DataError(
+                .missingTensor, path, expected: "a tensor labels, or --labels with a table", found: "none")
         }
         if let classes, let own = task.classes, classes != own {
             throw DataError(

@@ -10,6 +10,8 @@ public struct LabelJoin: Sendable {
     public let unlabelled: [String]
     /// Ids in the table that no sequence has.
     public let unused: [String]
+    /// Ids in the table that several sequences have, all of which got the one label.
+    public let shared: [String]
 }
 
 extension ActivationSet {
@@ -23,11 +25,11 @@ extension ActivationSet {
         var chosen: [Int] = []
         var rows: [Int] = []
         var unlabelled: [String] = []
-        var used = Set<Int>()
+        var sequencesOfRow: [Int: Int] = [:]
         for index in indices {
             let id = id(index)
             let row = table.rowOfID[id.idBytes]
-            if let row { used.insert(row) }
+            if let row { sequencesOfRow[row, default: 0] += 1 }
             guard let row, table.rows[row].label != nil else {
                 unlabelled.append(id)
                 continue
@@ -49,7 +51,9 @@ extension ActivationSet {
         return LabelJoin(
             set: ActivationSet(self, selecting: chosen, targets: targets, classes: names, groups: groups),
             unlabelled: unlabelled,
-            unused: table.rows.indices.filter { !used.contains($0) }.map { table.rows[$0].id })
+            unused: table.rows.indices.filter { sequencesOfRow[$0] == nil }.map { table.rows[$0].id },
+            shared: table.rows.indices.filter { sequencesOfRow[$0, default: 0] > 1 }.map { table.rows[$0].id }
+        )
     }
 }
 

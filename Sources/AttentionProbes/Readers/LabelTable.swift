@@ -76,20 +76,21 @@ public struct LabelTable: Sendable {
         } catch {
             throw DataError(.table, path, expected: "comma-separated values", found: "\(error)")
         }
-        func column(_ name: String, isRequired: Bool) throws(DataError) -> Int? {
+        func column(_ name: String, _ option: String, isRequired: Bool = true) throws(DataError) -> Int? {
             let places = table.header.indices.filter { table.header[$0] == name }
             guard places.count <= 1, places.count == 1 || !isRequired else {
                 throw DataError(
-                    .table, path, "the header", expected: "one column \(name)",
+                    .table, path, "the header",
+                    expected: "one column \(name) (--\(option) for another)",
                     found: !places.isEmpty
                         ? "\(places.count)"
                         : table.header.isEmpty ? "an empty file" : table.header.joined(separator: ", "))
             }
             return places.first
         }
-        let id = try column(columns.id, isRequired: true)!
-        let label = try column(columns.label, isRequired: true)!
-        let group = try column(columns.group, isRequired: false)
+        let id = try column(columns.id, "id-column")!
+        let label = try column(columns.label, "label-column")!
+        let group = try column(columns.group, "group-column", isRequired: false)
         var rows: [Row] = []
         for (index, fields) in table.rows.enumerated() {
             if fields.allSatisfy(\.isEmpty) { continue }
@@ -122,10 +123,14 @@ public struct LabelTable: Sendable {
                     "a JSON object of names and texts, numbers or lists of these", String(line.prefix(60)))
             }
             guard case .text(let id)?? = value[columns.id] else {
-                throw fault("an id, \(columns.id)", value.keys.sorted().joined(separator: ", "))
+                throw fault(
+                    "an id in \(columns.id) (--id-column for another)",
+                    value.keys.sorted().joined(separator: ", "))
             }
             guard let label = value[columns.label] else {
-                throw fault("a label, \(columns.label)", value.keys.sorted().joined(separator: ", "))
+                throw fault(
+                    "a label in \(columns.label) (--label-column for another)",
+                    value.keys.sorted().joined(separator: ", "))
             }
             var group: String?
             if case .text(let text)?? = value[columns.group] { group = text }

@@ -8,6 +8,13 @@ enum LayerStack {
     /// The files of the layers that were asked for, joined; others are left out.
     static func joined(_ files: [ActivationFile], _ layers: [Int]?) throws(DataError) -> [ActivationFile] {
         let single = files.filter { $0.form != .requestDump }
+        let dumps = files.filter { $0.form == .requestDump }
+        // A server's layer 1 of three is another than its layer 1 of two.
+        for dump in dumps where dump.layerCount != dumps[0].layerCount {
+            throw DataError(
+                .layers, dump.path, "tensor hidden_states",
+                expected: "\(dumps[0].layerCount) layers as in \(dumps[0].path)", found: "\(dump.layerCount)")
+        }
         guard let layers else {
             try checkAreOfOneLayer(single)
             return files
