@@ -9,6 +9,7 @@ import unittest
 from support import Activations, ExtractionTest, bert, gpt2, llama
 
 import numpy as np
+from extraction.options import size
 
 
 class RowsTest(ExtractionTest):
@@ -242,15 +243,25 @@ class RowsTest(ExtractionTest):
         )
         self.assertEqual(code, 74)
         self.assertIn("there is no folder", errors)
-        for wrong in (
-            ["--layers", "one"],
-            ["--layers", 1, "--shard-size", "0"],
-            [],
-            ["--layers", 1, "--wrong"],
+        for sentence, wrong in (
+            ("expected different numbers such as 4,8,-1, found one", ["--layers", "one"]),
+            ("expected different numbers such as 4,8,-1, found 1,1", ["--layers", "1,1"]),
+            ("such as 500MB or 4GiB, found 0", ["--layers", 1, "--shard-size", "0"]),
+            ("such as 500MB or 4GiB, found 1XB", ["--layers", 1, "--shard-size", "1XB"]),
+            ("expected a number from 1 on, found 0", ["--layers", 1, "--max-length", 0]),
+            ("--layers", []),
+            ("--wrong", ["--layers", 1, "--wrong"]),
         ):
             code, errors = self.run_script(model, "--text", texts, "--out", self.out, *wrong)
             self.assertEqual(code, 64)
-            self.assertRegex(errors, "^Error: .*\n")
+            self.assertRegex(errors, f"^Error: .*{sentence}.*\n")
+
+    # As attnprobe has them.
+    def test_sizes(self) -> None:
+        for text, expected in (
+            ("7", 7), ("2kB", 2000), ("3M", 3 << 20), ("1.5 GiB", 3 << 29), ("4TB", 4 * 10**12)
+        ):
+            self.assertEqual(size(text), expected, text)
 
 
 if __name__ == "__main__":
