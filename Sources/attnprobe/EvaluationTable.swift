@@ -4,7 +4,7 @@ import Foundation
 extension Evaluation {
     /// What was judged, its figures in columns, the confusion matrix and the ROC curve, at most 80 wide.
     func table(_ probe: Probe, _ data: ActivationSet) -> String {
-        let names = few(data.files.map { URL(fileURLWithPath: $0.path).lastPathComponent.printable })
+        let names = few(data.fileNames)
         var rows: [(name: String, value: String, interval: String)] = [
             ("probe", probe.configuration.summary, ""), ("trained on", probe.trainingSummary.printable, ""),
             ("task", probe.task.summary, ""), ("data", names, ""),

@@ -43,6 +43,7 @@ struct Report: ParsableCommand {
         let path = probe
         let probe = try Probe(path: path)
         let data = try shared.open(data, labels: labelling, for: [probe])
+        shared.warnOfTraining(probe, data)
         try shared.checkOutput(out, isNoneOf: data, others: [path])
         // Fails now rather than after the scoring if the page cannot be written.
         try OutputFile.check(path: out)

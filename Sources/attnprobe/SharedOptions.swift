@@ -68,6 +68,14 @@ struct SharedOptions: ParsableArguments {
         throw ValidationError("--\(option): \(output) is also an input; choose another file")
     }
 
+    /// Warns of figures on what may be training data.
+    func warnOfTraining(_ probe: Probe, _ data: ActivationSet) {
+        guard data.targets != nil, let file = probe.trainingFile(in: data) else { return }
+        note(
+            "warning: the probe was trained on a file called \(file); if it is the same, figures are too good"
+        )
+    }
+
     /// A line for people, on standard error.
     func note(_ line: String) {
         if !quiet { StandardError.print(line.printable) }

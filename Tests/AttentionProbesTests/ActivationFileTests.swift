@@ -120,6 +120,19 @@ struct ActivationFileTests {
         #expect(throws: MissingInput.self) { try ActivationSet(paths: [empty.path]) }
     }
 
+    @Test func recordOfFiles() throws {
+        func set(_ count: Int) throws -> ActivationSet {
+            try ActivationSet(
+                (0..<count).map { ActivationFile(try RaggedBatch([[1]], width: 1), name: "a/\($0).npy") })
+        }
+        #expect(try set(2).fileRecord == "0.npy, 1.npy" && set(8).fileRecord.hasSuffix("7.npy"))
+        #expect(try set(10).fileRecord == "0.npy, 1.npy, 2.npy, … and 7 more")
+        let probe = Probe(
+            .mean, width: 1, task: .regression(outputs: 1), parameters: [1, 0],
+            training: ["data": "9.npy, 8.npy"])
+        #expect(try probe.trainingFile(in: set(10)) == "8.npy" && probe.trainingFile(in: set(8)) == nil)
+    }
+
     // Names that others start with, and in other scripts; a lock is that of the whole name.
     @Test func folderWithLocks() throws {
         let folder = try TemporaryFolder()

@@ -155,7 +155,7 @@ struct ReportContent {
 
     private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
         let lengths = data.indices.map { data.length($0) }.sorted()
-        let paths = data.files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
+        let names = data.fileNames
         let metadata = data.files[0].metadata
         let origin = ["model", "layer", "task"].compactMap { key in
             metadata[key].map { Fact(name: key, value: $0) }
@@ -165,8 +165,8 @@ struct ReportContent {
             Fact(name: "width", value: probe.width.grouped),
             Fact(
                 name: "data",
-                value: paths.prefix(3).map(\.isolated).joined(separator: ", ")
-                    + (paths.count > 3 ? " and \(paths.count - 3) more" : "")),
+                value: names.prefix(3).map(\.isolated).joined(separator: ", ")
+                    + (names.count > 3 ? " and \(names.count - 3) more" : "")),
         ] + origin + [
             Fact(
                 name: "lengths",

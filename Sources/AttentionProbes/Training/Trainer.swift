@@ -1,4 +1,3 @@
-private import Foundation
 private import Tensors
 
 /// Fits probes of one configuration.
@@ -114,17 +113,13 @@ public struct Trainer: Sendable {
         let probe = Probe(
             configuration, width: training.width, task: task, parameters: parameters,
             training: [
-                "data": Self.names(training), "class_weight": options.classWeight.rawValue,
+                "data": training.fileRecord, "class_weight": options.classWeight.rawValue,
                 "training_sequences": String(training.count),
                 "training_loss": String(report.loss),
             ].merging(training.origin) { $1 })
         return Result(
             probe: probe, history: [report], best: report, stop: .converged,
             trainingCount: training.count, validationCount: heldOut?.count ?? 0, standardized: nil)
-    }
-
-    private static func names(_ data: ActivationSet) -> String {
-        data.files.map { URL(fileURLWithPath: $0.path).lastPathComponent }.joined(separator: ", ")
     }
 
     // Training and validation sequences; the training part has to have every class.
@@ -175,7 +170,7 @@ public struct Trainer: Sendable {
             "l2": String(options.l2),
             "standardize": String(options.standardizes),
             "seed": String(options.seed),
-            "data": Self.names(data),
+            "data": data.fileRecord,
             "class_weight": options.classWeight.rawValue,
             "training_sequences": String(training.count),
             "validation_sequences": String(validation?.count ?? 0),

@@ -1,0 +1,25 @@
+// The names of a set's files, without their folders: what a probe's file says it was trained on (`data` in its metadata),
+// and what figures say they were taken on.
+
+extension ActivationSet {
+    /// The last part of each file's path.
+    public var fileNames: [String] {
+        files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
+    }
+
+    /// All of them, or of many the first: "a.safetensors, b.safetensors, … and 9998 more".
+    var fileRecord: String {
+        let (names, most) = (fileNames, 8)
+        guard names.count > most else { return names.joined(separator: ", ") }
+        return names.prefix(3).joined(separator: ", ") + ", … and \(names.count - 3) more"
+    }
+}
+
+extension Probe {
+    /// A file that is called like one of those the probe was trained on, which may be the same; nil where there is
+    /// none, or the probe's own file does not say.
+    public func trainingFile(in data: ActivationSet) -> String? {
+        let trained = Set((training["data"] ?? "").split(separator: ", ").map(String.init))
+        return data.fileNames.first(where: trained.contains)
+    }
+}
