@@ -99,7 +99,7 @@ struct ConvertOutput: ParsableArguments {
                 "--out: the folder \(path) holds \(counted(existing.count, "file")) already; "
                     + (others.isEmpty
                         ? "give --resume to keep what this command wrote, or choose another"
-                        : resume ? "this command writes no \(few(others))" : "choose another"))
+                        : resume ? "this command does not write \(few(others))" : "choose another"))
         }
         return try zip(names, ranges).map { name, range in
             let file = File(path: "\(path)/\(name)", range: range, isKept: kept.contains(name))

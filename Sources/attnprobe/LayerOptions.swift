@@ -57,7 +57,7 @@ struct LayerOptions: ParsableArguments {
                 let all = trained.map(\.description).joined(separator: ", ")
                 throw DataError(
                     .layers, error.path, error.place, expected: error.expected,
-                    found: error.found + " (and a probe of \(all))")
+                    found: error.found + ", and a probe trained on \(all)")
             }
             note("took \(layers), as the probe was trained on")
             data = chosen

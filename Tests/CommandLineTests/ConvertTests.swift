@@ -204,7 +204,7 @@ struct ConvertTests {
         let goOn = "data.safetensors --shard-size 80 --out shards"
         for (status, words, arguments) in [
             (Int32(64), "holds 2 files already; give --resume to keep what this command wrote", goOn),
-            (64, "writes no shards-00001-of-00003", goOn + "/ --shard-size 1TB --resume"),
+            (64, "does not write shards-00001-of-00003", goOn + "/ --shard-size 1TB --resume"),
             (
                 65, "shards/shards-00001-of-00003.safetensors: expected what this command writes there",
                 goOn.replacing("data", with: "labelled") + " --resume"

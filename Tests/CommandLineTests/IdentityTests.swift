@@ -143,6 +143,6 @@ struct IdentityTests {
         #expect(
             try Command.run("train", flat, "--kind", "mean", "--out", folder("flat"), "--quiet").status == 0)
         try expectFailure(
-            65, "found 3 layers (and a probe of layer 1)", in: folder, ["score", folder("flat"), dump])
+            65, "found 3 layers, and a probe trained on layer 1", in: folder, ["score", folder("flat"), dump])
     }
 }
