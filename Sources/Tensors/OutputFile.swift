@@ -26,7 +26,10 @@ public final class OutputFile {
     private static func resolved(_ path: String) -> String {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return path }
-        return URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        // Not Foundation's, to which a folder called ~ is the user's own.
+        guard let real = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
     }
 
     /// Opens a target for writing; an existing file keeps its content until `commit`.
@@ -50,13 +53,13 @@ public final class OutputFile {
             return
         }
         let target = Self.resolved(path)
-        let folder = URL(fileURLWithPath: target).deletingLastPathComponent()
+        let folder = target.lastIndex(of: "/").map { String(target[...$0]) } ?? "./"
         let temporary =
             resumingAt == nil
-            ? folder.appendingPathComponent(".\(UInt32.random(in: 0 ... .max)).partial").path
+            ? "\(folder).\(UInt32.random(in: 0 ... .max)).partial"
             : Self.partialPath(path)
         let flags = O_WRONLY | O_CLOEXEC
-        let nameless = resumingAt == nil ? Self.openNameless(in: folder.path, flags) : -1
+        let nameless = resumingAt == nil ? Self.openNameless(in: folder, flags) : -1
         hasNoName = nameless != -1
         if nameless != -1 {
             descriptor = nameless

@@ -16,7 +16,11 @@ struct ConvertOutput: ParsableArguments {
     var dtype: DataType?
     @Option(help: "Size of the hidden states in one file at most, such as 2GB or 500MiB.")
     var shardSize: String?
-    @Flag(help: "Keep the shards that an interrupted run of the same command left.")
+    @Flag(
+        help: """
+            Keep the shards that an interrupted run of the same command left, where they hold what it would \
+            write; of the tokens some are compared.
+            """)
     var resume = false
 
     /// A file to write, and which sequences of the data go there.
@@ -87,12 +91,14 @@ struct ConvertOutput: ParsableArguments {
             throw ValidationError("--out: expected a folder for --shard-size, found a file \(path)")
         }
         let ranges = data.shards(of: shardBytes, as: elementType)
-        let name = URL(fileURLWithPath: path).lastPathComponent
+        // Names that begin with a dot are not found in a folder.
+        let last = path.split(separator: "/").last.map { String($0.drop { $0 == "." }) } ?? ""
+        let name = last.isEmpty ? "activations" : last
         let names = ranges.indices.map {
             name + String(format: "-%05d-of-%05d.safetensors", $0 + 1, ranges.count)
         }
         let existing = isFolder(path) ? (try? ActivationSet.files(path)) ?? [] : []
-        let kept = Set(existing.map { URL(fileURLWithPath: $0).lastPathComponent })
+        let kept = Set(existing.compactMap { $0.split(separator: "/").last.map(String.init) })
         let others = kept.subtracting(names).sorted()
         guard existing.isEmpty || resume && others.isEmpty else {
             throw ValidationError(

@@ -38,8 +38,8 @@ extension LabelTable {
         if !join.unused.isEmpty { note(unmatched(join.unused, of: path)) }
         if !join.shared.isEmpty {
             note(
-                "warning: \(counted(join.shared.count, "id of \(path) is", "ids of \(path) are")) "
-                    + "that of several sequences, which got the same label: \(few(join.shared))")
+                "warning: \(counted(join.shared.count, "id of \(path) is that", "ids of \(path) are those")) "
+                    + "of several sequences, which got the same label: \(few(join.shared))")
         }
         return join.set
     }

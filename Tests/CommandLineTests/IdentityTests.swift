@@ -129,7 +129,7 @@ struct IdentityTests {
         ])
         for (words, bytes) in [
             ("expected layer 1, found layers 0 to 0", single), ("found 3", wide),
-            ("expected 3 layers as in \(dump), found 2", FormatsTests.request(2)),
+            ("expected as many layers as in \(dump), 3, found 2", FormatsTests.request(2)),
         ] {
             let odd = try folder.write(bytes, to: "odd.safetensors")
             let failed = try Command.run("score", folder("one"), dump, odd)

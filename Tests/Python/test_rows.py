@@ -225,6 +225,10 @@ class RowsTest(ExtractionTest):
         weights = self.model(llama) / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:1000])
         self.refuse(65, "llama: .*header", self.folder / "llama", "--text", texts, "--layers", 1)
+        self.refuse(
+            64, "--max-length: expected at least 3", self.model(bert), "--text", texts, "--layers", 1,
+            "--max-length", 2,
+        )
         for name in ("tokenizer.json", "tokenizer_config.json"):
             (self.model(bert) / name).unlink()
         self.refuse(65, "expected a tokenizer", self.folder / "bert", "--text", texts, "--layers", 1)

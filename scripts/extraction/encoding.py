@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .failure import Failure, first_sentence
+from .failure import USAGE, Failure, first_sentence
 from .rows import Row
 
 
@@ -41,6 +41,13 @@ class Encoder:
     ) -> None:
         if is_chat and not tokenizer.chat_template:
             raise Failure("--chat: expected a tokenizer with a chat template, found one without")
+        special_tokens = tokenizer.num_special_tokens_to_add() if special != "none" and not is_chat else 0
+        if max_length is not None and max_length <= special_tokens:
+            raise Failure(
+                f"--max-length: expected at least {special_tokens + 1}, as this tokenizer adds "
+                f"{special_tokens} special tokens, found {max_length}",
+                USAGE,
+            )
         self.tokenizer = tokenizer
         self.special = special
         self.is_chat, self.has_prompt = is_chat, has_prompt

@@ -30,7 +30,7 @@ def positive(text: str) -> int:
 
 def size(text: str) -> int:
     """Bytes, of the units that attnprobe takes: 500MB, and 500M or 500MiB in powers of 1024."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(B|IB)?|B)?", text.strip().upper())
+    match = re.fullmatch(r"(\d{1,18}(?:\.\d+)?)\s*(?:([KMGT])(B|IB)?|B)?", text.strip().upper())
     base = 1000 if match and match[3] == "B" else 1024
     if not match or not (number := int(float(match[1]) * base ** " KMGT".index(match[2] or " "))):
         raise argparse.ArgumentTypeError(f"expected a size such as 500MB or 4GiB, found {text}")

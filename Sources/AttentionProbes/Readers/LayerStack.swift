@@ -13,7 +13,8 @@ enum LayerStack {
         for dump in dumps where dump.layerCount != dumps[0].layerCount {
             throw DataError(
                 .layers, dump.path, "tensor hidden_states",
-                expected: "\(dumps[0].layerCount) layers as in \(dumps[0].path)", found: "\(dump.layerCount)")
+                expected: "as many layers as in \(dumps[0].path), \(dumps[0].layerCount)",
+                found: "\(dump.layerCount)")
         }
         guard let layers else {
             try checkAreOfOneLayer(single)
