@@ -32,12 +32,19 @@ struct RowText: TextOutputStream {
         _ values: Values, _ body: (Values.Element, inout RowText) -> Void
     ) {
         write("[")
+        writeJoined(values, body)
+        write("]")
+    }
+
+    /// `a,b,…`.
+    mutating func writeJoined<Values: Collection>(
+        _ values: Values, _ body: (Values.Element, inout RowText) -> Void
+    ) {
         var isFirst = true
         for value in values {
             if !isFirst { write(",") }
             isFirst = false
             body(value, &self)
         }
-        write("]")
     }
 }

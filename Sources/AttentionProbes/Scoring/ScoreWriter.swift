@@ -58,10 +58,7 @@ public struct ScoreWriter: Sendable {
         guard format == .csv else { return [] }
         let names = columns.flatMap { $0.csvNames(prefix: isSingle ? "" : $0.name + ".") }
         var text = RowText()
-        for (i, name) in (["id"] + names).enumerated() {
-            if i > 0 { text.write(",") }
-            text.writeCSV(name)
-        }
+        text.writeJoined(["id"] + names) { $1.writeCSV($0) }
         text.write("\r\n")
         return text.bytes
     }
@@ -147,11 +144,10 @@ public struct ScoreWriter: Sendable {
             columns[0].addJSON(scores[0].logits[row: offset], to: &text)
         } else {
             text.write("\"probes\":{")
-            for (i, columns) in columns.enumerated() {
-                if i > 0 { text.write(",") }
-                text.writeJSON(columns.name)
+            text.writeJoined(columns.indices) { i, text in
+                text.writeJSON(columns[i].name)
                 text.write(":{")
-                columns.addJSON(scores[i].logits[row: offset], to: &text)
+                columns[i].addJSON(scores[i].logits[row: offset], to: &text)
                 text.write("}")
             }
             text.write("}")
