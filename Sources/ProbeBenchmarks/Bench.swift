@@ -4,7 +4,7 @@ import Foundation
 import Tensors
 
 enum Section: String, CaseIterable, ExpressibleByArgument {
-    case shapes, probes, selection, files
+    case shapes, probes, selection, files, convert
 }
 
 @main
@@ -21,7 +21,7 @@ struct Bench: ParsableCommand {
               scripts/bench --peers --python venv/bin/python
               scripts/bench --only shapes --shape 2304,8,1
 
-            The section on files writes up to 10 GB at a time into the folder for temporary files.
+            The sections files and convert write up to 10 GB at a time into the folder for temporary files.
 
             With ATTENTION_PROBES_KERNELS=avx2 and OPENBLAS_CORETYPE=Haswell in the environment it \
             shows what a processor without AVX-512 gets.
@@ -31,7 +31,7 @@ struct Bench: ParsableCommand {
     var threads = Parallel.availableThreads
     @Option(help: "Timed rounds.")
     var rounds = 7
-    @Option(help: "Sections: shapes, probes (64 in one pass), selection, files. (default: all)")
+    @Option(help: "Sections: shapes, probes (64 in one pass), selection, files, convert. (default: all)")
     var only: [Section] = []
     @Option(help: "Shapes D,H,O; D a multiple of 16. (default: those of the README)")
     var shape: [Shape] = []
@@ -100,6 +100,11 @@ struct Bench: ParsableCommand {
             add(try small.requests(layers: 1, chosen: [0]))
             add(try small.requests(layers: 3, chosen: [0, 1, 2]))
             add(try small.requests(layers: 3, chosen: [1]))
+        }
+        if sections.contains(.convert) {
+            let copies = Copies(threads: threads, rounds: rounds)
+            add([try copies.flat()])
+            add([try copies.requests()])
         }
         Self.show(json ? try report.json() : report.table)
     }

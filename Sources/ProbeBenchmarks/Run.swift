@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A finished run of a program that was built beside this one.
+/// A finished run of a program: one that was built beside this one, or one by its path.
 struct Run {
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -13,8 +13,8 @@ struct Run {
 
     init(_ program: String, _ arguments: [String]) throws {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-            .deletingLastPathComponent().appendingPathComponent(program)
+        let built = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        process.executableURL = URL(fileURLWithPath: program, relativeTo: built)
         process.arguments = arguments
         let ended = DispatchSemaphore(value: 0)
         process.terminationHandler = { _ in ended.signal() }

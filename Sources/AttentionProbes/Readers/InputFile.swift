@@ -20,10 +20,10 @@ struct InputFile: Sendable {
         guard !files.isEmpty else {
             throw nothing(in: path)
         }
-        let locks = Set(names.filter { $0.hasSuffix(lockEnding) })
+        let locks = Set(names.filter { ends($0, lockEnding) })
+        let start = start(path)
         return files.map { name in
-            InputFile(
-                path: join(path, name), hasLock: !locks.isEmpty && locks.contains(name + lockEnding))
+            InputFile(path: start + name, hasLock: !locks.isEmpty && locks.contains(name + lockEnding))
         }
     }
 
@@ -31,19 +31,25 @@ struct InputFile: Sendable {
     static func any(_ path: String) throws -> InputFile {
         guard isFolder(path) else { return InputFile(path: path, hasLock: nil) }
         guard let name = try firstName(inFolder: path, where: isData) else { throw nothing(in: path) }
-        return InputFile(path: join(path, name), hasLock: nil)
+        return InputFile(path: start(path) + name, hasLock: nil)
     }
 
-    private static func isData(_ name: String) -> Bool {
-        endings.contains { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
+    private static func isData(_ name: String) -> Bool { endings.contains { ends(name, $0) } }
+
+    // By bytes: the mark may be part of a character, which `hasSuffix` goes by.
+    private static func ends(_ name: String, _ ending: String) -> Bool {
+        let (name, ending) = (name.utf8.span, ending.utf8.span)
+        let start = name.count - ending.count
+        return start >= 0 && ending.indices.allSatisfy { name[start + $0] == ending[$0] }
     }
 
-    private static func join(_ folder: String, _ name: String) -> String {
-        folder.utf8.last == UInt8(ascii: "/") ? folder + name : folder + "/" + name
+    // What paths of a folder's files begin with.
+    private static func start(_ folder: String) -> String {
+        folder.utf8.last == UInt8(ascii: "/") ? folder : folder + "/"
     }
 
     private static func nothing(in folder: String) -> MissingInput {
-        let inner = try? firstName(inFolder: folder) { isFolder(join(folder, $0)) }
+        let inner = try? firstName(inFolder: folder) { isFolder(start(folder) + $0) }
         let rest = inner.map { ", not only folders such as \($0)" } ?? ""
         return MissingInput(path: folder, what: "files named *.safetensors, *.npy or *.npz" + rest)
     }
