@@ -6,6 +6,14 @@ public func isFolder(_ path: String) -> Bool {
     return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
 
+/// Makes a folder where there is none; that which it goes into must be there.
+///
+/// - Throws: `SystemError` where it cannot be made.
+public func makeFolder(_ path: String) throws(SystemError) {
+    guard !isFolder(path) else { return }
+    _ = unsafe try checked(Int(mkdir(path, 0o777)), "write", path)
+}
+
 /// The names of what is in a folder, those that start with a dot left out, in the order of their bytes.
 /// O(n log n), by `scandir`: of thousands, Foundation's list and Swift's order of strings are a tenth of
 /// the time that scoring the files takes.

@@ -74,8 +74,7 @@ struct Convert: ParsableCommand {
         do {
             for (part, files) in zip(parts, outputs) {
                 if output.shardSize != nil {
-                    try FileManager.default.createDirectory(
-                        atPath: part.path, withIntermediateDirectories: true)
+                    try makeFolder(part.path)
                 }
                 var progress = ScoreProgress(part.data)
                 for file in files where file.isKept { progress.skip(file.range) }

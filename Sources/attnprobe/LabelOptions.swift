@@ -5,18 +5,29 @@ import AttentionProbes
 struct LabelOptions: ParsableArguments {
     @Option(help: "CSV or JSON lines with a label for each sequence id.")
     var labels: String?
-    @Option(help: "Column of --labels with the ids.")
-    var idColumn = "id"
-    @Option(help: "Column of --labels with the labels.")
-    var labelColumn = "label"
-    @Option(help: "Column of --labels with the groups, if there is one.")
-    var groupColumn = "group"
+    @Option(help: "Column of --labels with the ids. (default: id)")
+    var idColumn: String?
+    @Option(help: "Column of --labels with the labels. (default: label)")
+    var labelColumn: String?
+    @Option(help: "Column of --labels with the groups. (default: group, if there is one)")
+    var groupColumn: String?
+
+    func validate() throws {
+        guard labels == nil else { return }
+        for (name, value) in [
+            ("id-column", idColumn), ("label-column", labelColumn), ("group-column", groupColumn),
+        ] where value != nil {
+            throw ValidationError("--\(name): expected it only with --labels")
+        }
+    }
 
     /// The table; nil where none is given.
     func table() throws -> LabelTable? {
         try labels.map { path in
             var columns = LabelTable.Columns()
-            (columns.id, columns.label, columns.group) = (idColumn, labelColumn, groupColumn)
+            columns.id = idColumn ?? columns.id
+            columns.label = labelColumn ?? columns.label
+            columns.group = groupColumn
             return try LabelTable(path: path, columns: columns)
         }
     }

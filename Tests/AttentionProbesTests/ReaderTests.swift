@@ -209,6 +209,13 @@ struct ReaderTests {
         let fixed = try join("id;label\r\na;yes\r\n", classes: ["yes", "no"])
         #expect(fixed.set.targets == .classes([0]) && fixed.unlabelled == ["b"] && fixed.set.count == 1)
         #expect(try join("id,label\na,3\nb,0\n").set.targets == .classes([3, 0]))
+        #expect(try join("id,label\na,1.0\nb,0.0\n").set.targets == .classes([1, 0]))
+        let blanks = try join("id,label\na, yes\nb,no \nc,no\n").set
+        #expect(blanks.targets == .classes([1, 0]) && blanks.classes == ["no", "yes"])
+        let lines = try join("{\"id\":\"a\",\"label\":1}\r\n{\"id\":\"b\",\"label\":0}\r\n").set
+        #expect(lines.targets == .classes([1, 0]))
+        let large = try join("{\"id\":12345678901234567890,\"label\":1}\n{\"id\":\"a\",\"label\":0}\n")
+        #expect(large.unused == ["12345678901234567890"])
         #expect(
             try join("id,label\na,0.5\nb,2\n").set.targets
                 == .values(Matrix(rows: 2, columns: 1, storage: [0.5, 2])))

@@ -33,6 +33,9 @@ struct ConvertTests {
             try Command.run("evaluate", probe, folder("shards"), "--json").output
                 == Command.run("evaluate", probe, example, "--json").output)
         // Nothing is written among other files, nor over an input.
+        let nowhere = try Command.run(
+            "convert", example, "--out", folder("none/shards"), "--shard-size", "1MB")
+        #expect(nowhere.status == 74 && nowhere.error.contains("none/shards: No such file or directory"))
         let again = try Command.run("convert", example, "--out", folder("shards"), "--shard-size", "1MB")
         #expect(again.status == 64 && again.error.contains("holds \(files.count) files already"))
         let same = try Command.run("convert", folder("copy.safetensors"), "--out", folder("copy.safetensors"))
@@ -253,6 +256,8 @@ struct ConvertTests {
         #expect(
             try ActivationSet.files(folder("100%s")).first == folder("100%s/100%s-00001-of-00003.safetensors")
         )
+        try FileManager.default.createDirectory(
+            atPath: folder("anew"), withIntermediateDirectories: false)
         #expect(try convert("data.safetensors --shard-size 80 --out anew/shards").status == 0)
         for number in 1...3 {
             let name = "shards/shards-0000\(number)-of-00003.safetensors"

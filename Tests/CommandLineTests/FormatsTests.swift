@@ -244,6 +244,13 @@ struct FormatsTests {
         try expectFailure(
             66, "none.csv", in: folder, ["evaluate", folder("new"), data, "--labels", folder("none.csv")])
         #expect(try Command.run("score", probe, data, "--labels", table).status == 64)
+        let lines = try folder.write(Array("{\"id\":0,\"label\":1}\n".utf8), to: "lines.jsonl")
+        let other = ["train", data, "--out", folder("other"), "--group-column", "topic"]
+        try expectFailure(65, "one column topic", in: folder, other + ["--labels", table])
+        try expectFailure(65, "in topic (--group-column", in: folder, other + ["--labels", lines])
+        let unused = try Command.start(other).wait()
+        #expect(
+            unused.status == 64 && unused.error.contains("--group-column: expected it only with --labels"))
     }
 
     @Test func manySmallFiles() throws {

@@ -111,12 +111,14 @@ extension LabelTable {
         if let known, Set(texts).isSubset(of: known) {
             return (.classes(chosen { known.firstIndex(of: $0.text!)! }), known)
         }
-        let indices = texts.map { Int($0) }
+        let areBits = texts.allSatisfy { Float($0) == 0 || Float($0) == 1 }
+        func index(_ text: String) -> Int? { areBits ? Int(Float(text)!) : Int(text) }
+        let indices = texts.map(index)
         if indices.allSatisfy({ $0.map { (0..<Targets.mostClasses).contains($0) } ?? false }) {
             if let known, let bad = indices.firstIndex(where: { $0! >= known.count }) {
                 throw fault(labels[bad].row, "a class from 0 to \(known.count - 1)", texts[bad])
             }
-            return (.classes(chosen { Int($0.text!)! }), known)
+            return (.classes(chosen { index($0.text!)! }), known)
         }
         if !areFixed || known == nil, texts.allSatisfy({ Float($0) != nil }) {
             if let bad = texts.firstIndex(where: { !Float($0)!.isFinite }) {

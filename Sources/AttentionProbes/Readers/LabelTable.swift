@@ -4,8 +4,9 @@
 //     id,label,group             {"id": "cmpl-1", "label": "yes"}
 //     cmpl-1,yes,7               {"id": "cmpl-2", "label": ["a", "c"]}
 //
-// Labels that are all whole numbers from 0 on are class indices, other numbers are values to predict, anything
-// else names of classes. A JSON label may be a list: of names for several labels, of numbers for several values.
+// Labels that are all whole numbers from 0 on are class indices, also 0.0 and 1.0, as a column of floats has them;
+// other numbers are values to predict, anything else names of classes. A JSON label may be a list: of names for several
+// labels, of numbers for several values. In CSV blanks at the ends of labels and groups do not count.
 private import Foundation
 private import SwiftCSV
 private import Tensors
@@ -18,10 +19,12 @@ public struct LabelTable: Sendable {
         public var id = "id"
         /// The labels.
         public var label = "label"
-        /// The groups, where there is such a column.
-        public var group = "group"
-        /// `id`, `label` and `group`.
+        /// The groups; nil for `group`, where there is such a column.
+        public var group: String?
+        /// `id`, `label` and nil.
         public init() {}
+
+        fileprivate var groupName: String { group ?? "group" }
     }
 
     struct Row: Sendable {
@@ -74,7 +77,10 @@ public struct LabelTable: Sendable {
         do {
             table = try CSV<Enumerated>(string: text, loadColumns: false)
         } catch {
-            throw DataError(.table, path, expected: "comma-separated values", found: "\(error)")
+            let isList = text.first { !$0.isWhitespace } == "["
+            throw DataError(
+                .table, path, expected: "comma-separated values, or JSON lines: an object a line",
+                found: isList ? "a list" : "text beside a field's quotation marks")
         }
         func column(_ name: String, _ option: String, isRequired: Bool = true) throws(DataError) -> Int? {
             let places = table.header.indices.filter { table.header[$0] == name }
@@ -90,7 +96,11 @@ public struct LabelTable: Sendable {
         }
         let id = try column(columns.id, "id-column")!
         let label = try column(columns.label, "label-column")!
-        let group = try column(columns.group, "group-column", isRequired: false)
+        let group = try column(columns.groupName, "group-column", isRequired: columns.group != nil)
+        func trimmed(_ field: String) -> String? {
+            let text = field.trimmingCharacters(in: .whitespaces)
+            return text.isEmpty ? nil : text
+        }
         var rows: [Row] = []
         for (index, fields) in table.rows.enumerated() {
             if fields.allSatisfy(\.isEmpty) { continue }
@@ -102,8 +112,8 @@ public struct LabelTable: Sendable {
             }
             rows.append(
                 Row(
-                    id: fields[id], label: fields[label].isEmpty ? nil : .text(fields[label]),
-                    group: group.flatMap { fields[$0].isEmpty ? nil : fields[$0] }, number: index + 2))
+                    id: fields[id], label: trimmed(fields[label]).map(LabelValue.text),
+                    group: group.flatMap { trimmed(fields[$0]) }, number: index + 2))
         }
         return rows
     }
@@ -112,7 +122,9 @@ public struct LabelTable: Sendable {
         -> [Row]
     {
         var rows: [Row] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        // By bytes: the two that end a line elsewhere are one character. JSON takes the first for a blank.
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, line) in lines.map(Substring.init).enumerated()
         where line.contains(where: { !$0.isWhitespace }) {
             func fault(_ expected: String, _ found: String) -> DataError {
                 DataError(.table, path, "line \(index + 1)", expected: expected, found: found)
@@ -133,8 +145,13 @@ public struct LabelTable: Sendable {
                     value.keys.sorted().joined(separator: ", "))
             }
             var group: String?
-            if case .text(let text)?? = value[columns.group] { group = text }
+            if case .text(let text)?? = value[columns.groupName] { group = text }
             rows.append(Row(id: id, label: label, group: group, number: index + 1))
+        }
+        if let name = columns.group, rows.allSatisfy({ $0.group == nil }) {
+            throw DataError(
+                .table, path, expected: "a text or number in \(name) (--group-column for another)",
+                found: "none in any line")
         }
         return rows
     }
@@ -155,6 +172,8 @@ enum LabelValue: Decodable, Sendable, Equatable {
         } else if let flag = try? value.decode(Bool.self) {
             self = .text(flag ? "1" : "0")
         } else if let number = try? value.decode(Int.self) {
+            self = .text(String(number))
+        } else if let number = try? value.decode(UInt64.self) {
             self = .text(String(number))
         } else if let number = try? value.decode(Double.self) {
             self = .text("\(number)")
