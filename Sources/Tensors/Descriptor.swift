@@ -7,7 +7,9 @@ final class Descriptor: Sendable {
     private let isCounted = Atomic(false)
 
     init(_ path: String) throws(SystemError) {
-        number = unsafe try Int32(checked(Int(open(path, O_RDONLY | O_CLOEXEC)), "open", path))
+        // Else a pipe that nobody writes would hold the program up; files do not mind.
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
+        number = unsafe try Int32(checked(Int(open(path, flags)), "open", path))
     }
 
     deinit {

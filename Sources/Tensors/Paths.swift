@@ -14,7 +14,7 @@ public func makeFolder(_ path: String) throws(SystemError) {
     _ = unsafe try checked(Int(mkdir(path, 0o777)), "write", path)
 }
 
-/// The names of what is in a folder, those that start with a dot left out, in the order of their bytes.
+/// The names of the files in a folder, those that start with a dot left out, in the order of their bytes.
 /// O(n log n), by `scandir`: of thousands, Foundation's list and Swift's order of strings are a tenth of
 /// the time that scoring the files takes.
 ///
@@ -22,7 +22,11 @@ public func makeFolder(_ path: String) throws(SystemError) {
 public func names(inFolder path: String) throws(SystemError) -> [String] {
     var entries: UnsafeMutablePointer<UnsafeMutablePointer<dirent>?>?
     let found = unsafe scandir(
-        path, &entries, { unsafe fileName($0!)[0] == CChar(UInt8(ascii: ".")) ? 0 : 1 },
+        path, &entries,
+        { entry in
+            let isHidden = unsafe fileName(entry!)[0] == CChar(UInt8(ascii: "."))
+            return unsafe isHidden || entry!.pointee.d_type == UInt8(DT_DIR) ? 0 : 1
+        },
         { unsafe strcmp(fileName($0!.pointee!), fileName($1!.pointee!)) })
     let count = try checked(Int(found), "open", path)
     // Where there is nothing, there is no list either.

@@ -117,7 +117,10 @@ struct FormatsTests {
             ("no rows", "at least one token", literalNumPy("'<f4'", "(0, 2)", [])),
             ("pickled archive", "array labels: expected numbers, found pickled", LiteralArchive.pickled),
             ("empty archive", "an archive of arrays (.npy), found an empty archive", LiteralArchive.empty),
-            ("zip bomb", "at most 200 times the 88 bytes", LiteralArchive.bomb),
+            (
+                "zip bomb", "at most 200 times the \(LiteralArchive.bomb.count) bytes of the archive",
+                LiteralArchive.bomb
+            ),
             ("damaged archive", "an archive that can be unpacked", LiteralArchive.damaged),
             (
                 "archive cut short", "an archive that can be unpacked",
@@ -244,6 +247,9 @@ struct FormatsTests {
         try expectFailure(
             66, "none.csv", in: folder, ["evaluate", folder("new"), data, "--labels", folder("none.csv")])
         #expect(try Command.run("score", probe, data, "--labels", table).status == 64)
+        let list = try folder.write(Array("[{\"id\":0,\"label\":1}]".utf8), to: "list.json")
+        try expectFailure(
+            65, "an object a line, found a list", in: folder, ["evaluate", probe, data, "--labels", list])
         let lines = try folder.write(Array("{\"id\":0,\"label\":1}\n".utf8), to: "lines.jsonl")
         let other = ["train", data, "--out", folder("other"), "--group-column", "topic"]
         try expectFailure(65, "one column topic", in: folder, other + ["--labels", table])

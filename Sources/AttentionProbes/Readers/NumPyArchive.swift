@@ -3,8 +3,8 @@
 // `offsets`, `attention_mask`, `labels`, `groups`, `token_ids` and so on. Arrays are unpacked when they are
 // needed: small ones into memory, large ones into a file that is mapped.
 //
-// What an archive states is believed within limits, so that a small file cannot fill the disk: a member may
-// unpack to 200 times its size in the archive (those up to 1 MB to more), and all together must find room.
+// What an archive states is believed within limits, so that a small file cannot fill the disk: all members together may
+// unpack to 200 times its size (or to 1 MB), and must find room. One alone may to more: a mask of 1s does.
 private import Foundation
 internal import Tensors
 
@@ -25,7 +25,7 @@ enum NumPyArchive {
                     .missingTensor, path, expected: "an archive of arrays (.npy)",
                     found: archive.members.isEmpty ? "an empty archive" : archive.members[0].name)
             }
-            try checkSizes(members, path)
+            try checkSizes(members, file)
             var arrays: [(name: String, array: NumPyArray)] = []
             for member in members {
                 let name = String(member.name.dropLast(4))
@@ -54,26 +54,26 @@ enum NumPyArchive {
         }
     }
 
-    private static func checkSizes(_ members: [ZipArchive.Member], _ path: String) throws(DataError) {
+    private static func checkSizes(_ members: [ZipArchive.Member], _ file: MappedFile) throws(DataError) {
         var size = 0
-        for member in members {
-            guard member.size <= freeOfRatio || member.size / largestRatio <= member.packedSize else {
-                throw DataError(
-                    .array, path, "array \(member.name.dropLast(4))",
-                    expected:
-                        "at most \(largestRatio) times the \(member.packedSize) bytes it has in the archive",
-                    found: "\(member.size)")
-            }
-            let (sum, isTooLarge) = size.addingReportingOverflow(member.size)
-            let room = ZipArchive.room
-            guard !isTooLarge, sum <= max(ZipArchive.mostMemory, room.bytes) else {
-                throw DataError(
-                    .noRoom, path, "array \(member.name.dropLast(4))",
-                    expected:
-                        "room for \(isTooLarge ? "all" : "\(sum) bytes") unpacked in \(room.folder), or in "
-                        + "another folder that TMPDIR names", found: "\(room.bytes)")
-            }
-            size = sum
+        var isTooLarge = false
+        for member in members where !isTooLarge {
+            (size, isTooLarge) = size.addingReportingOverflow(member.size)
+        }
+        guard !isTooLarge, size <= freeOfRatio || size / largestRatio <= file.count else {
+            throw DataError(
+                .array, file.path,
+                expected:
+                    "at most \(largestRatio) times the \(file.count) bytes of the archive when it is unpacked",
+                found: isTooLarge ? "more than can be counted" : "\(size)")
+        }
+        let room = ZipArchive.room
+        guard size <= max(ZipArchive.mostMemory, room.bytes) else {
+            throw DataError(
+                .noRoom, file.path,
+                expected:
+                    "room for \(size) bytes unpacked in \(room.folder), or in another folder that TMPDIR names",
+                found: "\(room.bytes)")
         }
     }
 }
