@@ -201,6 +201,17 @@ struct FormatsTests {
         #expect(try scores(paths[0], paths[2]) == whole)
     }
 
+    @Test func foldersCalledLikeData() throws {
+        for name in ["a", "b", "c", "d", "e"] {
+            try FileManager.default.createDirectory(
+                atPath: folder("data/\(name).safetensors"), withIntermediateDirectories: true)
+        }
+        let data = try folder.write(LiteralActivations().file, to: "data/z.safetensors")
+        let expected = try Command.run("score", probe, data)
+        let found = try Command.run("score", probe, folder("data"))
+        #expect(found.status == 0 && found.output == expected.output, "\(found.error)")
+    }
+
     @Test func foldersOfFolders() throws {
         try FileManager.default.createDirectory(
             atPath: folder("out/layer-1"), withIntermediateDirectories: true)

@@ -30,8 +30,11 @@ struct InputFile: Sendable {
     /// The same, but of a folder only one file, whichever is found first.
     static func any(_ path: String) throws -> InputFile {
         guard isFolder(path) else { return InputFile(path: path, hasLock: nil) }
-        guard let name = try firstName(inFolder: path, where: isData) else { throw nothing(in: path) }
-        return InputFile(path: start(path) + name, hasLock: nil)
+        let start = start(path)
+        guard let name = try firstName(inFolder: path, where: { isData($0) && !isFolder(start + $0) }) else {
+            throw nothing(in: path)
+        }
+        return InputFile(path: start + name, hasLock: nil)
     }
 
     private static func isData(_ name: String) -> Bool { endings.contains { ends(name, $0) } }
