@@ -23,8 +23,15 @@ typedef double d16 __attribute__((vector_size(128), aligned(8)));
 
 #if defined(__x86_64__)
 
-#define CK_AVX512 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c")))
-#define CK_AVX2 __attribute__((target("avx2,fma,f16c")))
+// What a level is compiled for and what is asked of the processor before it is taken are one list, each
+// feature as FEATURE(name): code for one that nobody asked about would end the process.
+#define CK_AVX2_FEATURES(FEATURE) FEATURE(avx2) FEATURE(fma) FEATURE(f16c)
+#define CK_AVX512_FEATURES(FEATURE) \
+    CK_AVX2_FEATURES(FEATURE) FEATURE(avx512f) FEATURE(avx512vl) FEATURE(avx512dq) FEATURE(avx512bw)
+
+#define CK_NAMED(name) #name ","
+#define CK_AVX512 __attribute__((target(CK_AVX512_FEATURES(CK_NAMED) "sse2")))
+#define CK_AVX2 __attribute__((target(CK_AVX2_FEATURES(CK_NAMED) "sse2")))
 
 #define DISPATCH(name, parameters, ...)                                                            \
     CK_AVX512 static void name##_avx512 parameters { name##_body(512, __VA_ARGS__); }              \

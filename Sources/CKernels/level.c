@@ -10,10 +10,10 @@
 
 static int processor_level(void) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return 2;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 1;
+#define IS_THERE(name) &&__builtin_cpu_supports(#name)
+    if (1 CK_AVX512_FEATURES(IS_THERE)) return 2;
+    if (1 CK_AVX2_FEATURES(IS_THERE)) return 1;
+#undef IS_THERE
 #endif
     return 0;
 }

@@ -11,11 +11,11 @@
 #define CK_PANEL_COLUMNS 16
 #define CK_HALF_PANEL_COLUMNS 8
 
-// The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA, 0 for the target's own.
+// The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA and F16C, 0 for the target's own.
 int ck_level(void);
 
-// True where the kernels below are compiled for this machine's vector unit (AVX2 with FMA or
-// AVX-512). Elsewhere they are correct, and OpenBLAS is faster.
+// True where the kernels below are compiled for this machine's vector unit (AVX2 with FMA
+// and F16C, or AVX-512). Elsewhere they are correct, and OpenBLAS is faster.
 _Bool ck_has_fast_kernels(void);
 
 // How numbers are stored: as floats, IEEE half or bfloat16.
