@@ -7,6 +7,7 @@
 #define CK_DISPATCH_H
 
 #include <stdint.h>
+#include <string.h>
 
 // Vectors are passed between inlined functions only, so no two ways of passing them can meet.
 #pragma clang diagnostic ignored "-Wpsabi"
@@ -18,6 +19,12 @@ typedef uint32_t u32x16 __attribute__((vector_size(64), aligned(4)));
 typedef double d16 __attribute__((vector_size(128), aligned(8)));
 
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
+
+static ALWAYS_INLINE uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return bits;
+}
 
 #include "kernels.h"
 

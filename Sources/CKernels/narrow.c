@@ -5,12 +5,6 @@
 #include "dispatch.h"
 #include "kernels.h"
 
-static ALWAYS_INLINE uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    return bits;
-}
-
 static ALWAYS_INLINE uint16_t narrow_one(float value) {
     uint32_t bits = bits_of(value);
     uint32_t magnitude = bits & 0x7fffffff, result;

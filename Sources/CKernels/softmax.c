@@ -63,21 +63,6 @@ static ALWAYS_INLINE void ck_softmax_gradient_body(const int registers, const fl
     *slope = total(slopes);
 }
 
-static ALWAYS_INLINE void ck_all_finite_body(const int registers, const float *values, ptrdiff_t count,
-                                             _Bool *result) {
-    (void)registers;
-    // 0·v is 0 for a finite v and NaN for others, and NaN stays in the sum.
-    v16 sums[4] = {0};
-    ptrdiff_t i = 0;
-    for (; i + 64 <= count; i += 64)
-        for (int k = 0; k < 4; k++) sums[k] += 0 * *(const v16 *)(values + i + 16 * k);
-    for (; i < count; i += 16) sums[0] += 0 * load(values + i, count - i, 0);
-    v16 sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    _Bool finite = 1;
-    for (int k = 0; k < 16; k++) finite &= sum[k] == 0;
-    *result = finite;
-}
-
 static ALWAYS_INLINE void ck_dot_body(const int registers, const float *a, const float *b, ptrdiff_t count,
                                       double *result) {
     (void)registers;
@@ -96,5 +81,4 @@ DISPATCH(ck_softmax_gradient,
          (const float *weights, float *gradient, ptrdiff_t count, const float *positions, float first,
           double *slope),
          weights, gradient, count, positions, first, slope)
-DISPATCH(ck_all_finite, (const float *values, ptrdiff_t count, _Bool *result), values, count, result)
 DISPATCH(ck_dot, (const float *a, const float *b, ptrdiff_t count, double *result), a, b, count, result)

@@ -24,10 +24,5 @@ public func sum(_ a: ArraySlice<Float>) -> Double {
 
 /// Whether every value is finite. O(n).
 public func allFinite(_ values: ArraySlice<Float>) -> Bool {
-    var result = true
-    unsafe values.withUnsafeBufferPointer { values in
-        guard let start = values.baseAddress else { return }
-        unsafe ck_all_finite(start, values.count, &result)
-    }
-    return result
+    StoredRows(values.span, columns: values.count).areFinite(1, columns: values.count)
 }

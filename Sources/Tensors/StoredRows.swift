@@ -28,6 +28,16 @@ struct StoredRows: ~Escapable {
         }
     }
 
+    /// Whether no number of these rows is NaN or infinite. Any alignment is read.
+    ///
+    /// - Precondition: there are that many.
+    func areFinite(_ rows: Int, columns: Int) -> Bool {
+        guard rows > 0, columns > 0 else { return true }
+        var result = true
+        unsafe withStates(rows, columns: columns) { unsafe ck_all_finite($0, rows, columns, &result) }
+        return result
+    }
+
     /// Widens rows to floats, `to` apart: exact for every f16 and bf16, NaN and infinity included. Any alignment is
     /// read.
     ///

@@ -16,8 +16,8 @@ extension ActivationSet {
         var (offsets, mask): ([Int], [Bool]) = ([0], [])
         var scratch: [Float] = []
         for index in indices {
-            if let error = nonFiniteError(in: index) { throw error }
             let sequence = self[index]
+            guard sequence.isFinite(scratch: &scratch) else { throw projectionError(in: index) }
             sequence.tokens.withRows(sequence.rows, scratch: &scratch) { tokens in
                 for i in tokens.indices { values.append(tokens[i]) }
             }

@@ -56,17 +56,20 @@ private struct PooledEvaluator: ProbeEvaluator {
     let parameters: [Float]
 
     var tokenWeights: ArraySlice<Float> { [] }
+    var meetsAllTokens: Bool { shape.pooling != .last }
 
     func forward(
         _ sequence: TokenSequence, row: Int, _ work: inout Workspace
     ) throws(NonFiniteProjection) {
         shape.pooling.pool(sequence, &work)
         guard allFinite(work.pooled[...]) else { throw NonFiniteProjection() }
-        let weights = shape.outputs * shape.width
-        work.outputs.reset(to: parameters[weights...])
-        BLAS.gemv(
-            .no, rows: shape.outputs, columns: shape.width, a: parameters[0..<weights],
-            x: work.pooled[...], beta: 1, y: &work.outputs)
+        work.outputs.reset(count: shape.outputs)
+        for o in 0..<shape.outputs {
+            // In double precision: where means are far from 0, large terms take each other away.
+            let row = parameters[o * shape.width..<(o + 1) * shape.width]
+            let bias = Double(parameters[shape.outputs * shape.width + o])
+            work.outputs[o] = Float(dot(row, work.pooled[...]) + bias)
+        }
         guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
     }
 
@@ -83,7 +86,7 @@ private struct PooledEvaluator: ProbeEvaluator {
 }
 
 extension Pooling {
-    /// Pools the visible tokens of a sequence into `work.pooled`.
+    /// Pools the visible tokens of a sequence into `work.pooled`; a mean is added up in double precision.
     func pool(_ sequence: TokenSequence, _ work: inout Workspace) {
         let (n, width) = (sequence.count, sequence.width)
         work.pooled.reset(count: width)
@@ -93,19 +96,12 @@ extension Pooling {
                 for d in 0..<width { work.pooled[d] = token[d] }
             }
         case .mean:
-            work.attention.reset(to: 1 / Float(n), count: n)
-            sequence.addWeightedSums(work.attention, rows: 1, to: &work.pooled, scratch: &work.tokens)
+            if work.sums.count != width { work.sums = Array(repeating: 0, count: width) }
+            for d in 0..<width { work.sums[d] = 0 }
+            sequence.addSums(to: &work.sums, scratch: &work.tokens)
+            for d in 0..<width { work.pooled[d] = Float(work.sums[d] / Double(n)) }
         case .absmax:
-            sequence.forEachTile(scratch: &work.tokens) { range, tokens in
-                for j in range.indices {
-                    let row = (j - range.lowerBound) * width
-                    for d in 0..<width {
-                        // A NaN stays.
-                        let magnitude = abs(tokens[row + d])
-                        if !(magnitude <= work.pooled[d]) { work.pooled[d] = magnitude }
-                    }
-                }
-            }
+            sequence.raiseMagnitudes(&work.pooled, scratch: &work.tokens)
         }
     }
 }

@@ -7,8 +7,12 @@ extension ActivationSet {
     func pooledStates(_ pooling: Pooling, threads: Int) throws -> Matrix {
         try Parallel.matrix(rows: count, columns: width, threads: threads, workspace: Workspace.init) {
             index, row, work in
-            pooling.pool(self[index], &work)
-            guard allFinite(work.pooled[...]) else { throw projectionError(in: index) }
+            let sequence = self[index]
+            pooling.pool(sequence, &work)
+            guard allFinite(work.pooled[...]), pooling != .last || sequence.isFinite(scratch: &work.tokens)
+            else {
+                throw projectionError(in: index)
+            }
             for d in row.indices { row[d] = work.pooled[d] }
         }
     }

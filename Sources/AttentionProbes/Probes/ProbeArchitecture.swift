@@ -25,6 +25,10 @@ public protocol ProbeEvaluator: Sendable {
     /// probes that pool the tokens as they are. Who calls computes them, for several probes at once.
     var tokenWeights: ArraySlice<Float> { get }
 
+    /// Whether `forward` throws for a NaN or infinity in any visible token: true by default where there are
+    /// `tokenWeights`, whose products then are not finite.
+    var meetsAllTokens: Bool { get }
+
     /// Computes `workspace.outputs` (O values), and `workspace.attention` and `workspace.entropies`
     /// where there are any, from the visible tokens of one sequence.
     ///
@@ -56,6 +60,9 @@ public protocol ProbeEvaluator: Sendable {
 }
 
 extension ProbeEvaluator {
+    /// True where there are `tokenWeights`.
+    public var meetsAllTokens: Bool { !tokenWeights.isEmpty }
+
     /// `forward`, `loss` and `backward`, one sequence after the other.
     public func addGradients(
         _ sequences: [TokenSequence], _ projection: Projection?, _ work: inout Workspace,
@@ -103,6 +110,8 @@ public struct Workspace: Sendable {
     var projectionGradient: [Float] = []
     /// Weighted sums of tokens, H×D or 1×D.
     var pooled: [Float] = []
+    /// Sums of tokens, D.
+    var sums: [Double] = []
     /// Value rows combined by the gradient of the pooled values, H×D.
     var combined: [Float] = []
     /// Pooled values and their gradient: M with a hidden layer, else O.

@@ -8,6 +8,8 @@ struct TokenPass: Sendable {
     private let rows: [Int]
     /// The product with all rows; nil where no evaluator wants one.
     let projection: Projection?
+    // Whether some evaluator finds a NaN or infinity wherever it is.
+    private let meetsAllTokens: Bool
 
     /// - Precondition: all evaluators take tokens of this width.
     init(_ evaluators: [any ProbeEvaluator], width: Int) {
@@ -18,15 +20,18 @@ struct TokenPass: Sendable {
             weights += evaluator.tokenWeights
         }
         self.rows = rows
+        meetsAllTokens = evaluators.contains(where: \.meetsAllTokens)
         projection =
             weights.isEmpty ? nil : Projection(weights[...], rows: weights.count / width, width: width)
     }
 
-    /// Takes every evaluator forward; `body` finds the results of the i-th in the workspace.
+    /// Takes every evaluator forward; `body` finds the results of the i-th in the workspace. Tokens that none of
+    /// them looks at are looked at for NaN and infinity.
     func forward(
         _ sequence: TokenSequence, _ work: inout Workspace,
         _ body: (Int, inout Workspace) -> Void = { _, _ in }
     ) throws(NonFiniteProjection) {
+        guard meetsAllTokens || sequence.isFinite(scratch: &work.tokens) else { throw NonFiniteProjection() }
         projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
         for (i, evaluator) in evaluators.enumerated() {
             try evaluator.forward(sequence, row: rows[i], &work)

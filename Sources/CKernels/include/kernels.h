@@ -50,6 +50,19 @@ void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, co
 void ck_add_moments(const float *x, ptrdiff_t tokens, ptrdiff_t width, const float *origin, double *sums,
                     double *squares);
 
+// sums[d] += Σ_j x[j·width + d] in double precision, for j < tokens.
+void ck_add_sums(const float *x, ptrdiff_t tokens, ptrdiff_t width, double *sums);
+
+// largest[d] ← max(largest[d], max_j |x[j·width + d]|) for j < tokens; largest[d] ≥ 0. A NaN counts as larger than
+// any number.
+void ck_raise_magnitudes(const float *x, ptrdiff_t tokens, ptrdiff_t width, float *largest);
+
+// z[r·columns + c] = Σ_d x[r·width + d]·w[c·width + d], for r < rows and c < columns.
+void ck_project_wide(const float *x, ptrdiff_t rows, ptrdiff_t width, const double *w, ptrdiff_t columns, double *z);
+
+// sums[c·width + d] += Σ_r a[r·columns + c]·x[r·width + d], for r < rows and c < columns.
+void ck_add_wide(const double *a, const float *x, ptrdiff_t rows, ptrdiff_t width, ptrdiff_t columns, double *sums);
+
 // weights[i] ← exp(l[i] - max l) / Σ_j exp(l[j] - max l) with l[i] = logits[i] + slope·(start + i), the sum
 // in double precision; *entropy, unless null, ← -Σ_i weights[i]·ln weights[i] in nats. A NaN or +∞ makes
 // all of them NaN. The maximum must not be -∞. `weights` may be `logits`.
@@ -82,8 +95,8 @@ typedef struct {
 void ck_run_softmax(float *logits, float *values, ptrdiff_t count, float slope, const float *positions,
                     float first, ck_running_softmax *run);
 
-// Whether no value is NaN or infinite.
-void ck_all_finite(const float *values, ptrdiff_t count, _Bool *result);
+// Whether no state is NaN or infinite.
+void ck_all_finite(ck_states x, ptrdiff_t tokens, ptrdiff_t width, _Bool *result);
 
 // Σ_i a[i]·b[i], multiplied and added in double precision.
 void ck_dot(const float *a, const float *b, ptrdiff_t count, double *result);
