@@ -22,6 +22,28 @@ struct MetricsTests {
         #expect(abs(try #require(curve.recall(atFalsePositiveRate: 0.5)) - 0.4782608695652174) < 1e-12)
     }
 
+    // As many negatives above as the rate allows are allowed; one short of it is not.
+    @Test(arguments: [nil, [1, 1, 1, 1, 1, 1], [2, 2, 2, 2, 2, 2]] as [[Float]?])
+    func recallAtARateThatIsReached(weights: [Float]?) {
+        let curve = RankingCurve(
+            scores: [6, 5, 4, 3, 2, 1], isPositive: [true, false, true, false, true, false], weights: weights)
+        // Of three negatives 0, 1, 2 or 3 are above.
+        for (rate, recall) in [(0, 1), (1.0 / 3, 2), (2.0 / 3, 3), (1, 3), (0.33, 1), (0.66, 2)] {
+            let found = curve.recall(atFalsePositiveRate: rate)
+            #expect(found == Double(recall) / 3, "\(rate)")
+        }
+    }
+
+    // Whatever share it is: 0.29 · 100 rounds to less than 29.
+    @Test func everyRateOfAHundredIsReached() {
+        let curve = RankingCurve(
+            scores: (0..<200).map { -Float($0) }, isPositive: (0..<200).map { $0 % 2 == 1 })
+        for k in 0...100 {
+            let recall = curve.recall(atFalsePositiveRate: Double(k) / 100)
+            #expect(recall == Double(min(k, 100)) / 100, "\(k)")
+        }
+    }
+
     // With sample_weight.
     @Test func rankingWithTiesAndWeights() throws {
         let weights = labels.indices.map { [1, 0.5, 2, 0.25, 3][$0 % 5] as Float }

@@ -136,8 +136,8 @@ public struct RankingCurve: Sendable {
     /// is none. nil without both classes.
     public func recall(atFalsePositiveRate rate: Double) -> Double? {
         guard positives > 0, negatives > 0 else { return nil }
-        // Both rise while the threshold falls.
-        let last = falsePositives.lastIndex { $0 <= rate * negatives }
+        // Both rise while the threshold falls. Divided, as the rate was: 0.29 · 100 is less than 29.
+        let last = falsePositives.lastIndex { $0 / negatives <= rate }
         return (last.map { truePositives[$0] } ?? 0) / positives
     }
 }
