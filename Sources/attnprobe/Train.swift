@@ -140,10 +140,12 @@ struct Train: ParsableCommand {
                     + "a lower --learning-rate may help")
         }
         let validationLoss = best.validationLoss.map { ", validation \(significant($0))" } ?? ""
+        let stop =
+            isInterrupted ? .interrupted : results.map(\.stop).first { $0 == .unconverged } ?? result.stop
         shared.note(
-            "\((isInterrupted ? .interrupted : result.stop).rawValue): saved \(out) as of round \(best.epoch), "
+            "\(stop.rawValue): saved \(out) as of round \(best.epoch), "
                 + "loss \(significant(best.loss))\(validationLoss)")
-        if json { try StandardOutput.print(Summary(result, best, out).json()) }
+        if json { try StandardOutput.print(Summary(result, best, stop, out).json()) }
         if isInterrupted { throw ExitCode(130) }
     }
 
@@ -174,9 +176,9 @@ struct Train: ParsableCommand {
         let validation_loss: Double?
         let training_sequences, validation_sequences: Int
 
-        init(_ result: Trainer.Result, _ best: TrainingProgress, _ path: String) {
+        init(_ result: Trainer.Result, _ best: TrainingProgress, _ stop: TrainingStop, _ path: String) {
             probe = path
-            stop = result.stop.rawValue
+            self.stop = stop.rawValue
             epoch = best.epoch
             epochs_run = result.history.count
             (loss, penalty, validation_loss) = (best.loss, best.penalty, best.validationLoss)

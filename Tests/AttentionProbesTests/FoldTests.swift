@@ -120,5 +120,7 @@ struct FoldTests {
         #expect(try data.nearDuplicates() == nil)
         let twice = data.selecting(Array(data.indices) + [7])
         #expect(try twice.nearDuplicates() == NearDuplicates(sequences: 2, example: (7, 40)))
+        // What counts is how they differ from the others, not where all of them lie.
+        #expect(try data.moved(by: 1000).nearDuplicates() == nil)
     }
 }

@@ -36,54 +36,11 @@ struct TrainingTests {
         #expect(result.trainingCount == 120 && result.validationCount == 0)
     }
 
-    @Test func lbfgsReachesTheOptimumOfALinearProbe() throws {
-        // A convex loss with a penalty has one optimum: the gradient there is 0, from any scale.
-        let sequences = try needleSet(count: 80)
-        let result = try Trainer(.mean, options: options(.lbfgs) { $0.epochs = 300 }).fit(sequences)
-        #expect(result.stop == .converged)
-        let data = try sequences.pooled(.mean, threads: 1)
-        let standardization = try Standardization(data, threads: 1)
-        let architecture = ProbeConfiguration.mean.architecture(width: data.width, outputs: 1)
-        let objective = StandardizedObjective(
-            training: Objective(architecture, data, try data.task(), threads: 1),
-            standardization: standardization,
-            tensors: architecture.tensors, l2: 1e-2)
-        // Back to standardised space: w' = w·σ, b' = b + w·μ.
-        var parameters = result.probe.parameters
-        for d in 0..<data.width {
-            parameters[data.width] += parameters[d] * standardization.mean[d]
-            parameters[d] /= standardization.inverseScale[d]
-        }
-        let gradient = try objective.penalizedGradient(parameters).1
-        #expect(gradient.allSatisfy { abs($0) < 2e-4 }, "\(gradient)")
-    }
-
     @Test func tanhWithAHiddenLayerWakesUp() throws {
         let probe = ProbeConfiguration.attention(heads: 2, hidden: 4, .tanh)
         let result = try Trainer(probe, options: options(.adamw) { $0.learningRate = 0.02 }).fit(
             needleSet(count: 80))
         #expect(result.history.last!.loss < 0.9 * result.history[0].loss)
-    }
-
-    // On one token a sequence, the products for all rows at once are those sequence by sequence.
-    @Test(arguments: [1, 3])
-    func rowsAtOnceAreRowsOneByOne(outputs: Int) throws {
-        let (count, width) = (700, 24)
-        let batch = try RaggedBatch(
-            tokens: TokenMatrix(randomFloats(count * width, seed: 1), columns: width),
-            offsets: Array(0...count))
-        let values = Matrix(rows: count, columns: outputs, storage: randomFloats(count * outputs, seed: 2))
-        let weights = randomFloats(count, seed: 3).map { abs($0) + 0.1 }
-        let data = try ActivationSet([ActivationFile(batch, targets: .values(values))])
-        let architecture = ProbeConfiguration.mean.architecture(width: width, outputs: outputs)
-        let parameters = randomFloats((width + 1) * outputs, seed: 4)
-        let objective = Objective(architecture, data, try data.task(), weights: weights, threads: 2)
-        let together = try objective.gradient(parameters)
-        let oneByOne = try objective.gradient(parameters, over: Array(0..<count))
-        #expect(abs(together.loss - oneByOne.loss) < 1e-6 * oneByOne.loss)
-        #expect(relativeError(together.gradient, oneByOne.gradient) < 1e-5)
-        let alone = Objective(architecture, data, try data.task(), weights: weights, threads: 1)
-        #expect(try alone.gradient(parameters) == together)
     }
 
     @Test func lossFallsAndPenaltyIsApart() throws {
@@ -121,48 +78,6 @@ struct TrainingTests {
         }
         #expect(
             abs(parameters[0] - 0.6760119) < 1e-6 && abs(parameters[1] - 0.8075552) < 1e-6, "\(parameters)")
-    }
-
-    @Test func standardizationFoldsExactly() throws {
-        let data = try needleSet(count: 20)
-        let standardization = try Standardization(data, threads: 2)
-        for d in 0..<data.width {
-            var (sum, square, count) = (0.0, 0.0, 0.0)
-            var scratch: [Float] = []
-            for index in data.indices {
-                data[index].forEachTile(scratch: &scratch) { range, tokens in
-                    for j in 0..<range.count {
-                        let x = Double(
-                            (tokens[j * data.width + d] - standardization.mean[d])
-                                * standardization.inverseScale[d])
-                        (sum, square, count) = (sum + x, square + x * x, count + 1)
-                    }
-                }
-            }
-            #expect(abs(sum / count) < 1e-5 && abs(square / count - 1) < 1e-4)
-        }
-        // Scores of folded parameters on the tokens are those of the parameters on standardised ones.
-        let shape = AttentionArchitecture(width: data.width, outputs: 2, heads: 2)
-        var parameters = randomFloats(shape.tensors.parameterCount, seed: 3)
-        let folded = standardization.fold(parameters, shape.tensors)
-        // Positions are scaled and not moved, so the other side takes the scaled weight.
-        let positions = try #require(shape.tensors.range(of: "position_weight"))
-        for i in positions {
-            #expect(abs(folded[i] - parameters[i] * standardization.inversePositionScale) < 1e-6)
-            parameters[i] = folded[i]
-        }
-        var scratch: [Float] = []
-        let tokens = data[3].withTokens(0..<data[3].count, scratch: &scratch) { tokens in
-            tokens.indices.map { i in
-                (tokens[i] - standardization.mean[i % data.width])
-                    * standardization.inverseScale[i % data.width]
-            }
-        }
-        var (work, other) = (Workspace(), Workspace())
-        try TokenPass([shape.evaluator(folded)], width: shape.width).forward(data[3], &work)
-        try TokenPass([shape.evaluator(parameters)], width: shape.width).forward(
-            try RaggedBatch([tokens], width: data.width)[0], &other)
-        #expect(relativeError(work.outputs, other.outputs) < 1e-5)
     }
 
     @Test func earlyStoppingRestoresTheBestEpoch() throws {
@@ -268,35 +183,6 @@ struct TrainingTests {
             losses.append(loss / unit)
         }
         #expect(abs(losses[2] - losses[0]) < 1e-5, "\(losses)")
-    }
-
-    @Test(arguments: TrainingOptions.Optimizer.allCases)
-    func nonFiniteStatesStopTraining(optimizer: TrainingOptions.Optimizer) throws {
-        var sequences = (0..<8).map { randomFloats(6, seed: $0) }
-        sequences[5][3] = .nan
-        let set = try ActivationSet([
-            ActivationFile(RaggedBatch(sequences, width: 2), targets: .classes([0, 1, 0, 1, 0, 1, 0, 1]))
-        ])
-        let error = try #require(throws: DataError.self) {
-            try Trainer(.attention(heads: 1), options: options(optimizer)).fit(set)
-        }
-        #expect(error.rule == .nonFinite && error.description.contains("sequence 5, token 1, dimension 1"))
-    }
-
-    // A NaN in one of many minibatches must not spread and be found elsewhere first.
-    @Test(arguments: [true, false])
-    func nonFiniteStatesAreNamedWhereTheyAre(standardizes: Bool) throws {
-        var sequences = (0..<200).map { randomFloats(6, seed: $0) }
-        sequences[150][4] = .infinity
-        let labels = Targets.classes((0..<200).map { $0 % 2 })
-        let set = try ActivationSet([ActivationFile(RaggedBatch(sequences, width: 2), targets: labels)])
-        let error = try #require(throws: DataError.self) {
-            try Trainer(
-                .attention(heads: 1),
-                options: options(.adamw) { ($0.standardizes, $0.tokenDropout) = (standardizes, 0) }
-            ).fit(set)
-        }
-        #expect(error.description.contains("sequence 150, token 2, dimension 0"), "\(error)")
     }
 
     @Test func nothingToLearnIsNoInterruption() throws {

@@ -39,7 +39,7 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
         case singleClass
         /// A hidden state is NaN or infinite.
         case nonFinite
-        /// Hidden states are finite, and their product with the probe's weights is not.
+        /// Hidden states are finite, and their product with the probe's weights is not, or training diverged.
         case overflow
         /// Files, or a probe and a file, do not fit together.
         case mismatch

@@ -50,6 +50,7 @@ struct TrainingRecord {
             case "training sequences": parts.append("\(value) sequences")
             case "epoch": parts.append("\(value) epochs")
             case "data", "optimizer": parts.append(value)
+            case "stop" where value == TrainingStop.unconverged.rawValue: parts.append(value)
             default: break
             }
         }

@@ -13,7 +13,7 @@ struct TrialResult: Codable, Sendable {
     var logits: [Float] = []
     /// Seconds it took on one thread.
     var seconds = 0.0
-    /// Whether the optimiser came to its end: false where L-BFGS reached its limit, or a loss rose.
+    /// Whether the optimiser came to its end: false where L-BFGS did not converge, or a loss rose.
     var converged = true
     /// The error that ended it; nil without.
     var failure: String?
@@ -116,8 +116,7 @@ struct CrossValidation: Sendable {
             result.logits = try fit.probe.scores(source.selecting(folds.heldOut(trial.fold)), threads: 1)
                 .logits.storage
             result.converged =
-                !(candidate.options.optimizer == .lbfgs && fit.stop == .finished)
-                && (fit.history.last?.loss ?? 0) <= (fit.history.first?.loss ?? 0)
+                fit.stop != .unconverged && (fit.history.last?.loss ?? 0) <= (fit.history.first?.loss ?? 0)
             result.seconds = Date().timeIntervalSince(began)
             return (result, fit.standardized)
         } catch let error as DataError where error.rule == .overflow {

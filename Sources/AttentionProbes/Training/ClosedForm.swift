@@ -42,10 +42,21 @@ struct ClosedForm {
         var b = 0.0
         if kind == .lda {
             var centred = pooled
-            for index in data.indices {
-                for d in 0..<width { centred[index, d] -= Float(means[labels[index]][d]) }
-            }
+            var variances = [Double](repeating: 0, count: width)
             let total = weights.reduce(0, +)
+            for index in data.indices {
+                for d in 0..<width {
+                    let difference = Double(pooled[index, d]) - means[labels[index]][d]
+                    centred[index, d] = Float(difference)
+                    variances[d] += weights[index] * difference * difference / total
+                }
+            }
+            // What rounding leaves of a dimension that does not vary within the classes tells nothing of them.
+            for d in 0..<width {
+                guard Standardization.deviation(variances[d], mean: means[0][d]) == 0 else { continue }
+                for index in data.indices { centred[index, d] = 0 }
+                if Standardization.deviation(w[d] * w[d], mean: means[0][d]) == 0 { w[d] = 0 }
+            }
             let squares = weights.reduce(0) { $0 + $1 * $1 }
             // N - r, of which a covariance is a share.
             guard total * total - squares > 1e-9 * total * total else {
@@ -97,9 +108,7 @@ struct ClosedForm {
         let typical = (0..<width).reduce(0.0) { $0 + covariance[$1 * width + $1] } / Double(width)
         for i in 0..<width {
             for j in 0..<width where i != j { covariance[i * width + j] *= 1 - shrinkage }
-            if covariance[i * width + i] <= 1e-12 * typical {
-                covariance[i * width + i] = max(typical, 1e-30)
-            }
+            if covariance[i * width + i] == 0 { covariance[i * width + i] = max(typical, 1e-30) }
         }
         return covariance
     }

@@ -1,5 +1,4 @@
 private import Foundation
-private import Tensors
 
 /// Loss of one sequence given its outputs y, and its gradient by y.
 ///
@@ -24,8 +23,11 @@ enum Loss {
     /// The loss; `gradient` becomes ∂loss/∂outputs.
     ///
     /// - Precondition: the target is of the loss's form and in its range.
-    func callAsFunction(_ outputs: [Float], _ target: Target, gradient: inout [Float]) -> Double {
-        gradient.reset(to: outputs[...])
+    func callAsFunction<Number: BinaryFloatingPoint>(
+        _ outputs: [Number], _ target: Target, gradient: inout [Number]
+    ) -> Double {
+        gradient.removeAll(keepingCapacity: true)
+        gradient.append(contentsOf: outputs)
         switch (self, target) {
         case (.binary, .class(let index)):
             return logistic(outputs[0], index == 1 ? 1 : 0, &gradient[0])
@@ -33,13 +35,13 @@ enum Loss {
             let largest = Double(outputs.max()!)
             let exponentials = outputs.map { exp(Double($0) - largest) }
             let sum = exponentials.reduce(0, +)
-            for o in outputs.indices { gradient[o] = Float(exponentials[o] / sum) - (o == index ? 1 : 0) }
+            for o in outputs.indices { gradient[o] = Number(exponentials[o] / sum) - (o == index ? 1 : 0) }
             return log(sum) + largest - Double(outputs[index])
         case (.multilabel, .values(let values)):
             var loss = 0.0
             for (o, value) in values.enumerated() {
-                loss += logistic(outputs[o], value, &gradient[o])
-                gradient[o] /= Float(outputs.count)
+                loss += logistic(outputs[o], Double(value), &gradient[o])
+                gradient[o] /= Number(outputs.count)
             }
             return loss / Double(outputs.count)
         case (.regression, .values(let values)):
@@ -47,16 +49,20 @@ enum Loss {
             for (o, value) in values.enumerated() {
                 let difference = Double(outputs[o]) - Double(value)
                 loss += difference * difference
-                gradient[o] = Float(2 * difference / Double(outputs.count))
+                gradient[o] = Number(2 * difference / Double(outputs.count))
             }
             return loss / Double(outputs.count)
         default: preconditionFailure("\(target) is no target of a \(self) loss")
         }
     }
 
-    // log(1 + e^y) - t·y = max(y, 0) - t·y + log(1 + e^-|y|), and its derivative.
-    private func logistic(_ y: Float, _ t: Float, _ derivative: inout Float) -> Double {
-        derivative = sigmoid(y) - t
-        return Double(max(y, 0)) - Double(t) * Double(y) + log1p(exp(-abs(Double(y))))
+    // log(1 + e^y) - t·y = max(y, 0) - t·y + log(1 + e^-|y|), and its derivative 1/(1 + e^-y) - t.
+    private func logistic<Number: BinaryFloatingPoint>(
+        _ output: Number, _ t: Double, _ derivative: inout Number
+    ) -> Double {
+        let y = Double(output)
+        let e = exp(-abs(y))
+        derivative = Number((y >= 0 ? 1 / (1 + e) : e / (1 + e)) - t)
+        return max(y, 0) - t * y + log1p(e)
     }
 }

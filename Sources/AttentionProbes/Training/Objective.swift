@@ -11,8 +11,6 @@ struct Objective {
     let loss: Loss
     let threads: Int
     private let weights: [Float]?
-    // For linear probes on one token a sequence.
-    private let linear: LinearObjective?
     private let isLargerThanMemory: Bool
 
     /// Blocks an evaluation is cut into at most: enough for the threads of a server, few enough
@@ -30,15 +28,16 @@ struct Objective {
         loss = Loss(task)
         self.threads = threads
         self.weights = weights
-        let states = architecture is PooledArchitecture ? data.oneTokenStates : nil
-        linear = states.map {
-            LinearObjective($0, data.targets!, task, weights: weights, threads: threads)
-        }
         isLargerThanMemory = data.isLargerThanMemory
     }
 
-    /// Whether the loss is convex: that of a linear probe on one token a sequence.
-    var isConvex: Bool { linear != nil }
+    /// The same loss of linear probes on one token a sequence, on states as a standardisation shows them; nil for
+    /// others.
+    func linear(_ task: ProbeTask, _ standardization: Standardization) -> LinearObjective? {
+        guard architecture is PooledArchitecture, var states = data.oneTokenStates else { return nil }
+        standardization.apply(&states)
+        return LinearObjective(states, targets, task, weights: weights, threads: threads)
+    }
 
     /// The mean loss over all sequences.
     func value(_ parameters: [Float]) throws -> Double {
@@ -52,13 +51,6 @@ struct Objective {
     func gradient(
         _ parameters: [Float], over indices: [Int]? = nil, tokens: (@Sendable (Int) -> TokenSequence)? = nil
     ) throws -> (loss: Double, gradient: [Float]) {
-        if let linear, indices == nil, tokens == nil {
-            do {
-                return try linear.gradient(parameters)
-            } catch is NonFiniteProjection {
-                // The general way says where.
-            }
-        }
         let indices = indices ?? Array(0..<data.count)
         var sum = try sum(parameters, over: indices, tokens ?? { data[$0] }, addsGradient: true)
         let scale = 1 / Float(indices.count)

@@ -1,12 +1,14 @@
-// Training sees each dimension of the hidden states with mean 0 and standard deviation 1, without
-// ever touching them: weights w' on standardised tokens (x - μ)/σ are weights w = w'/σ on the
-// tokens as they are, with w·μ taken off the bias that goes with them:
+// Training sees each dimension of the hidden states about 0 and on a scale that suits it, without ever touching
+// them: weights w' on scaled tokens (x - μ)·s are weights w = w'·s on the tokens as they are, with w·μ taken off
+// the bias that goes with them:
 //
-//     w'·(x - μ)/σ + b'  =  w·x + b,    w = w'/σ,  b = b' - w·μ
+//     w'·(x - μ)·s + b'  =  w·x + b,    w = w'·s,  b = b' - w·μ
 //
-// so a probe is trained in w', b' and saved as w, b. Rows without a bias (queries) are scaled only:
-// under a softmax over tokens their constant does nothing. For the gradient, by the chain rule,
-// ∂w' = (∂w - ∂b·μ)/σ and ∂b' = ∂b.
+// so a probe is trained in w', b' and saved as w, b. With s = 1/σ, σ the standard deviation, dimensions are
+// standardised. Rows without a bias (queries) are scaled only: under a softmax over tokens their constant does
+// nothing. For the gradient, by the chain rule, ∂w' = (∂w - ∂b·μ)·s and ∂b' = ∂b.
+//
+// A dimension that does not vary has s = 0, and so w = 0: it tells nothing, and its bias is another's.
 //
 // A position is one more dimension: p = p'/σ_t with σ_t the standard deviation of positions. One
 // step of an optimiser then moves the logits of a sequence about as far through p as through q,
@@ -15,18 +17,16 @@ import Tensors
 
 struct Standardization: Sendable {
     /// μ, D values.
-    let mean: [Float]
-    /// 1/σ, D values; 1 for a dimension that does not vary, as in scikit-learn's StandardScaler.
-    let inverseScale: [Float]
+    let mean: [Double]
+    /// s, D values: 1/σ; 0 for a dimension that does not vary.
+    let scale: [Double]
     /// 1/σ_t; 1 where no position differs.
-    let inversePositionScale: Float
+    let positionScale: Double
 
-    /// Positions only: dimensions stay as they are. O(T).
-    init(positionsOf data: ActivationSet) {
-        mean = Array(repeating: 0, count: data.width)
-        inverseScale = Array(repeating: 1, count: data.width)
-        inversePositionScale = Self.inversePositionScale(data)
-    }
+    /// The largest standard deviation, as a share of the mean, of a dimension that does not vary: what a float
+    /// leaves of a number, a few times. Where dimensions vary by less, products of weights and states in floats
+    /// would be noise.
+    static let resolution = 0x1p-22
 
     /// Mean and standard deviation of all visible tokens of a set, and of their positions. O(T·D),
     /// the same bits on any number of threads.
@@ -34,7 +34,6 @@ struct Standardization: Sendable {
     /// - Throws: `DataError` where a hidden state is NaN or infinite.
     init(_ data: ActivationSet, threads: Int) throws {
         let width = data.width
-        inversePositionScale = Self.inversePositionScale(data)
         let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
         var scratch: [Float] = []
         let first = data[0].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
@@ -49,18 +48,37 @@ struct Standardization: Sendable {
             return moments
         }
         let moments = parts.dropFirst().reduce(into: parts[0]) { $0.add($1) }
-        let mean = (0..<width).map { Float(moments.mean($0)) }
-        let inverseScale = (0..<width).map { d -> Float in
-            let variance = moments.variance(d)
-            let isConstant = variance <= max(1e-14 * Double(mean[d]) * Double(mean[d]), 1e-60)
-            return isConstant ? 1 : Float(1 / variance.squareRoot())
-        }
-        guard allFinite(mean[...]), allFinite(inverseScale[...]) else { throw data.nonFiniteError() }
-        self.mean = mean
-        self.inverseScale = inverseScale
+        mean = (0..<width).map { moments.mean($0) }
+        scale = (0..<width).map { Self.deviation(moments.variance($0), mean: moments.mean($0)) }
+            .map { $0 == 0 ? 0 : 1 / $0 }
+        positionScale = Self.positionScale(data)
+        guard mean.allSatisfy(\.isFinite), scale.allSatisfy(\.isFinite) else { throw data.nonFiniteError() }
     }
 
-    private static func inversePositionScale(_ data: ActivationSet) -> Float {
+    private init(mean: [Double], scale: [Double], positionScale: Double) {
+        (self.mean, self.scale, self.positionScale) = (mean, scale, positionScale)
+    }
+
+    /// The standard deviation of a dimension; 0 where it is no more than rounding leaves of a constant.
+    static func deviation(_ variance: Double, mean: Double) -> Double {
+        let deviation = max(variance, 0).squareRoot()
+        return deviation <= max(resolution * abs(mean), 1e-30) ? 0 : deviation
+    }
+
+    /// Dimensions as they are; positions are scaled.
+    var ofPositionsAlone: Standardization {
+        Standardization(
+            mean: mean.map { _ in 0 }, scale: scale.map { _ in 1 }, positionScale: positionScale)
+    }
+
+    /// About the mean, on the scale that makes a loss with the penalty λ/2·Σw² curve about alike along every
+    /// dimension: s = 1/√(σ² + 4λ), as the curvature of a logistic loss is at most σ²/4 + λ there.
+    func balanced(l2: Double) -> Standardization {
+        let scale = scale.map { $0 == 0 ? 0 : 1 / (1 / ($0 * $0) + 4 * l2).squareRoot() }
+        return Standardization(mean: mean, scale: scale, positionScale: positionScale)
+    }
+
+    private static func positionScale(_ data: ActivationSet) -> Double {
         var (count, sum, square) = (0.0, 0.0, 0.0)
         for index in data.indices {
             let sequence = data[index]
@@ -70,38 +88,64 @@ struct Standardization: Sendable {
             }
         }
         let variance = square / count - (sum / count) * (sum / count)
-        return variance > 0 ? Float(1 / variance.squareRoot()) : 1
+        return variance > 0 ? 1 / variance.squareRoot() : 1
     }
 
-    /// Parameters on the tokens as they are, from parameters on standardised tokens.
-    func fold(_ parameters: [Float], _ tensors: [ParameterTensor]) -> [Float] {
-        var folded = parameters
+    /// Parameters on the tokens as they are, from parameters on scaled tokens. What a bias gives up is that of the
+    /// weights as they are rounded.
+    func fold<Number: BinaryFloatingPoint>(_ parameters: [Number], _ tensors: [ParameterTensor]) -> [Float] {
+        var folded = parameters.map { Float($0) }
         forEachTokenRow(tensors) { row, bias in
-            var shift: Float = 0
+            var shift = 0.0
             for d in mean.indices {
-                folded[row + d] *= inverseScale[d]
-                shift += folded[row + d] * mean[d]
+                folded[row + d] = Float(Double(parameters[row + d]) * scale[d])
+                shift += Double(folded[row + d]) * mean[d]
             }
-            if let bias { folded[bias] -= shift }
+            if let bias { folded[bias] = Float(Double(parameters[bias]) - shift) }
         }
-        scalePositions(&folded, tensors)
+        forEachPosition(tensors) { folded[$0] = Float(Double(parameters[$0]) * positionScale) }
         return folded
     }
 
-    /// The gradient by parameters on standardised tokens, from that by folded ones.
-    func pullBack(_ gradient: inout [Float], _ tensors: [ParameterTensor]) {
+    /// Parameters on scaled tokens, from parameters on the tokens as they are: the opposite of `fold`, but for the
+    /// weights of dimensions that do not vary.
+    func unfold(_ folded: [Float], _ tensors: [ParameterTensor]) -> [Double] {
+        var parameters = folded.map(Double.init)
         forEachTokenRow(tensors) { row, bias in
-            let g = bias.map { gradient[$0] } ?? 0
-            for d in mean.indices { gradient[row + d] = (gradient[row + d] - g * mean[d]) * inverseScale[d] }
+            for d in mean.indices {
+                if let bias { parameters[bias] += parameters[row + d] * mean[d] }
+                parameters[row + d] = scale[d] == 0 ? 0 : parameters[row + d] / scale[d]
+            }
         }
-        scalePositions(&gradient, tensors)
+        forEachPosition(tensors) { parameters[$0] /= positionScale }
+        return parameters
     }
 
-    // p = p'/σ_t, and likewise ∂p' = ∂p/σ_t.
-    private func scalePositions(_ vector: inout [Float], _ tensors: [ParameterTensor]) {
-        for (tensor, range) in tensors.placed where tensor.role == .position {
-            for i in range { vector[i] *= inversePositionScale }
+    /// The gradient by parameters on scaled tokens, from that by folded ones.
+    func pullBack(_ gradient: [Float], _ tensors: [ParameterTensor]) -> [Double] {
+        var pulled = gradient.map(Double.init)
+        forEachTokenRow(tensors) { row, bias in
+            let g = bias.map { pulled[$0] } ?? 0
+            for d in mean.indices { pulled[row + d] = (pulled[row + d] - g * mean[d]) * scale[d] }
         }
+        // p = p'/σ_t, and likewise ∂p' = ∂p/σ_t.
+        forEachPosition(tensors) { pulled[$0] *= positionScale }
+        return pulled
+    }
+
+    /// States of one token a sequence as they are seen: (x - μ)·s.
+    func apply(_ states: inout Matrix) {
+        let width = states.columns
+        var values = states.mutableSpan
+        for start in stride(from: 0, to: values.count, by: width) {
+            for d in 0..<width {
+                values[start + d] = Float((Double(values[start + d]) - mean[d]) * scale[d])
+            }
+        }
+    }
+
+    private func forEachPosition(_ tensors: [ParameterTensor], _ body: (Int) -> Void) {
+        for (tensor, range) in tensors.placed where tensor.role == .position { range.forEach(body) }
     }
 
     // Where each row that multiplies tokens starts, and its bias, in the flat vector.

@@ -72,14 +72,15 @@ public struct Trainer: Sendable {
         let architecture = configuration.trained.architecture(width: data.width, outputs: task.outputs)
         let isPooledOnce = options.optimizer == .lbfgs || options.tokenDropout == 0
         // What scores tokens one by one, as ema, keeps the scale of tokens: 0.74 → 0.85 AUROC on full.
-        if let linear = architecture as? PooledArchitecture, isPooledOnce, configuration.kind != .ema {
+        let tokens = configuration.kind == .ema ? training : nil
+        if let linear = architecture as? PooledArchitecture, isPooledOnce {
             // Dimensions are then those of the pooled states, and so is their standard deviation.
             training = try training.pooled(linear.pooling, threads: options.threads)
             heldOut = try heldOut?.pooled(linear.pooling, threads: options.threads)
         }
         var run = try TrainingRun(
-            architecture, task, options, training: training, validation: heldOut, start: start,
-            isInterrupted: isInterrupted, progress: progress)
+            architecture, task, options, training: training, scaledAs: tokens, validation: heldOut,
+            start: start, isInterrupted: isInterrupted, progress: progress)
         let stop = try run.run()
         let probe = Probe(
             configuration, width: data.width, task: task, parameters: run.bestParameters,

@@ -102,10 +102,13 @@ public struct TrainingProgress: Sendable, Equatable {
 
 /// Why training ended.
 public enum TrainingStop: String, Sendable {
-    /// All epochs were done.
+    /// All epochs of AdamW were done.
     case finished
-    /// The gradient is zero to within the tolerance, or the loss does not fall any more.
+    /// The gradient is zero to within the tolerance.
     case converged
+    /// L-BFGS did not get there: all iterations were done, or no step lowered the loss any more while its gradient
+    /// was still large.
+    case unconverged = "did not converge"
     /// The validation loss had not fallen for `patience` epochs.
     case earlyStopping = "early stopping"
     /// The caller asked for it.

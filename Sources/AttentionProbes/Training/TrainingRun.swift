@@ -7,23 +7,29 @@ struct TrainingRun {
     private(set) var history: [TrainingProgress] = []
     /// The report of the epoch that `bestParameters` come from; nil before the first.
     private(set) var best: TrainingProgress?
-    /// Parameters with the lowest validation loss so far, or the latest, on standardised tokens and for
-    /// scaled targets.
-    private(set) var bestStandardized: [Float]
+    /// Parameters with the lowest validation loss so far, or the latest, on tokens as `objective` scales them and
+    /// for scaled targets.
+    private var bestScaled: [Double]
 
     private let options: TrainingOptions
     private let tensors: [ParameterTensor]
     private let targetScale: TargetScale
     private let objective: StandardizedObjective
+    // What parameters are on that a run starts from and leaves for another: standardised tokens, or tokens as they are.
+    private let standardization: Standardization
+    // Whether the objective has a scale of its own instead.
+    private let isBalanced: Bool
     private let validation: Objective?
     private let start: [Float]
     private let isInterrupted: @Sendable () -> Bool
     private let progress: (TrainingProgress) -> Void
 
+    /// - Parameter tokens: the sequences whose tokens set the scale of dimensions; those of `training` if nil.
     init(
         _ architecture: any ProbeArchitecture, _ task: ProbeTask, _ options: TrainingOptions,
-        training: ActivationSet, validation: ActivationSet?, start: [Float]? = nil,
-        isInterrupted: @escaping @Sendable () -> Bool, progress: @escaping (TrainingProgress) -> Void
+        training: ActivationSet, scaledAs tokens: ActivationSet? = nil, validation: ActivationSet?,
+        start: [Float]? = nil, isInterrupted: @escaping @Sendable () -> Bool,
+        progress: @escaping (TrainingProgress) -> Void
     ) throws {
         let threads = min(options.threads, Parallel.availableThreads)
         self.options = options
@@ -32,13 +38,17 @@ struct TrainingRun {
         tensors = architecture.tensors
         let targetScale = TargetScale(task, training.targets)
         let training = targetScale.scaled(training)
+        isBalanced = options.optimizer == .lbfgs && !options.standardizes
+        // Also where dimensions stay as they are: this pass finds NaN in tokens that training may never meet.
+        let measured = try Standardization(tokens ?? training, threads: threads)
+        standardization = options.standardizes ? measured : measured.ofPositionsAlone
         objective = StandardizedObjective(
             training: Objective(
                 architecture, training, task, weights: training.trainingWeights(options.classWeight),
                 threads: threads),
-            standardization: options.standardizes
-                ? try Standardization(training, threads: threads) : Standardization(positionsOf: training),
-            tensors: tensors, l2: options.l2)
+            standardization: isBalanced ? measured.balanced(l2: Double(options.l2)) : standardization,
+            tensors: tensors, task: task, l2: options.l2, penalizesScaled: options.standardizes,
+            isLinear: options.optimizer == .lbfgs)
         self.targetScale = targetScale
         self.validation = validation.map { validation in
             Objective(
@@ -48,11 +58,24 @@ struct TrainingRun {
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.initialParameters)
         self.start =
             start ?? Self.centred(architecture.initialParameters(&generator), task, training, tensors)
-        bestStandardized = self.start
+        bestScaled = []
+        bestScaled = scaled(self.start)
+    }
+
+    /// The best parameters, in the form of `start`.
+    var bestStandardized: [Float] {
+        guard isBalanced else { return bestScaled.map { Float($0) } }
+        return standardization.unfold(objective.folded(bestScaled), tensors).map { Float($0) }
+    }
+
+    // Parameters as the objective takes them, from those of the form of `start`.
+    private func scaled(_ parameters: [Float]) -> [Double] {
+        guard isBalanced else { return parameters.map(Double.init) }
+        return objective.standardization.unfold(standardization.fold(parameters, tensors), tensors)
     }
 
     /// The same parameters on tokens and for targets as they are.
-    var bestParameters: [Float] { targetScale.restored(objective.folded(bestStandardized), tensors) }
+    var bestParameters: [Float] { targetScale.restored(objective.folded(bestScaled), tensors) }
 
     // Regression starts from the mean of the targets, in the last biases there are: those of the
     // hidden layer, or the heads' together.
@@ -93,34 +116,59 @@ struct TrainingRun {
                 if isInterrupted() { return .interrupted }
                 let indices = Array(
                     order[batch * order.count / batches..<(batch + 1) * order.count / batches])
-                let (batchLoss, gradient) = try objective.gradient(parameters, over: indices, tokens: tokens)
-                let done =
-                    (Double(epoch - 1) * Double(batches) + Double(batch))
-                    / (Double(options.epochs) * Double(batches))
+                let steps = (epoch - 1) * batches + batch
+                let (batchLoss, gradient) = try blamingRate(after: steps) {
+                    try objective.gradient(parameters, over: indices, tokens: tokens)
+                }
+                let done = Double(steps) / (Double(options.epochs) * Double(batches))
                 let rate = options.learningRate * Float(0.5 * (1 + cos(.pi * done)))
-                optimizer.step(&parameters, gradient, learningRate: rate)
+                optimizer.step(&parameters, gradient.map { Float($0) }, learningRate: rate)
                 loss += batchLoss * Double(indices.count)
             }
-            if try report(epoch, parameters, loss: loss / Double(order.count)) { return .earlyStopping }
+            let isPatienceOver = try blamingRate(after: epoch * batches) {
+                guard allFinite(objective.folded(parameters)[...]) else { throw NonFiniteProjection() }
+                return try report(epoch, parameters.map(Double.init), loss: loss / Double(order.count))
+            }
+            if isPatienceOver { return .earlyStopping }
         }
         return .finished
     }
 
+    // Numbers beyond the range of floats after a step come from the step, not from the sequence that met them.
+    private func blamingRate<R>(after steps: Int, _ body: () throws -> R) throws -> R {
+        func diverged() -> DataError {
+            DataError(
+                .overflow, objective.training.data.files[0].path,
+                expected: "a learning rate with which training converges",
+                found: "\(options.learningRate), with which it diverged in step \(steps)")
+        }
+        do {
+            return try body()
+        } catch let error as DataError where error.rule == .overflow && steps > 0 {
+            throw diverged()
+        } catch is NonFiniteProjection {
+            throw diverged()
+        }
+    }
+
     private mutating func runLBFGS() throws -> TrainingStop {
-        var stop = TrainingStop.finished
-        let outcome = try LBFGS(
-            iterations: options.epochs, strongConvexity: objective.training.isConvex ? Double(options.l2) : 0
-        ).minimize(from: start) { [objective] in
+        var stop: TrainingStop?
+        let outcome = try LBFGS(iterations: options.epochs, curvatures: objective.curvatures).minimize(
+            from: scaled(start)
+        ) { [objective] in
             try objective.penalizedGradient($0)
         } afterStep: { iteration, point in
             let loss = point.value - objective.penalty(point.x)
             if try report(iteration, point.x, loss: loss) { stop = .earlyStopping }
-            if stop == .finished, isInterrupted() { stop = .interrupted }
-            return stop == .finished
+            if stop == nil, isInterrupted() { stop = .interrupted }
+            return stop == nil
         }
         // Nothing to gain from the start on: the start is the result.
-        if history.isEmpty { _ = try report(0, start, loss: objective.gradient(start).loss) }
-        return outcome == .converged ? .converged : stop
+        if history.isEmpty {
+            let start = scaled(start)
+            _ = try report(0, start, loss: objective.penalizedGradient(start).0 - objective.penalty(start))
+        }
+        return stop ?? (outcome == .converged ? .converged : .unconverged)
     }
 
     // Hides each token with the probability chosen, keeping one: other tokens for every sequence and
@@ -138,7 +186,7 @@ struct TrainingRun {
     }
 
     // Notes an epoch; true if patience is at its end.
-    private mutating func report(_ epoch: Int, _ parameters: [Float], loss: Double) throws -> Bool {
+    private mutating func report(_ epoch: Int, _ parameters: [Double], loss: Double) throws -> Bool {
         let factor = targetScale.lossFactor
         let validationLoss = try validation.map { try factor * $0.value(objective.folded(parameters)) }
         let isBest = validationLoss.map { $0 < best?.validationLoss ?? .infinity } ?? true
@@ -149,7 +197,7 @@ struct TrainingRun {
         history.append(report)
         if isBest {
             best = report
-            bestStandardized = parameters
+            bestScaled = parameters
         }
         progress(report)
         return validation != nil && epoch - report.bestEpoch >= options.patience

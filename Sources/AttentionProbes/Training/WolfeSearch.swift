@@ -7,9 +7,9 @@ struct WolfeSearch {
     private static let mostEvaluations = 25
 
     let start: LBFGS.Point
-    let direction: [Float]
+    let direction: [Double]
     let slope: Double
-    let function: ([Float]) throws -> (Double, [Float])
+    let function: ([Double]) throws -> (Double, [Double])
 
     private struct Trial {
         var step: Double
@@ -71,17 +71,23 @@ struct WolfeSearch {
     }
 
     private func evaluate(_ step: Double) throws -> Trial {
-        let x = zip(start.x, direction).map { $0 + Float(step) * $1 }
-        let (value, gradient) = try function(x)
-        return Trial(
-            step: step, slope: inner(gradient, direction),
-            point: LBFGS.Point(x: x, value: value, gradient: gradient))
+        let x = zip(start.x, direction).map { $0 + step * $1 }
+        do {
+            let (value, gradient) = try function(x)
+            return Trial(
+                step: step, slope: inner(gradient, direction),
+                point: LBFGS.Point(x: x, value: value, gradient: gradient))
+        } catch let error as DataError where error.rule == .overflow {
+            // A step so long that products overflow is too long.
+            return Trial(
+                step: step, slope: 0, point: LBFGS.Point(x: x, value: .infinity, gradient: start.gradient))
+        }
     }
 }
 
 /// Σ a_i·b_i.
-func inner(_ a: [Float], _ b: [Float]) -> Double {
+func inner(_ a: [Double], _ b: [Double]) -> Double {
     var sum = 0.0
-    for i in a.indices { sum += Double(a[i]) * Double(b[i]) }
+    for i in a.indices { sum += a[i] * b[i] }
     return sum
 }
