@@ -81,6 +81,11 @@ struct ActivationFileTests {
         (LiteralActivations().with("labels", "I64", [2], integerBytes(-1, 0)), .labels, "element 0"),
         (LiteralActivations().with("labels", "I64", [1], integerBytes(0)), .shape, "labels"),
         (LiteralActivations().with("labels", "F32", [2, 1], floatBytes(.nan, 0)), .labels, "element 0"),
+        (LiteralActivations().with("labels", "F32", [2], floatBytes(0, .infinity)), .labels, "element 1"),
+        (
+            LiteralActivations().with("labels", "F32", [2, 1], floatBytes(-.infinity, 0)), .labels,
+            "element 0"
+        ),
         (LiteralActivations().with("labels", "I32", [2], integerBytes(0)), .elementType, "labels"),
         (LiteralActivations().with("groups", "I64", [1], integerBytes(0)), .shape, "groups"),
         (LiteralActivations().with("sequence_ids", "U8", [1], [65]), .missingTensor, "sequence_ids_offsets"),

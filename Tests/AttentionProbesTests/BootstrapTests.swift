@@ -1,4 +1,5 @@
 @testable import AttentionProbes
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -22,6 +23,19 @@ struct BootstrapTests {
                 [draw.reduce(0.0) { $0 + Double(tosses[$1]) } / 100]
             }[0])
         #expect(abs(interval.lowerBound - 0.402) < 0.02 && abs(interval.upperBound - 0.598) < 0.02)
+    }
+
+    // Of 41 draws the second lowest and the second highest figure: 0.025 and 0.975 of the way.
+    @Test func theMiddleOfTheDraws() throws {
+        let drawn = Mutex<[Double]>([])
+        let interval = try #require(
+            Bootstrap(replicates: 41, seed: 2).intervals(strata: [Array(0..<50)]) { draw in
+                let figure = draw.reduce(0.0) { $0 + Double($1 * $1) }
+                drawn.withLock { $0.append(figure) }
+                return [figure]
+            }[0])
+        let sorted = drawn.withLock { $0.sorted() }
+        #expect(Set(sorted).count == 41 && interval == sorted[1]...sorted[39])
     }
 
     @Test func strataKeepTheirSize() throws {

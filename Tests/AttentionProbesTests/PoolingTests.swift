@@ -25,6 +25,43 @@ struct PoolingTests {
         #expect(abs(Double(pool(SoftmaxPooling(temperature: 5), scores)) - expected) < 1e-6)
     }
 
+    // Against their definitions, on scores of every length, so that each place has the largest once.
+    @Test(arguments: 1...12) func byDefinition(count: Int) {
+        for seed in 0..<20 as Range<UInt64> {
+            let z = randomFloats(count, seed: seed)
+            let wide = z.map(Double.init)
+            func check(_ pooling: any ScorePooling, _ expected: Double, _ gradient: [Double]) {
+                #expect(abs(Double(pool(pooling, z)) - expected) < 1e-6, "\(pooling), \(z)")
+                var dz = [Float](repeating: 9, count: count)
+                var span = dz.mutableSpan
+                pooling.backward(z.span, 2, into: &span)
+                #expect(zip(dz, gradient).allSatisfy { abs(Double($0) - 2 * $1) < 1e-6 }, "\(pooling), \(z)")
+            }
+            let order = z.indices.sorted { z[$0] > z[$1] }
+            check(MaxPooling(), wide.max()!, z.indices.map { $0 == order[0] ? 1 : 0 })
+            for size in 1...5 {
+                let k = min(size, count)
+                let largest = order.prefix(k)
+                check(
+                    TopKPooling(k: size), largest.reduce(0) { $0 + wide[$1] } / Double(k),
+                    z.indices.map { largest.contains($0) ? 1 / Double(k) : 0 })
+                let means = (0...count - k).map { wide[$0..<$0 + k].reduce(0, +) / Double(k) }
+                let best = means.indices.max { means[$0] < means[$1] }!
+                check(
+                    RollingPooling(window: size), means[best],
+                    z.indices.map { best..<best + k ~= $0 ? 1 / Double(k) : 0 })
+            }
+            // E_j = Σ_i α·(1-α)^(j-i)·z_i
+            let averages = z.indices.map { j in
+                (0...j).reduce(0) { $0 + 0.3 * pow(0.7, Double(j - $1)) * wide[$1] }
+            }
+            let best = averages.indices.max { averages[$0] < averages[$1] }!
+            check(
+                EMAPooling(decay: 0.3), averages[best],
+                z.indices.map { $0 <= best ? 0.3 * pow(0.7, Double(best - $0)) : 0 })
+        }
+    }
+
     // The first of equals has the gradient: it does not jump between runs.
     @Test func tiesGoToTheFirst() {
         var dz = [Float](repeating: 9, count: 6)
@@ -80,6 +117,25 @@ struct PoolingTests {
         let e = exp(1.0)
         let means = [2, 2 * e * e / (e * e + 1), e / (e + 1), (e + 3 * e * e * e) / (e + e * e * e)]
         #expect(abs(Double(try probe.scores(data).logits[0, 0]) - 10 - means.max()!) < 1e-5)
+    }
+
+    // Each place has the best window once.
+    @Test(arguments: 1...8) func rollingAttentionByDefinition(count: Int) throws {
+        for (seed, window) in zip(0..<20 as Range<UInt64>, (0..<20).map { 1 + $0 % 4 }) {
+            let (x, probe) = (
+                randomFloats(count, seed: seed),
+                Probe(
+                    ProbeConfiguration(.rollingAttention, heads: 1, window: window), width: 1,
+                    task: .regression(outputs: 1), parameters: [0.5, 2, 10])
+            )
+            let means = (0..<count).map { j -> Double in
+                let own = (max(0, j - window + 1)...j).map { Double(x[$0]) }
+                let e = own.map { exp($0 / 2) }
+                return zip(e, own).reduce(0) { $0 + $1.0 * 2 * $1.1 } / e.reduce(0, +)
+            }
+            let data = try ActivationSet([ActivationFile(RaggedBatch([x], width: 1))])
+            #expect(abs(Double(try probe.scores(data).logits[0, 0]) - 10 - means.max()!) < 1e-5)
+        }
     }
 
     @Test(

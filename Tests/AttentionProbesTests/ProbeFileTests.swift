@@ -104,7 +104,11 @@ struct ProbeFileTests {
         }
         #expect(try rule(["q.weight": [1, 2, 3]]) == .shape)
         #expect(try rule(["position_weight": [1, 2]]) == .shape)
-        #expect(try rule(["v.bias": [.nan]]) == .nonFinite)
+        for value in [Float.nan, .infinity, -.infinity] {
+            #expect(try rule(["v.bias": [value]]) == .nonFinite)
+            for name in ["q.weight", "v.weight"] { #expect(try rule([name: [0, value]]) == .nonFinite) }
+            #expect(try rule(["position_weight": [value]]) == .nonFinite)
+        }
         #expect(try rule(["o.weight": [1]]) == .metadata)
     }
 }

@@ -231,6 +231,7 @@ struct ReaderTests {
             ("{\"id\":\"a\"}\n", "line 1"), ("{\"id\":\"a\",\"label\":1\n", "line 1"),
             ("id,label\na,\"x", "in pairs"),
             ("id,label\na,0.5\nb,nan\n", "row 3: expected a number that F32 can hold"),
+            ("id,label\na,-inf\nb,0.5\n", "row 2: expected a number that F32 can hold"),
             ("{\"id\":\"a\",\"label\":[1e300]}\n", "row 1: expected numbers that F32 can hold"),
         ] {
             let error = try #require(throws: DataError.self) { try join(text) }

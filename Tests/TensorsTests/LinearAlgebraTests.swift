@@ -45,12 +45,15 @@ struct LinearAlgebraTests {
         #expect(Tensors.softmax([3e38, -3e38], into: &weights) == 0)
     }
 
-    // Tiles of several sizes, with logits that rise far beyond the first tile's or fall far below.
-    @Test(arguments: [-3, 0, 0.5, 3, 30] as [Float])
-    func runningSoftmax(slope: Float) {
+    // Tiles of several sizes, with logits that rise far beyond the first tile's or fall far below, and values that
+    // stay where they are or lie elsewhere in every tile, so that their center moves.
+    @Test(arguments: [-3, 0, 0.1, 0.15, 0.5, 3, 30] as [Float], [0, 7, -40] as [Float])
+    func runningSoftmax(slope: Float, jump: Float) {
         let sizes = [24, 1, 16, 37, 5, 24]
         let (n, width) = (sizes.reduce(0, +), 3)
-        let (logits, values) = (randomFloats(n, seed: 1), randomFloats(n, seed: 2).map { $0 + 100 })
+        let (logits, around) = (randomFloats(n, seed: 1), randomFloats(n, seed: 2))
+        let tiles = sizes.indices.flatMap { Array(repeating: Float($0), count: sizes[$0]) }
+        let values = (0..<n).map { around[$0] + 100 + jump * tiles[$0] }
         let x = randomFloats(n * width, seed: 3)
         let first: Float = slope > 0 ? 106 : 0
         let positions = (0..<n).map(Float.init)
@@ -78,7 +81,7 @@ struct LinearAlgebraTests {
         func mean(_ y: (Int) -> Double) -> Double { (0..<n).reduce(0) { $0 + e[$1] * y($1) } / total }
         let value = mean { Double(values[$0]) }
         func close(_ found: Double, _ expected: Double, _ scale: Double) -> Bool {
-            abs(found - expected) < 4e-6 * scale
+            abs(found - expected) < 4e-6 * scale * Double(1 + abs(jump))
         }
         let deviation = run.values / run.total
         #expect(close(Double(run.center) + deviation, value, 100))
