@@ -31,8 +31,11 @@ public struct RaggedBatch: Sendable {
 
     /// A batch of existing parts. O(N + T).
     ///
+    /// - Parameter allowsEmpty: whether sequences may be without a token to look at; nothing is computed of these.
     /// - Throws: `Fault`, the first rule that is broken.
-    public init(tokens: TokenMatrix, offsets: [Int], tokenMask: [Bool]? = nil) throws(Fault) {
+    public init(
+        tokens: TokenMatrix, offsets: [Int], tokenMask: [Bool]? = nil, allowsEmpty: Bool = false
+    ) throws(Fault) {
         guard offsets.first == 0 else { throw .firstOffset(found: offsets.first) }
         for i in 1..<offsets.count where offsets[i] < offsets[i - 1] {
             throw .fallingOffset(index: i, found: offsets[i], before: offsets[i - 1])
@@ -43,7 +46,7 @@ public struct RaggedBatch: Sendable {
         if let tokenMask, tokenMask.count != tokens.rows {
             throw .maskLength(found: tokenMask.count, tokens: tokens.rows)
         }
-        for i in 1..<offsets.count {
+        for i in 1..<offsets.count where !allowsEmpty {
             guard offsets[i] > offsets[i - 1] else { throw .emptySequence(index: i - 1) }
             if let tokenMask, !tokenMask[offsets[i - 1]..<offsets[i]].contains(true) {
                 throw .maskedSequence(index: i - 1)
@@ -58,8 +61,11 @@ public struct RaggedBatch: Sendable {
     /// A batch of sequences that lie anywhere among the rows of a matrix, as in padded batches. O(N).
     ///
     /// - Precondition: the ranges lie inside the matrix.
+    /// - Parameter allowsEmpty: whether sequences may be without a token to look at; nothing is computed of these.
     /// - Throws: `Fault.emptySequence`, `.maskLength`, `.maskedSequence`.
-    public init(tokens: TokenMatrix, rows: [Range<Int>], tokenMask: [Bool]? = nil) throws(Fault) {
+    public init(
+        tokens: TokenMatrix, rows: [Range<Int>], tokenMask: [Bool]? = nil, allowsEmpty: Bool = false
+    ) throws(Fault) {
         var offsets = [0]
         offsets.reserveCapacity(rows.count + 1)
         if let tokenMask, tokenMask.count != tokens.rows {
@@ -67,8 +73,10 @@ public struct RaggedBatch: Sendable {
         }
         for (index, range) in rows.enumerated() {
             precondition(range.lowerBound >= 0 && range.upperBound <= tokens.rows, "rows outside the matrix")
-            guard !range.isEmpty else { throw .emptySequence(index: index) }
-            if let tokenMask, !tokenMask[range].contains(true) { throw .maskedSequence(index: index) }
+            if !allowsEmpty {
+                guard !range.isEmpty else { throw .emptySequence(index: index) }
+                if let tokenMask, !tokenMask[range].contains(true) { throw .maskedSequence(index: index) }
+            }
             offsets.append(offsets[index] + range.count)
         }
         self.tokens = tokens

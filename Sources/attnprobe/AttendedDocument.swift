@@ -27,19 +27,20 @@ struct AttendedDocument: Encodable {
             let (a, b) = (probabilities[$0].max() ?? 0, probabilities[$1].max() ?? 0)
             return a == b ? $0 < $1 : a > b
         }
+        let targets = try data.labelled(for: probe.task).targets
         return try ranked.prefix(count).map { index in
             let classes = probe.task.predictedClasses(probabilities[index], threshold: probe.threshold)
             return AttendedDocument(
-                id: data.id(index), label: label(data, index),
+                id: data.id(index), label: label(targets?[index], probe.task.classes),
                 prediction: classes.map { probe.task.classes?[$0] ?? String($0) }.joined(separator: ", "),
                 probability: probabilities[index].max(),
                 tokens: try mostAttended(8, probe, data, index))
         }
     }
 
-    private static func label(_ data: ActivationSet, _ index: Int) -> String? {
-        guard case .class(let label) = data.targets?[index] else { return nil }
-        return data.classes?[label] ?? String(label)
+    private static func label(_ target: Target?, _ classes: [String]?) -> String? {
+        guard case .class(let label) = target else { return nil }
+        return classes?[label]
     }
 
     private static func mostAttended(

@@ -45,6 +45,7 @@ struct Compare: ParsableCommand {
     var report: String?
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
+    @OptionGroup var goal: TaskOptions
     @OptionGroup var labelling: LabelOptions
     @OptionGroup var shared: SharedOptions
 
@@ -109,14 +110,15 @@ struct Compare: ParsableCommand {
     private typealias DataSet = (name: String, training: ActivationSet, test: ActivationSet, task: ProbeTask)
 
     private func open(_ path: String, _ test: String) throws -> DataSet {
-        let training = try grouping.grouped(shared.open([path], labels: labelling))
-        let task = try training.task()
+        let training = try grouping.grouped(shared.open([path], labels: labelling, task: goal.expected))
+        let task = try goal.task(of: training)
         try kinds.checkFit(task)
         guard metric?.fits(task) ?? true else {
             throw ValidationError("--metric: expected a figure of a \(task.name) task")
         }
         return (
-            Self.name(path), training, try shared.open([test], labels: labelling, classes: task.classes), task
+            Self.name(path), try training.labelled(for: task),
+            try shared.open([test], labels: labelling, task: task), task
         )
     }
 

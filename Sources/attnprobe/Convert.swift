@@ -51,7 +51,9 @@ struct Convert: ParsableCommand {
         }
         var parts: [(path: String, data: ActivationSet)] = [(output.path(), data)]
         if let testFraction {
-            let (train, test) = data.split(fraction: testFraction, seed: shared.seed)
+            // By class, where labels are classes.
+            let classes = (try? data.labelled(for: data.task())) ?? data
+            let (train, test) = classes.split(fraction: testFraction, seed: shared.seed)
             guard !train.isEmpty, !test.isEmpty else {
                 throw DataError(
                     .mismatch, data.files[0].path,

@@ -35,7 +35,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let probe = try Probe(path: probe)
-        let data = try shared.open(data, labels: labelling, classes: probe.task.classes, for: [probe])
+        let data = try shared.open(data, labels: labelling, for: [probe])
         shared.warnOfTraining(probe, data)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         var progress = ScoreProgress(data)

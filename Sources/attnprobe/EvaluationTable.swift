@@ -7,7 +7,11 @@ extension Evaluation {
         let names = few(data.fileNames)
         var rows: [(name: String, value: String, interval: String)] = [
             ("probe", probe.configuration.summary, ""), ("trained on", probe.trainingSummary.printable, ""),
-            ("task", probe.task.summary, ""), ("data", names, ""),
+            ("task", probe.task.summary, ""),
+        ]
+        if let positive = probe.task.positiveClass { rows.append(("positive class", positive.printable, "")) }
+        rows += [
+            ("data", names, ""),
             ("sequences", String(sequences), ""), ("tokens", String(tokens), ""),
         ]
         rows += figures.map { figure in

@@ -78,24 +78,11 @@ struct FileDescription: Encodable {
             element_type: file.batch.tokens.elementType.rawValue, shortest: lengths[0],
             median: lengths[lengths.count / 2], longest: lengths[lengths.count - 1],
             length_histogram: LengthBin.bins(lengths),
-            labels: counts(file), groups: file.groups.map { Set($0).count }, layers: file.layerCount,
+            labels: set.labelCounts, groups: file.groups.map { Set($0).count }, layers: file.layerCount,
             masked_tokens: file.batch.tokenMask.map { _ in
                 set.indices.reduce(0) { $0 + set[$1].rows.count - set[$1].count }
             },
             nonfinite_sequences: set.count - (try set.finiteSequences(threads: threads).count))
-    }
-
-    private static func counts(_ file: ActivationFile) -> [String: Int]? {
-        switch file.targets {
-        case .classes(let labels):
-            Dictionary(labels.map { (file.classes?[$0] ?? String($0), 1) }, uniquingKeysWith: +)
-        case .values(let values) where values.storage.allSatisfy { $0 == 0 || $0 == 1 }:
-            Dictionary(
-                uniqueKeysWithValues: (0..<values.columns).map { c in
-                    (file.classes?[c] ?? String(c), (0..<values.rows).filter { values[$0, c] == 1 }.count)
-                })
-        default: nil
-        }
     }
 
     /// Lines for people, at most 80 wide but for the path.

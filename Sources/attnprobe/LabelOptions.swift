@@ -1,6 +1,39 @@
 import ArgumentParser
 import AttentionProbes
 
+/// What to learn from labels, the same in every subcommand that trains.
+struct TaskOptions: ParsableArguments {
+    enum Name: String, ExpressibleByArgument, CaseIterable {
+        case binary, multiclass, multilabel, regression
+    }
+
+    @Option(help: "What to predict. (default: as the labels say)")
+    var task: Name?
+    @Option(
+        help: ArgumentHelp(
+            "Of two classes the positive one, whose probability is given and compared with the threshold; the other is "
+                + "that of negatives, which --fpr bounds. (default: the second)",
+            valueName: "name"))
+    var positive: String?
+
+    /// What labels of a table are read for before they are known; nil for what they say.
+    var expected: ProbeTask? { task == .regression ? .regression(outputs: 1) : nil }
+
+    /// The task of some data.
+    func task(of data: ActivationSet) throws -> ProbeTask {
+        let found = try data.task(named: task?.rawValue)
+        guard let positive else { return found }
+        guard found.isBinary else {
+            throw ValidationError("--positive: expected it only with a binary task, found \(found.name)")
+        }
+        guard let chosen = found.positive(positive) else {
+            throw ValidationError(
+                "--positive: expected \(found.classes!.joined(separator: " or ")), found \(positive)")
+        }
+        return chosen
+    }
+}
+
 /// Options that take labels from a table, the same in every subcommand that uses labels.
 struct LabelOptions: ParsableArguments {
     @Option(help: "CSV or JSON lines with a label for each sequence id.")
@@ -37,13 +70,14 @@ extension LabelTable {
     /// The sequences of some data that have a label here, with it.
     ///
     /// - Parameters:
-    ///   - classes: the classes that labels by name must be of; nil for any.
+    ///   - task: what the labels are for; nil for any.
     ///   - note: takes lines for people.
-    func label(_ data: ActivationSet, classes: [String]?, note: (String) -> Void) throws -> ActivationSet {
-        let join = try data.labelled(by: self, classes: classes)
+    func label(_ data: ActivationSet, for task: ProbeTask?, note: (String) -> Void) throws -> ActivationSet {
+        let join = try data.labelled(by: self, for: task)
         if !join.unlabelled.isEmpty {
+            let spelled = join.missing.isEmpty ? "" : " (where it has \(few(join.missing)))"
             note(
-                "left out \(join.unlabelled.count) of \(data.count) sequences without a label in \(path): "
+                "left out \(join.unlabelled.count) of \(data.count) sequences without a label in \(path)\(spelled): "
                     + few(join.unlabelled))
         }
         if !join.unused.isEmpty { note(unmatched(join.unused, of: path)) }

@@ -120,7 +120,8 @@ struct ProbeChoice {
     }
 
     private struct Summary: Encodable {
-        let probe, out_of_fold, chosen, metric: String
+        let probe, out_of_fold, chosen, metric, task: String
+        let positive: String?
         let score: Double?
         let threshold: Double?
         let threshold_rule: ThresholdRule?
@@ -130,6 +131,7 @@ struct ProbeChoice {
         init(_ result: SelectionResult, _ deployed: Probe, _ path: String, _ scores: String) {
             (probe, out_of_fold, chosen) = (path, scores, result.chosen.name)
             (metric, score) = (result.metric.rawValue, result.chosen.score)
+            (task, positive) = (deployed.task.name, deployed.task.positiveClass)
             threshold = deployed.task.hasThreshold ? deployed.threshold : nil
             threshold_rule = deployed.thresholdRule
             folds = result.folds.count

@@ -15,7 +15,10 @@ struct SharedOptions: ParsableArguments {
     @Flag(help: "Print no progress and no notes.")
     var quiet = false
 
-    @Flag(help: "Leave out sequences with a NaN or infinity in their hidden states instead of stopping.")
+    @Flag(
+        help:
+            "Leave out sequences with a NaN or infinity in their hidden states, or without a token, instead of stopping."
+    )
     var skipNonfinite = false
 
     @OptionGroup var layers: LayerOptions
@@ -36,18 +39,22 @@ struct SharedOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - labels: where labels come from, if not the files; nil where labels are not used.
-    ///   - classes: those that labels by name must be of; nil for any.
+    ///   - task: what labels are for; nil for the task of the first probe, or without any for what they say.
     ///   - probes: those that the data are for.
     func open(
-        _ paths: [String], labels labelling: LabelOptions?, classes: [String]? = nil, for probes: [Probe] = []
+        _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = []
     ) throws -> ActivationSet {
         // A table is short: its faults are found before thousands of files are opened.
         let table = try labelling?.table()
         var data = try layers.open(
-            paths, labelled: labelling != nil, for: probes.compactMap(\.layers), note: note)
+            paths, labelled: labelling != nil, for: probes.compactMap(\.layers), skipsEmpty: skipNonfinite,
+            note: note)
         Self.opened.withLock { $0.append(data) }
         if !data.unfinished.isEmpty { note(leftOut(unfinished: data.unfinished)) }
-        if let table { data = try table.label(data, classes: classes, note: note) }
+        if !data.empty.isEmpty {
+            note("left out \(counted(data.empty.count, "sequence")) without a token: \(few(data.empty))")
+        }
+        if let table { data = try table.label(data, for: task ?? probes.first?.task, note: note) }
         guard skipNonfinite else { return data }
         let finite = try data.finiteSequences(threads: threadCount)
         if finite.count < data.count {

@@ -58,10 +58,11 @@ func unmatched(_ ids: [String], of path: String) -> String {
 }
 
 extension ProbeTask {
-    /// "binary: benign, injection".
+    /// "binary: benign, injection (positive)".
     var summary: String {
         guard let classes else { return "regression of \(counted(outputs, "number"))" }
-        let shown = classes.prefix(6).map(\.printable).joined(separator: ", ")
+        let shown =
+            classes.prefix(6).map(\.printable).joined(separator: ", ") + (isBinary ? " (positive)" : "")
         return classes.count > 6
             ? "\(name) of \(classes.count) classes: \(shown), …" : "\(name): \(shown)"
     }

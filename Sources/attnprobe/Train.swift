@@ -4,10 +4,6 @@ import Foundation
 import Tensors
 
 struct Train: ParsableCommand {
-    enum TaskName: String, ExpressibleByArgument, CaseIterable {
-        case binary, multiclass, multilabel, regression
-    }
-
     static let configuration = CommandConfiguration(
         abstract: "Fit a probe to labelled activations, or choose one with --select.",
         usage: "attnprobe train DATA... --out PROBE [--kind KIND] [--select] [options]",
@@ -26,8 +22,7 @@ struct Train: ParsableCommand {
     var data: [String]
     @Option(name: [.short, .long], help: "The probe file to write.")
     var out: String
-    @Option(help: "What to predict. (default: as the labels say)")
-    var task: TaskName?
+    @OptionGroup var goal: TaskOptions
     @Option(
         help: """
             Probes to train, with successive seeds, and to average into one of so many times the heads \
@@ -85,12 +80,14 @@ struct Train: ParsableCommand {
     }
 
     func run() throws {
-        let training = try selection.grouping.grouped(shared.open(data, labels: labelling))
-        let heldOut = validation.isEmpty ? nil : try shared.open(validation, labels: labelling)
+        var training = try selection.grouping.grouped(
+            shared.open(data, labels: labelling, task: goal.expected))
+        let task = try goal.task(of: training)
+        training = try training.labelled(for: task)
+        let heldOut = validation.isEmpty ? nil : try shared.open(validation, labels: labelling, task: task)
         try shared.checkOutput(out, isNoneOf: training, heldOut)
         // Fails now rather than after the training if the probe cannot be written.
         try OutputFile.check(path: out)
-        let task = try training.task(named: task?.rawValue)
         let candidates = choices.candidates(for: task, kinds: kinds)
         try checkUse(by: candidates)
         try choices.checkFit(task)
@@ -175,6 +172,8 @@ struct Train: ParsableCommand {
         let loss, penalty: Double
         let validation_loss: Double?
         let training_sequences, validation_sequences: Int
+        let task: String
+        let positive: String?
 
         init(_ result: Trainer.Result, _ best: TrainingProgress, _ stop: TrainingStop, _ path: String) {
             probe = path
@@ -184,6 +183,7 @@ struct Train: ParsableCommand {
             (loss, penalty, validation_loss) = (best.loss, best.penalty, best.validationLoss)
             training_sequences = result.trainingCount
             validation_sequences = result.validationCount
+            (task, positive) = (result.probe.task.name, result.probe.task.positiveClass)
         }
     }
 }

@@ -64,7 +64,7 @@ struct ActivationFileTests {
             "hidden_states"
         ),
         (LiteralActivations().with("hidden_states", "F32", [3, 0], []), .shape, "hidden_states"),
-        (LiteralActivations().with("offsets", "I32", [2], integerBytes(0)), .elementType, "offsets"),
+        (LiteralActivations().with("offsets", "F32", [2], floatBytes(0, 3)), .elementType, "offsets"),
         (LiteralActivations().with("offsets", "I64", [3], integerBytes(1, 2, 3)), .offsets, "0 first"),
         (LiteralActivations().with("offsets", "I64", [3], integerBytes(0, 4, 3)), .offsets, "element 2"),
         (LiteralActivations().with("offsets", "I64", [3], integerBytes(0, -1, 3)), .offsets, "element 1"),
@@ -86,7 +86,7 @@ struct ActivationFileTests {
             LiteralActivations().with("labels", "F32", [2, 1], floatBytes(-.infinity, 0)), .labels,
             "element 0"
         ),
-        (LiteralActivations().with("labels", "I32", [2], integerBytes(0)), .elementType, "labels"),
+        (LiteralActivations().with("labels", "U64", [2], integerBytes(0, 1)), .elementType, "labels"),
         (LiteralActivations().with("groups", "I64", [1], integerBytes(0)), .shape, "groups"),
         (LiteralActivations().with("sequence_ids", "U8", [1], [65]), .missingTensor, "sequence_ids_offsets"),
         (
@@ -186,7 +186,7 @@ struct ActivationFileTests {
         #expect(try task(numbers.with("labels", "F32", [2], floatBytes(0.5, 1))) == .regression(outputs: 1))
         #expect(
             try task(numbers.with("labels", "I64", [2], integerBytes(0, 4)))
-                == .multiclass(classes: ["0", "1", "2", "3", "4"]))
+                == .binary(classes: ["0", "4"]))
         let error = try #require(throws: DataError.self) { try task(whole, "regression") }
         #expect(error.rule == .labels)
         #expect(

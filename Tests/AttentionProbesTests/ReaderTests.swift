@@ -198,15 +198,15 @@ struct ReaderTests {
                 .with("sequence_ids_offsets", "I64", [3], integerBytes(0, 1, 2))
                 .described(by: #"{"format":"attention-probes/activations","version":"1"}"#).file, to: "data")
         let set = try ActivationSet(paths: [data])
-        func join(_ text: String, classes: [String]? = nil) throws -> LabelJoin {
-            try set.labelled(by: LabelTable(path: folder.write(Array(text.utf8), to: "t")), classes: classes)
+        func join(_ text: String, for task: ProbeTask? = nil) throws -> LabelJoin {
+            try set.labelled(by: LabelTable(path: folder.write(Array(text.utf8), to: "t")), for: task)
         }
         let names = try join("id,label,group\nb,no,x\nz,no,x\na,\"yes\",y\n")
         #expect(names.set.targets == .classes([1, 0]) && names.set.classes == ["no", "yes"])
         #expect(
             names.set.groups.map { $0[0] != $0[1] } == true && names.unused == ["z"] && names.unlabelled == []
         )
-        let fixed = try join("id;label\r\na;yes\r\n", classes: ["yes", "no"])
+        let fixed = try join("id;label\r\na;yes\r\n", for: .binary(classes: ["yes", "no"]))
         #expect(fixed.set.targets == .classes([0]) && fixed.unlabelled == ["b"] && fixed.set.count == 1)
         #expect(try join("id,label\na,3\nb,0\n").set.targets == .classes([3, 0]))
         #expect(try join("id,label\na,1.0\nb,0.0\n").set.targets == .classes([1, 0]))
@@ -230,9 +230,10 @@ struct ReaderTests {
             ("id,label\nq,1\n", "labels for the sequences"),
             ("{\"id\":\"a\"}\n", "line 1"), ("{\"id\":\"a\",\"label\":1\n", "line 1"),
             ("id,label\na,\"x", "in pairs"),
-            ("id,label\na,0.5\nb,nan\n", "row 3: expected a number that F32 can hold"),
             ("id,label\na,-inf\nb,0.5\n", "row 2: expected a number that F32 can hold"),
-            ("{\"id\":\"a\",\"label\":[1e300]}\n", "row 1: expected numbers that F32 can hold"),
+            ("id,label\na,0.5\nb,-inf\n", "row 3: expected a number that F32 can hold"),
+            ("{\"id\":\"a\",\"label\":[1e300, 1]}\n", "row 1: expected numbers that F32 can hold"),
+            ("{\"id\":\"a\",\"label\":[1e300]}\n", "row 1: expected a number that F32 can hold"),
         ] {
             let error = try #require(throws: DataError.self) { try join(text) }
             #expect(error.description.contains(words), "\(error)")

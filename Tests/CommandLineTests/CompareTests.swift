@@ -223,12 +223,12 @@ struct CompareTests {
                 training, try labelled("third", three.indices.map { $0 % 3 }, names),
                 "sequence 2 (2): expected one of the 2 classes that the training data have, found c"
             ),
-            (binary, training, "expected no, yes, found a, b, c"),
+            (binary, training, "sequence 0 (0): expected no or yes, found a"),
             (binary, test, "expected width 4"),
             (binary, try small("numbers", task: "regression"), "labels of a binary task, found 2 values"),
             (
                 try small("labels", task: "multilabel"), folder("numbers"),
-                "labels of a multilabel task, found those of regression"
+                "expected a number from 0 to 1 for each class"
             ),
             (binary, try small("infinite", first: .infinity), "sequence 0 (0), token 0"),
         ] {

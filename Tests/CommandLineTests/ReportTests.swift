@@ -51,7 +51,7 @@ struct ReportTests {
             by: #"{"format":"attention-probes/activations","version":"1","classes":"[\"a\",\"b\"]"}"#)
         for (activations, words) in [
             (wide, "the width of the probe, 2"), (offsets, "tensor token_text_offsets"),
-            (nan, "sequence 1, token 1"), (classes, "metadata classes"),
+            (nan, "sequence 1, token 1"), (classes, "expected no or yes, found a"),
         ] {
             let data = try folder.write(activations.file, to: "bad")
             try expectFailure(65, words, in: folder, ["report", probe, data, "--out", page])

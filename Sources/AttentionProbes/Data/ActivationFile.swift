@@ -68,10 +68,16 @@ public final class ActivationFile: Sendable {
     /// - Parameter layers: which layers of a file that holds several, counted from 0 as they are
     ///   stored; several become one wider hidden state. A file of one layer ignores it.
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks a rule.
-    public init(path: String, layers: [Int]? = nil) throws {
+    public convenience init(path: String, layers: [Int]? = nil) throws {
+        try self.init(path: path, layers: layers, allowsEmpty: false)
+    }
+
+    /// - Parameter allowsEmpty: whether sequences may be without a token to look at, of which nothing is computed.
+    init(path: String, layers: [Int]?, allowsEmpty: Bool) throws {
         let (file, container) = try TensorContainer.open(path)
         form = try ActivationForm(file, container)
-        let layout = try form.layout(file, layers)
+        let layout = try form.layout(file, layers, allowsEmpty: allowsEmpty)
+        if layout.isOneSequence { try file.checkIsOneSequence(layout.batch.tokens.rows) }
         batch = layout.batch
         layerCount = layout.layerCount
         self.layers =
@@ -81,9 +87,10 @@ public final class ActivationFile: Sendable {
         self.path = path
         metadata = file.metadata
         let count = batch.count
-        groups = try file.optional("groups", types: ["I64"], shape: [count]).map(file.integers)
+        groups = try file.optional("groups", types: Safetensors.integerTypes, shape: [count])
+            .map(file.integers)
         weights = try file.weights(count: count)
-        tokenIDs = try file.optional("token_ids", types: ["I32", "I64"], shape: layout.tokenShape)
+        tokenIDs = try file.optional("token_ids", types: Safetensors.indexTypes, shape: layout.tokenShape)
             .map { IntegerColumn(file, $0) }
         ids = try TextTable(file, "sequence_ids", count: count, areHeld: true)
         tokenTexts = try TextTable(file, "token_text", count: layout.tokenShape.reduce(1, *))
@@ -164,75 +171,5 @@ extension DataError {
 extension Safetensors {
     func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
         tensors[name] == nil ? nil : try require(name, types: types, shape: shape)
-    }
-
-    fileprivate func weights(count: Int) throws(DataError) -> [Float]? {
-        guard let tensor = try optional("weights", types: ["F32", "F64"], shape: [count]) else { return nil }
-        let weights = floats(tensor)
-        if let bad = weights.firstIndex(where: { !($0 > 0 && $0.isFinite) }) {
-            throw DataError(
-                .labels, file.path, "tensor weights, element \(bad)",
-                expected: "a positive number that float32 holds, from 1e-38 to 3e38 (only proportions count)",
-                found: tensor.type == "F64" ? "\(doubles(tensor)[bad])" : "\(weights[bad])")
-        }
-        return weights
-    }
-
-    fileprivate func classes() throws(DataError) -> [String]? {
-        guard let text = metadata["classes"] else { return nil }
-        guard let classes = JSONList.decode(text), !classes.isEmpty, Set(classes).count == classes.count
-        else {
-            throw DataError(
-                .metadata, file.path, "metadata classes", expected: "a JSON list of different names",
-                found: text)
-        }
-        return classes
-    }
-
-    // I64 of shape N: class indices. F32, F64, U8 or I64 of shape N×O, or floats of shape N: values.
-    fileprivate func targets(count: Int, classes: [String]?) throws(DataError) -> Targets? {
-        guard let labels = tensors["labels"] else { return nil }
-        let isVector = labels.shape.count == 1
-        let types = isVector ? ["I64", "F32", "F64"] : ["F32", "F64", "U8", "I64"]
-        _ = try require("labels", types: types, dimensions: isVector ? 1 : 2)
-        guard labels.shape[0] == count else {
-            throw DataError(
-                .shape, file.path, "tensor labels", expected: "\(count) rows, one a sequence",
-                found: "shape \(labels.shape)")
-        }
-        if isVector, labels.type == "I64" {
-            let indices = integers(labels)
-            if let classes, classes.count < 2 {
-                throw DataError(
-                    .metadata, file.path, "metadata classes", expected: "at least two names",
-                    found: "\(classes)")
-            }
-            let allowed = 0..<(classes?.count ?? Targets.mostClasses)
-            if let bad = indices.firstIndex(where: { !allowed.contains($0) }) {
-                throw DataError(
-                    .labels, file.path, "tensor labels, element \(bad)",
-                    expected: "a class from 0 to \(allowed.upperBound - 1)",
-                    found: "\(indices[bad])")
-            }
-            return .classes(indices)
-        }
-        let values = floats(labels)
-        if let bad = values.firstIndex(where: { !$0.isFinite }) {
-            throw DataError(
-                .labels, file.path, "tensor labels, element \(bad)", expected: "a finite number",
-                found: "\(values[bad])")
-        }
-        let columns = isVector ? 1 : labels.shape[1]
-        guard columns > 0 else {
-            throw DataError(
-                .shape, file.path, "tensor labels", expected: "at least one column", found: "\(labels.shape)")
-        }
-        if let classes, classes.count != columns {
-            throw DataError(
-                .shape, file.path, "tensor labels",
-                expected: "one column for each of \(classes.count) classes",
-                found: "\(columns)")
-        }
-        return .values(Matrix(rows: count, columns: columns, storage: values))
     }
 }

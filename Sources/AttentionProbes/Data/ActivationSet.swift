@@ -17,8 +17,12 @@ public struct ActivationSet: Sendable {
     public let files: [ActivationFile]
     /// Where each of the N sequences is.
     public let locations: [Location]
-    /// Their labels, if the files have any.
+    /// Their labels as they stand in files or table, if there are any; `labelled(for:)` reads them as a task does.
     public let targets: Targets?
+    // The table that labels are from; nil where it is the files.
+    let labelTable: String?
+    // Whether `classes` stand in another order than files and tables count them in.
+    let isReordered: Bool
     // The number of each file's first sequence among all sequences of the files.
     private let starts: [Int]
     /// Names of the classes, if the files have any.
@@ -29,6 +33,8 @@ public struct ActivationSet: Sendable {
     public let weights: [Float]?
     /// Files that were left out because a running server still writes them.
     public let unfinished: [String]
+    /// Ids of sequences that were left out because they have no token to look at.
+    public let empty: [String]
 
     /// Joins files.
     ///
@@ -60,6 +66,7 @@ public struct ActivationSet: Sendable {
         }
         self.files = files
         self.unfinished = unfinished
+        (empty, labelTable, isReordered) = ([], nil, false)
         var (locations, starts): ([Location], [Int]) = ([], [])
         for (index, file) in files.enumerated() {
             starts.append(locations.count)
@@ -83,22 +90,40 @@ public struct ActivationSet: Sendable {
     ///   - layers: which layers to take of files that hold several, counted from 0 as they are stored,
     ///     or of files that hold one each, by the `layer` in their metadata; several become one wider
     ///     hidden state. nil for all that there is.
+    ///   - skipsEmpty: whether sequences without a token to look at are left out, and named by `empty`; else they
+    ///     are an error.
     /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks a rule.
-    public init(paths: [String], labelled: Bool = true, layers: [Int]? = nil) throws {
+    public init(
+        paths: [String], labelled: Bool = true, layers: [Int]? = nil, skipsEmpty: Bool = false
+    ) throws {
         let inputs = try paths.flatMap(InputFile.all)
-        let opened = OpenedFile.open(inputs, layers: layers)
+        let opened = OpenedFile.open(inputs, layers: layers, allowsEmpty: skipsEmpty)
         let areUnfinished = OpenedFile.areUnfinished(opened, inputs)
         let unfinished = zip(inputs, areUnfinished).filter(\.1).map(\.0.path)
         let files = try zip(opened, areUnfinished).filter { !$0.1 }.map { try $0.0.file() }
-        try self.init(
+        let all = try ActivationSet(
             LayerStack.joined(files, layers), labelled: labelled, unfinished: unfinished)
+        self = skipsEmpty ? try all.skippingEmpty() : all
+    }
+
+    private func skippingEmpty() throws(DataError) -> ActivationSet {
+        let empty = indices.filter { self[$0].count == 0 }
+        guard !empty.isEmpty else { return self }
+        guard empty.count < count else {
+            throw DataError(
+                .emptySequence, files[0].path, expected: "a sequence with a token to look at", found: "none")
+        }
+        let left = Set(empty)
+        return selecting(indices.filter { !left.contains($0) }, empty: empty.map(id))
     }
 
     private init(_ set: ActivationSet, groups: [Int]) {
         files = set.files
         unfinished = set.unfinished
+        empty = set.empty
         locations = set.locations
         starts = set.starts
+        (labelTable, isReordered) = (set.labelTable, set.isReordered)
         targets = set.targets
         classes = set.classes
         weights = set.weights
@@ -115,10 +140,14 @@ public struct ActivationSet: Sendable {
 
     /// Some of the sequences, with labels and groups of their own.
     init(
-        _ set: ActivationSet, selecting indices: [Int], targets: Targets?, classes: [String]?, groups: [Int]?
+        _ set: ActivationSet, selecting indices: [Int], targets: Targets?, classes: [String]?, groups: [Int]?,
+        empty: [String]? = nil, labelTable: String? = nil, isReordered: Bool = false
     ) {
         files = set.files
         unfinished = set.unfinished
+        self.empty = empty ?? set.empty
+        self.labelTable = labelTable ?? set.labelTable
+        self.isReordered = isReordered || set.isReordered
         locations = indices.map { set.locations[$0] }
         starts = set.starts
         (self.targets, self.classes, self.groups) = (targets, classes, groups)
@@ -126,10 +155,12 @@ public struct ActivationSet: Sendable {
     }
 
     /// The set of some of the sequences, in the order given; hidden states are shared.
-    public func selecting(_ indices: [Int]) -> ActivationSet {
+    public func selecting(_ indices: [Int]) -> ActivationSet { selecting(indices, empty: nil) }
+
+    private func selecting(_ indices: [Int], empty: [String]?) -> ActivationSet {
         ActivationSet(
             self, selecting: indices, targets: targets?.selecting(indices), classes: classes,
-            groups: groups.map { groups in indices.map { groups[$0] } })
+            groups: groups.map { groups in indices.map { groups[$0] } }, empty: empty)
     }
 
     /// Checks that another set has hidden states of the same kind and labels of a task.
@@ -137,7 +168,7 @@ public struct ActivationSet: Sendable {
     /// - Throws: `DataError` that names the other's file.
     public func checkFits(_ other: ActivationSet, _ task: ProbeTask) throws(DataError) {
         try checkStates(other)
-        _ = try other.targets(for: task)
+        _ = try other.targets(for: task, isReordered: isReordered)
     }
 
     /// Checks that another set's hidden states are as wide, and of the same layers where both say and count alike.
@@ -213,33 +244,5 @@ public struct ActivationSet: Sendable {
         let location = locations[index]
         if let id = files[location.file].id(location.sequence) { return id }
         return String(starts[location.file] + location.sequence)
-    }
-}
-
-extension ActivationFile {
-    fileprivate func checkWidth(_ other: ActivationFile) throws(DataError) {
-        try check(other, "width", batch.width, other.batch.width) { "\($0)" }
-    }
-
-    fileprivate func checkLabels(_ other: ActivationFile) throws(DataError) {
-        try check(other, "classes", classes, other.classes) { $0?.joined(separator: ", ") ?? "none" }
-        try check(other, "labels:", targets?.form, other.targets?.form) { $0 ?? "none" }
-    }
-
-    fileprivate func checkPresence(
-        _ other: ActivationFile, _ what: String, _ has: (ActivationFile) -> Bool
-    ) throws(DataError) {
-        guard has(other) != has(self) else { return }
-        throw DataError(
-            .mismatch, other.path, expected: "\(what) in all files or in none",
-            found: "a file that differs from \(path)")
-    }
-
-    private func check<T: Equatable>(
-        _ other: ActivationFile, _ what: String, _ own: T, _ others: T, _ text: (T) -> String
-    ) throws(DataError) {
-        guard own != others else { return }
-        throw DataError(
-            .mismatch, other.path, expected: "\(what) \(text(own)) as in \(path)", found: text(others))
     }
 }

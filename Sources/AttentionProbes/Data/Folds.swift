@@ -97,15 +97,13 @@ extension ActivationSet {
         let isClassified = if case .classes = targets { true } else { false }
         for (stratum, size) in sizes.sorted(by: { $0.key < $1.key }) where size.groups < folds {
             let what = isClassified ? "of class \(classNames(stratum))" : "in all"
-            let path = files[0].path
             guard size.sequences >= folds else {
-                throw DataError(
-                    .singleClass, path, "tensor labels",
-                    expected: "at least \(folds) sequences \(what), one a fold",
+                throw labelError(
+                    .singleClass, expected: "at least \(folds) sequences \(what), one a fold",
                     found: "\(size.sequences)")
             }
             throw DataError(
-                .singleClass, path, "tensor groups",
+                .singleClass, files[0].path, "tensor groups",
                 expected: "at least \(folds) groups with sequences \(what), one a fold",
                 found: size.groups == 1 ? "one group that holds all \(size.sequences)" : "\(size.groups)")
         }

@@ -16,8 +16,10 @@ extension ActivationSet {
         var generator = SeededGenerator(seed: seed, stream: RandomStream.split)
         order.shuffle(using: &generator)
 
-        let strata = strata
-        let strataCount = (strata.max() ?? 0) + 1
+        let values = Set(strata).sorted()
+        let places = Dictionary(uniqueKeysWithValues: values.enumerated().map { ($1, $0) })
+        let strata = strata.map { places[$0]! }
+        let strataCount = values.count
         var wanted = [Double](repeating: 0, count: strataCount)
         for stratum in strata { wanted[stratum] += fraction }
         var second: [Int] = []

@@ -6,26 +6,27 @@ extension ActivationSet {
         files.allSatisfy { (try? Safetensors(path: $0.path))?.tensors[name] != nil }
     }
 
-    /// Names of the tensors that all files have with an integer a sequence (I64 of shape N): those that
+    /// Names of the tensors that all files have with a whole number a sequence (of shape N): those that
     /// can be groups.
     public var integerTensors: [String] {
         let names = files.map { file -> Set<String> in
             let tensors = (try? Safetensors(path: file.path))?.tensors ?? [:]
             return Set(
-                tensors.elements.filter { $0.value.type == "I64" && $0.value.shape == [file.batch.count] }
-                    .map(\.name))
+                tensors.elements.filter {
+                    Safetensors.integerTypes.contains($0.value.type) && $0.value.shape == [file.batch.count]
+                }.map(\.name))
         }
         return names.dropFirst().reduce(names[0]) { $0.intersection($1) }.sorted()
     }
 
-    /// The same sequences in groups read from a tensor of every file, I64 of shape N.
+    /// The same sequences in groups read from a tensor of every file, whole numbers of shape N.
     ///
     /// - Throws: `SystemError` or `DataError` where a file has no such tensor.
     public func grouped(byTensor name: String) throws -> ActivationSet {
         let columns = try files.map { file -> [Int] in
             let source = try Safetensors(path: file.path)
             return source.integers(
-                try source.require(name, types: ["I64"], shape: [file.batch.count]))
+                try source.require(name, types: Safetensors.integerTypes, shape: [file.batch.count]))
         }
         return grouped(locations.map { columns[$0.file][$0.sequence] })
     }

@@ -2,12 +2,13 @@ public import Tensors
 
 /// What the sequences of a set are labelled with.
 public enum Targets: Sendable, Equatable {
-    /// The index of each sequence's class, N.
+    /// A whole number a sequence, N: where the set has names of classes the index of one, else the value that
+    /// names the class.
     case classes([Int])
     /// Numbers, N×O: 0 or 1 a class, or regression targets.
     case values(Matrix)
 
-    /// Classes a set without names for them may have.
+    /// Different classes that a set may have.
     static let mostClasses = 65536
 
     /// N.

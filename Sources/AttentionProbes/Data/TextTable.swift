@@ -19,7 +19,7 @@ struct TextTable: Sendable {
         let text = try file.require(name, types: ["U8"], dimensions: 1)
         let offsetsName = name + "_offsets"
         offsets = IntegerColumn(
-            file, try file.require(offsetsName, types: ["I64"], shape: [count + 1]))
+            file, try file.require(offsetsName, types: Safetensors.indexTypes, shape: [count + 1]))
         func fault(_ place: String, _ expected: String, _ found: Int) -> DataError {
             DataError(
                 .offsets, file.file.path, "tensor \(offsetsName)\(place)", expected: expected,

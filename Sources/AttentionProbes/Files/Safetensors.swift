@@ -33,6 +33,11 @@ public struct Safetensors: Sendable {
     static let longestHeader = 100_000_000
 
     /// Bytes of one element of the types that the format names.
+    // The first two bytes of pickled objects, protocols 2 to 5.
+    private static let pickle = (2...5).map { UInt64($0) << 8 | 0x80 }
+    static let wayFromPyTorch =
+        "read it in Python with torch.load, and write its tensors with safetensors.torch.save_file"
+
     static let elementSizes = [
         "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4,
         "U16": 2, "U8": 1, "BOOL": 1, "C64": 8, "F8_E4M3": 1, "F8_E5M2": 1,
@@ -66,7 +71,9 @@ public struct Safetensors: Sendable {
             throw DataError(
                 .headerLength, path,
                 expected: "a safetensors file, which starts with the length of its header",
-                found: "another format")
+                found: Self.pickle.contains(stated & 0xFFFF)
+                    ? "pickled Python objects, as torch.save writes them; \(Self.wayFromPyTorch)"
+                    : "another format")
         }
         let start = 8 + Int(stated)
         guard start <= file.count else {

@@ -78,7 +78,8 @@ struct SafetensorsHeader: Decodable {
         var entries: [String: Entry] = [:]
         for name in container.allKeys {
             if name.stringValue == "__metadata__" {
-                metadata = try container.decode([String: String].self, forKey: name)
+                // null says as much as no metadata; the format's own library takes it so.
+                metadata = try container.decodeIfPresent([String: String].self, forKey: name) ?? [:]
             } else {
                 entries[name.stringValue] = try container.decode(Entry.self, forKey: name)
             }

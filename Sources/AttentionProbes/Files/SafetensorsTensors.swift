@@ -2,6 +2,12 @@
 private import Tensors
 
 extension Safetensors {
+    /// Types of whole numbers that are read, as `labels` and masks may have them.
+    static let integerTypes = ["I64", "I32", "I16", "I8", "U32", "U16", "U8", "BOOL"]
+
+    /// Types of numbers that count something or name it.
+    static let indexTypes = ["I64", "I32"]
+
     /// The names of the tensors for a message: the first few of many.
     var tensorNames: String {
         let names = tensors.names.sorted()
@@ -42,12 +48,16 @@ extension Safetensors {
 
     /// The elements of an integer tensor, row-major. O(elements).
     ///
-    /// - Precondition: the type is I64, I32, U8 or BOOL.
+    /// - Precondition: the type is I64, I32, I16, I8, U32, U16, U8 or BOOL.
     public func integers(_ tensor: Tensor) -> [Int] {
         file.withBytes(tensor.bytes) { bytes in
             switch tensor.type {
             case "I64": loadArray(bytes, of: Int64.self).map { Int(Int64(littleEndian: $0)) }
             case "I32": loadArray(bytes, of: Int32.self).map { Int(Int32(littleEndian: $0)) }
+            case "I16": loadArray(bytes, of: Int16.self).map { Int(Int16(littleEndian: $0)) }
+            case "I8": loadArray(bytes, of: Int8.self).map { Int($0) }
+            case "U32": loadArray(bytes, of: UInt32.self).map { Int(UInt32(littleEndian: $0)) }
+            case "U16": loadArray(bytes, of: UInt16.self).map { Int(UInt16(littleEndian: $0)) }
             case "U8", "BOOL": loadArray(bytes, of: UInt8.self).map { Int($0) }
             default: preconditionFailure("\(tensor.type) is no integer type that is read")
             }
@@ -63,7 +73,7 @@ extension Safetensors {
 
     /// The elements of a tensor of numbers as floats, row-major. O(elements).
     ///
-    /// - Precondition: the type is F64, F32, F16, BF16, I64, I32, U8 or BOOL.
+    /// - Precondition: the type is F64, F32, F16, BF16 or one that `integers` reads.
     public func floats(_ tensor: Tensor) -> [Float] {
         switch tensor.type {
         case "F64":

@@ -38,6 +38,17 @@ public enum ProbeTask: Sendable, Equatable {
         }
     }
 
+    /// The class that the output of a binary task is the logit of, which false and true positives are counted by;
+    /// nil for other tasks.
+    public var positiveClass: String? { isBinary ? classes![1] : nil }
+
+    /// The same with another of the two classes as the positive one; nil where the task is not binary, or has no such
+    /// class.
+    public func positive(_ name: String) -> ProbeTask? {
+        guard case .binary(let names) = self, let index = names.firstIndex(of: name) else { return nil }
+        return index == 1 ? self : .binary(classes: [names[1], names[0]])
+    }
+
     /// Whether a probability is compared with a threshold.
     public var hasThreshold: Bool {
         switch self {

@@ -66,12 +66,12 @@ public enum ActivationForm: Sendable, Equatable {
         var isOneSequence = false
     }
 
-    func layout(_ file: Safetensors, _ layers: [Int]?) throws(DataError) -> Layout {
+    func layout(_ file: Safetensors, _ layers: [Int]?, allowsEmpty: Bool) throws(DataError) -> Layout {
         switch self {
-        case .flat(let isArchive): try file.flatLayout(isArchive: isArchive)
-        case .padded: try file.paddedLayout()
+        case .flat(let isArchive): try file.flatLayout(isArchive: isArchive, allowsEmpty: allowsEmpty)
+        case .padded: try file.paddedLayout(allowsEmpty: allowsEmpty)
         case .requestDump: try file.requestLayout(layers)
-        case .sequence: try file.sequenceLayout()
+        case .sequence: try file.sequenceLayout(allowsEmpty: allowsEmpty)
         case .memory: preconditionFailure("no file")
         }
     }
@@ -82,6 +82,13 @@ extension Safetensors {
 
     /// `hidden_states` as it is stored, its last dimension the width.
     func states(dimensions: Int) throws(DataError) -> (tensor: Tensor, type: ElementType, width: Int) {
+        if tensors["hidden_states"]?.type.hasSuffix("V2") == true {
+            throw DataError(
+                .elementType, file.path, "tensor hidden_states", expected: Self.statesTypes.formatted,
+                found:
+                    "2 bytes without a type (V2), as NumPy stores bfloat16; save it as float32, or in safetensors"
+            )
+        }
         let states = try require("hidden_states", types: Self.statesTypes, dimensions: dimensions)
         let width = states.shape[dimensions - 1]
         guard width > 0 else {
@@ -101,7 +108,8 @@ extension Safetensors {
     }
 
     // Metadata `format` attention-probes/activations and `version` 1, which .npz has no place for.
-    fileprivate func flatLayout(isArchive: Bool) throws(DataError) -> ActivationForm.Layout {
+    fileprivate func flatLayout(isArchive: Bool, allowsEmpty: Bool) throws(DataError) -> ActivationForm.Layout
+    {
         for (name, expected) in [("format", ActivationFile.fileFormat), ("version", "1")]
         where !isArchive && metadata[name] != expected {
             throw DataError(
@@ -109,27 +117,36 @@ extension Safetensors {
                 found: metadata[name] ?? "nothing")
         }
         let matrix = try tokens(dimensions: 2)
-        let offsets = integers(try require("offsets", types: ["I64"], dimensions: 1))
-        let mask = try optional("token_mask", types: ["U8", "BOOL"], shape: [matrix.rows])
+        guard tensors["offsets"] != nil else {
+            throw DataError(
+                .missingTensor, file.path,
+                expected:
+                    "a tensor offsets (of pooled states, one vector a sequence: 0, 1, … \(matrix.rows))",
+                found: tensorNames)
+        }
+        let offsets = integers(try require("offsets", types: Self.indexTypes, dimensions: 1))
+        let mask = try optional("token_mask", types: Self.integerTypes, shape: [matrix.rows])
             .map { integers($0).map { $0 != 0 } }
         do {
-            let batch = try RaggedBatch(tokens: matrix, offsets: offsets, tokenMask: mask)
+            let batch = try RaggedBatch(
+                tokens: matrix, offsets: offsets, tokenMask: mask, allowsEmpty: allowsEmpty)
             return ActivationForm.Layout(batch: batch, tokenShape: [matrix.rows])
         } catch {
             throw DataError(error, file.path)
         }
     }
 
-    fileprivate func sequenceLayout() throws(DataError) -> ActivationForm.Layout {
+    fileprivate func sequenceLayout(allowsEmpty: Bool) throws(DataError) -> ActivationForm.Layout {
         let matrix = try tokens(dimensions: 2)
         return ActivationForm.Layout(
-            batch: try oneSequence(matrix), tokenShape: [matrix.rows], isOneSequence: true)
+            batch: try oneSequence(matrix, allowsEmpty: allowsEmpty), tokenShape: [matrix.rows],
+            isOneSequence: true)
     }
 
     /// All rows as one sequence.
-    func oneSequence(_ matrix: TokenMatrix) throws(DataError) -> RaggedBatch {
+    func oneSequence(_ matrix: TokenMatrix, allowsEmpty: Bool = false) throws(DataError) -> RaggedBatch {
         do {
-            return try RaggedBatch(tokens: matrix, offsets: [0, matrix.rows])
+            return try RaggedBatch(tokens: matrix, offsets: [0, matrix.rows], allowsEmpty: allowsEmpty)
         } catch {
             throw DataError(error, file.path)
         }

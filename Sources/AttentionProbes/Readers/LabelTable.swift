@@ -4,9 +4,9 @@
 //     id,label,group             {"id": "cmpl-1", "label": "yes"}
 //     cmpl-1,yes,7               {"id": "cmpl-2", "label": ["a", "c"]}
 //
-// Labels that are all whole numbers from 0 on are class indices, also 0.0 and 1.0, as a column of floats has them;
-// other numbers are values to predict, anything else names of classes. A JSON label may be a list: of names for several
-// labels, of numbers for several values. In CSV blanks at the ends of labels and groups do not count.
+// What labels are is read off all of the table, and off the task that they are for (`LabelJoin.swift`). A JSON label may
+// be a list: of names for several labels, of numbers for several values. In CSV blanks at the ends of labels and groups
+// do not count.
 private import Foundation
 private import SwiftCSV
 private import Tensors
@@ -29,6 +29,7 @@ public struct LabelTable: Sendable {
 
     struct Row: Sendable {
         let id: String
+        /// nil where there is none: an empty field, null.
         let label: LabelValue?
         let group: String?
         /// Which row of the file, counted from 1 with the header.
@@ -129,23 +130,33 @@ public struct LabelTable: Sendable {
             func fault(_ expected: String, _ found: String) -> DataError {
                 DataError(.table, path, "line \(index + 1)", expected: expected, found: found)
             }
-            guard let value = try? JSONDecoder().decode([String: LabelValue?].self, from: Data(line.utf8))
-            else {
-                throw fault(
-                    "a JSON object of names and texts, numbers or lists of these", String(line.prefix(60)))
+            let object = "a JSON object of names and texts, numbers or lists of these"
+            let value: [String: Any]
+            do {
+                let found = try JSONSerialization.jsonObject(with: Data(line.utf8))
+                guard let fields = found as? [String: Any] else {
+                    throw fault(object, String(line.prefix(60)))
+                }
+                value = fields
+            } catch {
+                throw error as? DataError ?? fault(object, LabelValue.excerpt(of: Substring(line), error))
             }
-            guard case .text(let id)?? = value[columns.id] else {
-                throw fault(
-                    "an id in \(columns.id) (--id-column for another)",
-                    value.keys.sorted().joined(separator: ", "))
+            func field(_ name: String, _ what: String, _ option: String) throws(DataError) -> Any {
+                guard let field = value[name] else {
+                    throw fault(
+                        "\(what) in \(name) (--\(option) for another)",
+                        value.keys.sorted().joined(separator: ", "))
+                }
+                return field
             }
-            guard let label = value[columns.label] else {
-                throw fault(
-                    "a label in \(columns.label) (--label-column for another)",
-                    value.keys.sorted().joined(separator: ", "))
+            let name = try field(columns.id, "an id", "id-column")
+            guard case .text(var id) = LabelValue(name) else {
+                throw fault("a text or number in \(columns.id) (--id-column for another)", "no such id")
             }
+            if name is NSNumber, id.hasSuffix(".0") { id.removeLast(2) }
+            let label = LabelValue(try field(columns.label, "a label", "label-column"))
             var group: String?
-            if case .text(let text)?? = value[columns.groupName] { group = text }
+            if case .text(let text)? = value[columns.groupName].flatMap(LabelValue.init) { group = text }
             rows.append(Row(id: id, label: label, group: group, number: index + 1))
         }
         if let name = columns.group, rows.allSatisfy({ $0.group == nil }) {
@@ -154,35 +165,5 @@ public struct LabelTable: Sendable {
                 found: "none in any line")
         }
         return rows
-    }
-}
-
-/// One label as it stands in a table; numbers are texts too.
-enum LabelValue: Decodable, Sendable, Equatable {
-    case text(String)
-    case names([String])
-    case numbers([Double])
-    /// Something that is no label, in a column that nobody reads.
-    case other
-
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if let text = try? value.decode(String.self) {
-            self = .text(text)
-        } else if let flag = try? value.decode(Bool.self) {
-            self = .text(flag ? "1" : "0")
-        } else if let number = try? value.decode(Int.self) {
-            self = .text(String(number))
-        } else if let number = try? value.decode(UInt64.self) {
-            self = .text(String(number))
-        } else if let number = try? value.decode(Double.self) {
-            self = .text("\(number)")
-        } else if let numbers = try? value.decode([Double].self) {
-            self = .numbers(numbers)
-        } else if let names = try? value.decode([String].self) {
-            self = .names(names)
-        } else {
-            self = .other
-        }
     }
 }

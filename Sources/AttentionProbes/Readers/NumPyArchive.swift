@@ -21,9 +21,15 @@ enum NumPyArchive {
             let archive = try ZipArchive(path: path)
             let members = archive.members.filter { $0.name.hasSuffix(".npy") }
             guard !members.isEmpty else {
+                let first = archive.members.first?.name
+                let isPyTorch = archive.members.contains {
+                    fileStem($0.name) == "data" && $0.name.hasSuffix(".pkl")
+                }
                 throw DataError(
                     .missingTensor, path, expected: "an archive of arrays (.npy)",
-                    found: archive.members.isEmpty ? "an empty archive" : archive.members[0].name)
+                    found: isPyTorch
+                        ? "a PyTorch file (\(first!)); \(Safetensors.wayFromPyTorch)"
+                        : first ?? "an empty archive")
             }
             try checkSizes(members, file)
             var arrays: [(name: String, array: NumPyArray)] = []

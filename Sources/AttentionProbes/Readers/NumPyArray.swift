@@ -73,7 +73,7 @@ struct NumPyArray {
 
     private static let names = [
         "<f2": "F16", "<f4": "F32", "<f8": "F64", "<i8": "I64", "<i4": "I32", "<i2": "I16", "|i1": "I8",
-        "|u1": "U8", "|b1": "BOOL",
+        "<u2": "U16", "<u4": "U32", "|u1": "U8", "|b1": "BOOL", "bfloat16": "BF16",
     ]
 }
 

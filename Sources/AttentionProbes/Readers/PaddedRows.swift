@@ -1,16 +1,16 @@
-// Padded activations: `hidden_states` N×S×D (F32, F16 or BF16) and `attention_mask` N×S (U8, BOOL, I32 or
-// I64), 1 for a token and 0 for padding, as tokenizers give it. The tokens of a row lie side by side, with
+// Padded activations: `hidden_states` N×S×D (F32, F16 or BF16) and `attention_mask` N×S (whole
+// numbers of any type), 1 for a token and 0 for padding, as tokenizers give it. The tokens of a row lie side by side, with
 // padding on the left, the right or both sides. The mask alone says which they are, never zeros in the
 // hidden states. Each row becomes a range of rows of the (N·S)×D matrix where it lies: padding ends here.
 internal import Tensors
 
 extension Safetensors {
-    func paddedLayout() throws(DataError) -> ActivationForm.Layout {
+    func paddedLayout(allowsEmpty: Bool) throws(DataError) -> ActivationForm.Layout {
         let matrix = try tokens(dimensions: 3)
         let shape = tensors["hidden_states"]!.shape
         let (count, length) = (shape[0], shape[1])
         let mask = integers(
-            try require("attention_mask", types: ["U8", "BOOL", "I32", "I64"], shape: [count, length]))
+            try require("attention_mask", types: Self.integerTypes, shape: [count, length]))
         // Without columns any number of rows takes no bytes.
         guard length > 0 || count == 0 else {
             throw DataError(
@@ -19,11 +19,14 @@ extension Safetensors {
         }
         var rows: [Range<Int>] = []
         rows.reserveCapacity(count)
-        for row in 0..<count { rows.append(try trueTokens(mask, row * length..<(row + 1) * length, row)) }
-        let tokenMask = try optional("token_mask", types: ["U8", "BOOL"], shape: [count, length])
+        for row in 0..<count {
+            rows.append(try trueTokens(mask, row * length..<(row + 1) * length, row, allowsEmpty))
+        }
+        let tokenMask = try optional("token_mask", types: Self.integerTypes, shape: [count, length])
             .map { integers($0).map { $0 != 0 } }
         do {
-            let batch = try RaggedBatch(tokens: matrix, rows: rows, tokenMask: tokenMask)
+            let batch = try RaggedBatch(
+                tokens: matrix, rows: rows, tokenMask: tokenMask, allowsEmpty: allowsEmpty)
             return ActivationForm.Layout(batch: batch, tokenShape: [count, length])
         } catch {
             throw DataError(error, file.path)
@@ -31,7 +34,9 @@ extension Safetensors {
     }
 
     // The elements of one row that are 1, which must lie side by side.
-    private func trueTokens(_ mask: [Int], _ range: Range<Int>, _ row: Int) throws(DataError) -> Range<Int> {
+    private func trueTokens(
+        _ mask: [Int], _ range: Range<Int>, _ row: Int, _ allowsEmpty: Bool
+    ) throws(DataError) -> Range<Int> {
         func fault(_ position: Int?, _ expected: String, _ found: String) -> DataError {
             let place = position.map { ", position \($0)" } ?? ""
             return DataError(
@@ -42,7 +47,9 @@ extension Safetensors {
             throw fault(bad - range.lowerBound, "0 or 1", "\(mask[bad])")
         }
         guard let first = range.first(where: { mask[$0] == 1 }) else {
-            throw fault(nil, "at least one true token", "none")
+            if allowsEmpty { return range.lowerBound..<range.lowerBound }
+            throw fault(
+                nil, "at least one true token (--skip-nonfinite leaves out what has none)", "none")
         }
         let end = (first..<range.upperBound).first { mask[$0] == 0 } ?? range.upperBound
         if let again = (end..<range.upperBound).first(where: { mask[$0] == 1 }) {

@@ -3,20 +3,27 @@
 // order in which the server was asked for them; files do not say which of the model's they are.
 //
 // While a request is under way the server holds a lock (`flock`) on `REQUEST.safetensors.lock` beside it,
-// older ones none. A locked file, and in such a folder one that is cut short, is not there yet.
+// older ones none. A locked file, and in such a folder one that is cut short, is not there yet; so is one with no
+// token, or with states of fewer tokens than it has ids.
 internal import Tensors
 
 extension Safetensors {
     func requestLayout(_ layers: [Int]?) throws(DataError) -> ActivationForm.Layout {
         let (states, type, width) = try states(dimensions: 3)
         let (rows, count) = (states.shape[0], states.shape[1])
-        _ = try require("token_ids", types: ["I32", "I64"], shape: [rows])
+        let ids = try require("token_ids", types: Self.indexTypes, dimensions: 1).shape[0]
         // The bytes that are there bound the numbers only where none is 0.
         guard rows > 0, count > 0 else {
             throw DataError(
-                .emptySequence, file.path, "tensor hidden_states",
+                rows == 0 ? .truncated : .emptySequence, file.path, "tensor hidden_states",
                 expected: "at least one token and one layer", found: "\(states.shape)")
         }
+        guard rows >= ids else {
+            throw DataError(
+                .truncated, file.path, "tensor hidden_states",
+                expected: "\(ids) tokens as token_ids has", found: "\(rows)")
+        }
+        _ = try require("token_ids", types: Self.indexTypes, shape: [rows])
         guard let layers = layers ?? (count == 1 ? [0] : nil) else {
             throw DataError(
                 .layers, file.path, "tensor hidden_states",
@@ -45,9 +52,9 @@ enum OpenedFile: Sendable {
     case locked
     case failed(any Error)
 
-    init(_ input: InputFile, layers: [Int]?) {
+    init(_ input: InputFile, layers: [Int]?, allowsEmpty: Bool = false) {
         do {
-            let file = try ActivationFile(path: input.path, layers: layers)
+            let file = try ActivationFile(path: input.path, layers: layers, allowsEmpty: allowsEmpty)
             let isLocked =
                 file.form == .requestDump
                 && (input.isLocked || file.batch.tokens.isLocked)
@@ -68,11 +75,11 @@ enum OpenedFile: Sendable {
     }
 
     /// Opens files side by side.
-    static func open(_ inputs: [InputFile], layers: [Int]?) -> [OpenedFile] {
+    static func open(_ inputs: [InputFile], layers: [Int]?, allowsEmpty: Bool = false) -> [OpenedFile] {
         reserveOpenFiles(inputs.count)
         // Nothing throws: a fault is a result.
         return try! Parallel.map(count: inputs.count, threads: Parallel.availableThreads) {
-            OpenedFile(inputs[$0], layers: layers)
+            OpenedFile(inputs[$0], layers: layers, allowsEmpty: allowsEmpty)
         }
     }
 

@@ -48,7 +48,8 @@ public struct ProbeReport: Sendable {
         _ probe: Probe, _ data: ActivationSet, options: Options = Options(),
         progress: (Range<Int>) -> Void = { _ in }
     ) throws {
-        let targets = try data.targets.map { _ in try data.targets(for: probe.task) }
+        let data = data.targets == nil ? data : try probe.labelled(data)
+        let targets = data.targets
         var parts: [Scores] = []
         try ProbeSet([probe]).forEachScores(data, threads: options.threads) { scores in
             parts += scores

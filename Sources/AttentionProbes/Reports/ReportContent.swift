@@ -167,7 +167,7 @@ struct ReportContent {
                 name: "data",
                 value: names.prefix(3).map(\.isolated).joined(separator: ", ")
                     + (names.count > 3 ? " and \(names.count - 3) more" : "")),
-        ] + origin + [
+        ] + (probe.task.positiveClass.map { [Fact(name: "positive class", value: $0)] } ?? []) + origin + [
             Fact(
                 name: "lengths",
                 value:

@@ -50,7 +50,7 @@ public struct Evaluation: Sendable, Encodable {
     public let reliability: [ReliabilityBin]
 
     private enum CodingKeys: String, CodingKey {
-        case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold, intervals
+        case task, sequences, tokens, loss, accuracy, auroc, f1, r2, threshold, positive, intervals
         case averagePrecision = "average_precision"
         case byLength = "by_length"
         case byClass = "by_class"
@@ -90,6 +90,7 @@ public struct Evaluation: Sendable, Encodable {
         try container.encodeIfPresent(confusionMatrix, forKey: .confusionMatrix)
         try container.encodeIfPresent(entropyRatio, forKey: .entropyRatio)
         try container.encodeIfPresent(threshold, forKey: .threshold)
+        try container.encodeIfPresent(task == "binary" ? byClass.first?.name : nil, forKey: .positive)
         if byClass.count > 1 { try container.encode(byClass, forKey: .byClass) }
         if !byLength.isEmpty { try container.encode(byLength, forKey: .byLength) }
         if !intervals.isEmpty {
@@ -111,7 +112,7 @@ extension Probe {
         _ data: ActivationSet, threads: Int = Parallel.availableThreads, bootstrap: Bootstrap? = nil,
         progress: (Range<Int>) -> Void = { _ in }
     ) throws -> Evaluation {
-        _ = try data.targets(for: task)
+        let data = try labelled(data)
         var parts: [Scores] = []
         try ProbeSet([self]).forEachScores(data, threads: threads) { scores in
             parts += scores
@@ -120,7 +121,7 @@ extension Probe {
         return try evaluate(data, Scores(joining: parts), threads: threads, bootstrap: bootstrap)
     }
 
-    /// Compares the scores of all sequences of a labelled set with their labels.
+    /// Compares the scores of all sequences of a labelled set with their labels, which are as the task has them.
     func evaluate(
         _ data: ActivationSet, _ scores: Scores, threads: Int, bootstrap: Bootstrap?
     ) throws -> Evaluation {

@@ -62,6 +62,8 @@ public struct Contest: Sendable {
     ) throws -> Result {
         let task = try task ?? training.task()
         try check(training, test: test, task: task)
+        let training = try training.labelled(for: task)
+        let test = try test.labelled(for: task)
         let folds = try selection.split(training, task: task)
         let journal = try SelectionJournal(
             path: journal, fingerprint: training.fingerprint(folds, task, seed: selection.seed))

@@ -7,8 +7,9 @@ extension Contest {
     ///
     /// - Throws: `DataError`.
     public func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
+        let training = try training.labelled(for: task)
         try training.checkFits(test, task)
-        _ = try test.task(named: task.name)
+        let test = try test.labelled(for: task)
         _ = try selection.split(training, task: task)
         try test.checkSeveralClasses()
         try test.checkClasses(areAmongThoseOf: training)
@@ -22,9 +23,8 @@ extension ActivationSet {
         guard case .classes(let labels) = targets, case .classes(let known) = other.targets else { return }
         let all = Set(known)
         guard let bad = labels.indices.first(where: { !all.contains(labels[$0]) }) else { return }
-        throw DataError(
-            .labels, files[locations[bad].file].path, "tensor labels, \(name(bad))",
-            expected: "one of the \(all.count) classes that the training data have",
+        throw labelError(
+            .labels, bad, expected: "one of the \(all.count) classes that the training data have",
             found: classes.map { $0[labels[bad]] } ?? String(labels[bad]))
     }
 

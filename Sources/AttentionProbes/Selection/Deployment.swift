@@ -30,7 +30,8 @@ extension SelectionResult {
         var notes = ["selection": try json(), "folds": String(folds.count)]
         notes["selection_metric"] = metric.rawValue
         notes["selection_score"] = chosen.score.map { String($0) }
-        guard probe.task.isBinary, case .classes(let labels) = data.targets, let scores = chosen.outOfFold
+        guard probe.task.isBinary, case .classes(let labels) = try data.targets(for: probe.task),
+            let scores = chosen.outOfFold
         else {
             return probe.deployed(threshold: probe.threshold, calibration: nil, noting: notes)
         }
@@ -56,9 +57,10 @@ extension SelectionResult {
             let id: String
             let fold: Int
             let logits, probabilities: [Float]
-            let label: TargetLabel?
+            let label: TargetLabel
         }
         guard let scores = chosen.outOfFold else { return [] }
+        let targets = try data.targets(for: probe.task)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return try data.indices.flatMap { index in
@@ -66,7 +68,7 @@ extension SelectionResult {
             let row = Row(
                 id: data.id(index), fold: folds.assignment[index], logits: logits,
                 probabilities: probe.probabilities(logits),
-                label: data.targets.map { TargetLabel($0[index], probe.task.classes) })
+                label: TargetLabel(targets[index], probe.task.classes))
             return try Array(encoder.encode(row)) + [UInt8(ascii: "\n")]
         }
     }

@@ -9,14 +9,15 @@ extension Selection {
     ///   folds, or labels or numbers vary too little.
     public func split(_ data: ActivationSet, task: ProbeTask) throws -> Folds {
         let metric = metric ?? .suited(to: task)
+        let data = try data.labelled(for: task)
         try data.checkFigure(metric, task)
         let (targets, count) = (try data.targets(for: task), folds(for: data))
         // By class there are no folds without.
         if case .classes = targets { return try data.folds(count, seed: seed) }
         let folds = try data.folds(count, seed: seed) { metric.isDefined(targets.selecting($0), task) }
         guard let folds else {
-            throw DataError(
-                .singleClass, data.files[0].path, "tensor labels",
+            throw data.labelError(
+                .singleClass,
                 expected: "labels that vary within each of \(count) folds, as \(metric.title) needs",
                 found: "none in \(ActivationSet.attempts) attempts; fewer folds may do")
         }
@@ -28,9 +29,8 @@ extension ActivationSet {
     /// Refuses labels for which a figure is not defined.
     func checkFigure(_ metric: SelectionMetric, _ task: ProbeTask) throws {
         guard try metric.isDefined(targets(for: task), task) else {
-            throw DataError(
-                .singleClass, files[0].path, "tensor labels",
-                expected: "labels for which \(metric.title) is defined",
+            throw labelError(
+                .singleClass, expected: "labels for which \(metric.title) is defined",
                 found: "the same for all \(count) sequences")
         }
     }

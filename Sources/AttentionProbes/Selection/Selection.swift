@@ -72,6 +72,7 @@ public struct Selection: Sendable {
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> SelectionResult {
         let task = try task ?? data.task()
+        let data = try data.labelled(for: task)
         let folds = try split(data, task: task)
         let journal = try SelectionJournal(
             path: journal, fingerprint: data.fingerprint(folds, task, seed: seed))

@@ -146,7 +146,7 @@ extension Probe {
     public func lossGradient(
         _ data: ActivationSet, threads: Int = Parallel.availableThreads
     ) throws -> (loss: Double, gradient: [Float]) {
-        _ = try data.targets(for: task)
+        let data = try labelled(data)
         try ProbeSet([self]).checkFits(data)
         return try Objective(architecture, data, task, threads: threads).gradient(parameters)
     }

@@ -61,11 +61,11 @@ public struct Trainer: Sendable {
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
         let task = try task ?? data.task()
+        let data = try data.labelled(for: task)
         var options = options ?? .suited(to: configuration.kind, task)
         if configuration.kind == .last { options.tokenDropout = 0 }
         var (training, heldOut) = try split(data, validation, options)
-        _ = try training.targets(for: task)
-        _ = try heldOut?.targets(for: task)
+        heldOut = try heldOut?.labelled(for: task, isReordered: data.isReordered)
         if configuration.kind.isClosedForm {
             return try fitInOneStep(training, heldOut, task, options, progress)
         }
@@ -84,7 +84,7 @@ public struct Trainer: Sendable {
         let stop = try run.run()
         let probe = Probe(
             configuration, width: data.width, task: task, parameters: run.bestParameters,
-            training: record(run, stop, options, data, training, heldOut))
+            training: record(run, stop, task, options, data, training, heldOut))
         return Result(
             probe: probe, history: run.history, best: run.best, stop: stop, trainingCount: training.count,
             validationCount: heldOut?.count ?? 0, standardized: run.bestStandardized)
@@ -95,9 +95,8 @@ public struct Trainer: Sendable {
         _ progress: (TrainingProgress) -> Void
     ) throws -> Result {
         guard case .binary = task, case .classes(let labels) = training.targets else {
-            throw DataError(
-                .labels, training.files[0].path, "tensor labels",
-                expected: "two classes for a \(configuration.kind.rawValue) probe", found: task.name)
+            throw training.labelError(
+                .labels, expected: "two classes for a \(configuration.kind.rawValue) probe", found: task.name)
         }
         let weights = training.trainingWeights(options.classWeight)
         let parameters = try ClosedForm(kind: configuration.kind).fit(
@@ -117,7 +116,7 @@ public struct Trainer: Sendable {
                 "data": training.fileRecord, "class_weight": options.classWeight.rawValue,
                 "training_sequences": String(training.count),
                 "training_loss": String(report.loss),
-            ].merging(training.origin) { $1 })
+            ].merging(training.origin) { $1 }.merging(training.positiveRecord(task)) { $1 })
         return Result(
             probe: probe, history: [report], best: report, stop: .converged,
             trainingCount: training.count, validationCount: heldOut?.count ?? 0, standardized: nil)
@@ -162,8 +161,8 @@ public struct Trainer: Sendable {
 
     // What the probe file says about its training.
     private func record(
-        _ run: TrainingRun, _ stop: TrainingStop, _ options: TrainingOptions, _ data: ActivationSet,
-        _ training: ActivationSet, _ validation: ActivationSet?
+        _ run: TrainingRun, _ stop: TrainingStop, _ task: ProbeTask, _ options: TrainingOptions,
+        _ data: ActivationSet, _ training: ActivationSet, _ validation: ActivationSet?
     ) -> [String: String] {
         var record = [
             "optimizer": options.optimizer.rawValue,
@@ -188,7 +187,7 @@ public struct Trainer: Sendable {
             record["training_loss"] = String(best.loss)
             record["validation_loss"] = best.validationLoss.map { String($0) }
         }
-        return record.merging(data.origin) { $1 }
+        return record.merging(data.origin) { $1 }.merging(data.positiveRecord(task)) { $1 }
     }
 }
 
@@ -202,8 +201,7 @@ extension ActivationSet {
     func checkSeveralClasses() throws(DataError) {
         guard case .classes(let labels) = targets, classCount < 2 else { return }
         let name = labels.first.map { label in classes.map { $0[label] } ?? String(label) } ?? "none"
-        throw DataError(
-            .singleClass, files[0].path, "tensor labels", expected: "sequences of at least two classes",
-            found: "only class \(name)")
+        throw labelError(
+            .singleClass, expected: "sequences of at least two classes", found: "only class \(name)")
     }
 }
