@@ -5,12 +5,14 @@ private import Synchronization
 @safe final class HeldBytes: Sendable {
     private enum Memory {
         case pool, heap, pages
+        // All bytes are lost, and there may be more than the machine has.
+        case none
     }
 
     let count: Int
     private let memory: Memory
     // Written by `init` alone.
-    private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+    private nonisolated(unsafe) let base: UnsafeMutableRawPointer?
 
     /// Bytes that `fill` writes; false from it means that they are not to be had. Then they are all 0xFF,
     /// which is NaN in every type of floats: no product hides it, and who finds one asks for the fault.
@@ -18,65 +20,52 @@ private import Synchronization
     /// - Parameters:
     ///   - isBrief: whether they are soon dropped and others of the kind needed.
     ///   - isPaged: whether they are pages of their own, which a file may take the place of, and which may be more
-    ///     than the machine has.
+    ///     than the machine has. Where not even their addresses are to be had, `fill` gets no bytes.
     init(
         count: Int, isBrief: Bool = false, isPaged: Bool = false,
         fill: (UnsafeMutableRawBufferPointer) -> Bool
     ) {
         self.count = count
-        memory = isPaged ? .pages : isBrief && count <= BufferPool.size ? .pool : .heap
+        let memory: Memory = isPaged ? .pages : isBrief && count <= BufferPool.size ? .pool : .heap
+        let base: UnsafeMutableRawPointer?
         switch memory {
         case .pool: unsafe base = BufferPool.take()
         case .heap: unsafe base = .allocate(byteCount: max(count, 1), alignment: 64)
-        case .pages: unsafe base = Self.pages(count)
+        case .pages, .none: unsafe base = Self.pages(count)
         }
-        let bytes = unsafe UnsafeMutableRawBufferPointer(start: base, count: count)
-        guard unsafe !fill(bytes) else { return }
-        switch memory {
-        case .pool, .heap: unsafe memset(base, 0xFF, count)
-        case .pages: unsafe Self.mark(bytes)
+        let bytes = unsafe UnsafeMutableRawBufferPointer(start: base, count: base.map { _ in count } ?? 0)
+        if unsafe fill(bytes) {
+            (self.memory, unsafe self.base) = (memory, unsafe base)
+        } else if memory == .pages {
+            if let base = unsafe base { unsafe munmap(base, count) }
+            (self.memory, unsafe self.base) = (.none, nil)
+        } else {
+            unsafe memset(base!, 0xFF, count)
+            (self.memory, unsafe self.base) = (memory, unsafe base)
         }
     }
 
     deinit {
         switch memory {
-        case .pool: unsafe BufferPool.giveBack(base)
-        case .heap: unsafe base.deallocate()
-        case .pages: unsafe munmap(base, count)
+        case .pool: unsafe BufferPool.giveBack(base!)
+        case .heap: unsafe base!.deallocate()
+        case .pages: unsafe munmap(base!, count)
+        case .none: break
         }
     }
 
-    // Makes pages all 0xFF, the same few again and again: of others there may not be enough.
-    private static func mark(_ pages: UnsafeMutableRawBufferPointer) {
-        let size = min(pages.count, 1 << 24)
-        let name = "/attention-probes-\(UInt64.random(in: 0 ... .max))"
-        let file = unsafe shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        _ = unsafe shm_unlink(name)
-        defer { close(file) }
-        guard file >= 0, ftruncate(file, off_t(size)) == 0 else { fatalError("no memory for \(size) bytes") }
-        for start in stride(from: 0, to: pages.count, by: size) {
-            let part = unsafe UnsafeMutableRawBufferPointer(
-                rebasing: pages[start..<min(start + size, pages.count)])
-            let isMapped = unsafe mmap(
-                part.baseAddress!, part.count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0)
-            guard unsafe isMapped != MAP_FAILED else {
-                fatalError("no address space for \(part.count) bytes")
-            }
-            if start == 0 { unsafe memset(part.baseAddress!, 0xFF, part.count) }
-        }
-    }
-
-    private static func pages(_ count: Int) -> UnsafeMutableRawPointer {
+    private static func pages(_ count: Int) -> UnsafeMutableRawPointer? {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         let address = unsafe mmap(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0)
-        guard let address = unsafe address, unsafe address != MAP_FAILED else {
-            fatalError("no address space for \(count) bytes")
-        }
+        guard let address = unsafe address, unsafe address != MAP_FAILED else { return nil }
         return unsafe address
     }
 
     func withBytes<R, E: Error>(_ range: Range<Int>, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        guard let base = unsafe base else {
+            return try unsafe HeldBytes(count: range.count) { _ in false }.withBytes(0..<range.count, body)
+        }
         let bytes = unsafe UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count)
         return try body(unsafe RawSpan(_unsafeBytes: bytes))
     }

@@ -32,12 +32,12 @@ private import Foundation
             throw SystemError(operation: "map", path: path, code: code)
         }
         self.path = path
-        damages = nil
         count = Int(status.st_size)
         identity = FileIdentity(status)
         guard count > Self.smallFile else {
             unsafe base = nil
-            (onDemand, kept) = try Self.small(path, descriptor, FileIdentity(status), count)
+            damages = Damage()
+            (onDemand, kept) = try Self.small(path, descriptor, FileIdentity(status), count, damages)
             return
         }
         let address = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor.number, 0)
@@ -47,10 +47,11 @@ private import Foundation
                 throw SystemError(operation: "map", path: path, code: errno)
             }
             unsafe base = nil
-            (onDemand, kept) = try Self.small(path, descriptor, FileIdentity(status), count)
+            damages = Damage()
+            (onDemand, kept) = try Self.small(path, descriptor, FileIdentity(status), count, damages)
             return
         }
-        (onDemand, kept) = (nil, nil)
+        (onDemand, kept, damages) = (nil, nil, nil)
         unsafe base = UnsafeRawPointer(address)
         // The system then reads and maps large files in pages of 2 MB where it can: a hint.
         if count >= 64 << 20 { unsafe madvise(address, count, MADV_HUGEPAGE) }
@@ -58,7 +59,8 @@ private import Foundation
 
     // The first bytes, and how to get all; the descriptor stays open where there are not too many.
     private static func small(
-        _ path: String, _ descriptor: consuming Descriptor, _ identity: FileIdentity, _ count: Int
+        _ path: String, _ descriptor: consuming Descriptor, _ identity: FileIdentity, _ count: Int,
+        _ damage: Damage?
     ) throws(SystemError) -> (OnDemandBytes, Descriptor?) {
         var code: Int32 = 0
         let head = unsafe HeldBytes(count: min(count, headSize), isBrief: count > headSize) {
@@ -68,7 +70,10 @@ private import Foundation
         }
         guard code == 0 else { throw SystemError(operation: "read", path: path, code: code) }
         let kept = descriptor.keep() ? descriptor : nil
-        return (OnDemandBytes(count: count, head: head) { HeldBytes($0, of: path, kept, identity) }, kept)
+        let bytes = OnDemandBytes(count: count, head: head) { range in
+            HeldBytes(range, of: path, kept, identity) { damage?.report(.cut) }
+        }
+        return (bytes, kept)
     }
 
     /// Bytes that are made when they are looked at, as a file.
@@ -120,7 +125,8 @@ private import Foundation
     /// Whether another process holds a lock (`flock`) on the file that keeps readers out.
     public var isLocked: Bool { kept?.isLocked ?? Tensors.isLocked(path) }
 
-    /// What kept bytes from being unpacked; they are all NaN then.
+    /// What kept bytes from being fetched, at least once since the file was opened; they were all 0xFF then, which
+    /// is NaN. Always nil for a mapped file.
     public var damage: ZipArchive.Loss? { damages?.found }
 
     /// Whether it is mapped. Others are read when they are looked at: bytes that are gone are NaN there, where they
@@ -160,14 +166,22 @@ private import Foundation
 extension HeldBytes {
     // A range of a file that is still the one that was opened.
     fileprivate convenience init(
-        _ range: Range<Int>, of path: String, _ kept: Descriptor?, _ identity: FileIdentity
+        _ range: Range<Int>, of path: String, _ kept: Descriptor?, _ identity: FileIdentity,
+        lost: () -> Void
     ) {
         unsafe self.init(count: range.count, isBrief: true) { bytes in
-            if let kept { return unsafe kept.read(into: bytes, from: range.lowerBound) }
-            guard let opened = try? Descriptor(path), let status = try? opened.status(path),
-                FileIdentity(status) == identity
-            else { return false }
-            return unsafe opened.read(into: bytes, from: range.lowerBound)
+            let isRead =
+                if let kept {
+                    unsafe kept.read(into: bytes, from: range.lowerBound)
+                } else if let opened = try? Descriptor(path), let status = try? opened.status(path),
+                    FileIdentity(status) == identity
+                {
+                    unsafe opened.read(into: bytes, from: range.lowerBound)
+                } else {
+                    false
+                }
+            if !isRead { lost() }
+            return isRead
         }
     }
 }

@@ -7,12 +7,16 @@ public func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
 /// A file that appears whole or not at all: bytes go to a file without a name on the same disk, which
 /// takes the target's name when everything is written. Dropped without `commit`, or killed, it leaves
 /// nothing, or if it is resumable the part that was written, in a file of its own. (Where the disk knows
-/// no files without a name, as NFS, it has a hidden one, which stays if the process is killed.)
+/// no files without a name, as NFS, it has a hidden one; if the process is killed, the next that writes into the
+/// folder removes it.)
 ///
-/// A target that exists and is no regular file (a pipe, a device) is written in place.
+/// A target that exists and is no regular file (a pipe, a device) is written in place. One whose name no
+/// other file can take, as a file that is mounted alone, gets the bytes copied when everything is written.
 public final class OutputFile {
     /// The target.
     public let path: String
+    /// Bytes written so far.
+    public private(set) var byteCount = 0
     private let descriptor: Int32
     private let replacement: (temporary: String, target: String)?
     private let hasNoName: Bool
@@ -20,17 +24,7 @@ public final class OutputFile {
     private var isCommitted = false
 
     /// Where a resumable write to a target keeps what it has so far.
-    public static func partialPath(_ path: String) -> String { resolved(path) + ".partial" }
-
-    // Through links, so that a link to a file stays a link, and what is renamed is on the same disk.
-    private static func resolved(_ path: String) -> String {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else { return path }
-        // Not Foundation's, to which a folder called ~ is the user's own.
-        guard let real = unsafe realpath(path, nil) else { return path }
-        defer { unsafe free(real) }
-        return unsafe String(cString: real)
-    }
+    public static func partialPath(_ path: String) -> String { OutputTarget.resolved(path) + ".partial" }
 
     /// Opens a target for writing; an existing file keeps its content until `commit`.
     ///
@@ -41,50 +35,33 @@ public final class OutputFile {
     public init(path: String, resumingAt: Int? = nil) throws(SystemError) {
         self.path = path
         keepsPartial = resumingAt != nil
-        var status = stat()
-        let exists = unsafe stat(path, &status) == 0
-        if exists, status.st_mode & S_IFMT == S_IFDIR {
-            throw SystemError(operation: "write", path: path, code: EISDIR)
-        }
-        if exists, status.st_mode & S_IFMT != S_IFREG {
+        guard let target = try OutputTarget(path) else {
             descriptor = Int32(unsafe try checked(Int(open(path, O_WRONLY | O_CLOEXEC)), "write", path))
             replacement = nil
             hasNoName = false
             return
         }
-        let target = Self.resolved(path)
-        let folder = target.lastIndex(of: "/").map { String(target[...$0]) } ?? "./"
-        let temporary =
-            resumingAt == nil
-            ? "\(folder).\(UInt32.random(in: 0 ... .max)).partial"
-            : Self.partialPath(path)
-        let flags = O_WRONLY | O_CLOEXEC
-        let nameless = resumingAt == nil ? Self.openNameless(in: folder, flags) : -1
-        hasNoName = nameless != -1
-        if nameless != -1 {
-            descriptor = nameless
-        } else {
-            let creating = flags | O_CREAT | (resumingAt == nil ? O_EXCL : 0)
-            descriptor = Int32(unsafe try checked(Int(open(temporary, creating, 0o666)), "write", path))
-        }
+        target.removeAbandoned()
+        let temporary: String
         if let resumingAt {
-            // Two runs must not write one file, nor one what another has just given the target's name.
-            var opened = stat()
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, unsafe fstat(descriptor, &opened) == 0 else {
-                let code = errno
+            temporary = Self.partialPath(path)
+            let flags = O_RDWR | O_CLOEXEC | O_CREAT
+            descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
+            hasNoName = false
+            do throws(SystemError) {
+                try OutputTarget.claim(descriptor, temporary)
+                _ = try checked(Int(ftruncate(descriptor, resumingAt)), "write", path)
+                _ = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
+            } catch {
                 close(descriptor)
-                throw SystemError(operation: "lock", path: temporary, code: code)
+                throw error
             }
-            guard FileIdentity(path: temporary) == FileIdentity(opened) else {
-                close(descriptor)
-                throw SystemError(operation: "lock", path: temporary, code: EWOULDBLOCK)
-            }
-            _ = try checked(Int(ftruncate(descriptor, resumingAt)), "write", path)
-            _ = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
+        } else {
+            (descriptor, temporary, hasNoName) = try target.openTemporary()
         }
         // A file that is replaced keeps its mode.
-        if exists { fchmod(descriptor, status.st_mode & 0o777) }
-        replacement = (temporary, target)
+        if let mode = target.mode { fchmod(descriptor, mode) }
+        replacement = (temporary, target.path)
     }
 
     /// Finds out whether a target can be written, and leaves nothing. A pipe or device is not opened:
@@ -98,19 +75,28 @@ public final class OutputFile {
     }
 
     /// The process's standard output, written as it comes.
-    public static func standardOutput() throws(SystemError) -> OutputFile { try OutputFile(duplicating: 1) }
+    public static func standardOutput() -> OutputFile { OutputFile(standard: STDOUT_FILENO) }
 
-    private init(duplicating standard: Int32) throws(SystemError) {
+    private init(standard: Int32) {
         path = "standard output"
         keepsPartial = false
-        descriptor = Int32(try checked(Int(dup(standard)), "write", path))
+        descriptor = standard
         replacement = nil
         hasNoName = false
     }
 
     deinit {
-        close(descriptor)
-        if let replacement, !isCommitted, !keepsPartial, !hasNoName { unsafe unlink(replacement.temporary) }
+        // Of a resumable file nothing is worth keeping where nothing is in it.
+        if let replacement, !isCommitted, !hasNoName, !keepsPartial || isEmpty {
+            unsafe unlink(replacement.temporary)
+        }
+        // Standard output is the process's.
+        if descriptor != STDOUT_FILENO { close(descriptor) }
+    }
+
+    private var isEmpty: Bool {
+        var status = stat()
+        return unsafe fstat(descriptor, &status) == 0 && status.st_size == 0
     }
 
     /// Appends bytes.
@@ -126,17 +112,22 @@ public final class OutputFile {
             if written == -1, errno == EINTR { continue }
             done += try checked(written, "write", path)
         }
+        byteCount += done
     }
 
     /// Appends `count` bytes that `body` writes in parts.
     public func writeParts(_ count: Int, _ body: (OutputParts) throws -> Void) throws {
         let start = replacement == nil ? nil : try checked(lseek(descriptor, 0, SEEK_CUR), "write", path)
-        try body(OutputParts(descriptor, path, start: start))
+        let parts = OutputParts(descriptor, path, start: start)
+        try body(parts)
+        byteCount += parts.byteCount
         if let start { _ = try checked(lseek(descriptor, off_t(start + count), SEEK_SET), "write", path) }
     }
 
     /// The file that holds what was written if there is no `commit`; nil if nothing will be left.
-    public var partialPath: String? { keepsPartial && !isCommitted ? replacement?.temporary : nil }
+    public var partialPath: String? {
+        keepsPartial && !isCommitted && !isEmpty ? replacement?.temporary : nil
+    }
 
     /// Leaves nothing without `commit`, resumable or not.
     public func keepNothing() { keepsPartial = false }
@@ -154,18 +145,15 @@ public final class OutputFile {
                 AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, replacement.temporary, AT_SYMLINK_FOLLOW)
             _ = try checked(Int(link), "write", path)
         }
-        guard unsafe rename(replacement.temporary, replacement.target) == 0 else {
+        if unsafe rename(replacement.temporary, replacement.target) != 0 {
             let code = errno
-            if hasNoName { unsafe unlink(replacement.temporary) }
-            throw SystemError(operation: "replace", path: path, code: code)
+            defer { if hasNoName { unsafe unlink(replacement.temporary) } }
+            guard OutputTarget.isInPlace(code) else {
+                throw SystemError(operation: "replace", path: path, code: code)
+            }
+            try OutputTarget.copy(descriptor, to: replacement.target, path, isDurable: isDurable)
+            if !hasNoName { unsafe unlink(replacement.temporary) }
         }
         isCommitted = true
-    }
-
-    // A file without a name that may be given one later; -1 where there is no such thing.
-    private static func openNameless(in folder: String, _ flags: Int32) -> Int32 {
-        guard unsafe access("/proc/self/fd", X_OK) == 0 else { return -1 }
-        // O_TMPFILE, which Swift does not import.
-        return unsafe open(folder, flags | O_DIRECTORY | 0o20_000_000, 0o666)
     }
 }

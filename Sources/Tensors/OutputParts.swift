@@ -1,4 +1,5 @@
 private import Foundation
+private import Synchronization
 
 /// The next bytes of a file, which several threads write side by side, each part at its own place.
 ///
@@ -9,6 +10,11 @@ public struct OutputParts: Sendable {
     private let path: String
     // Where the first byte is in the file; nil for a pipe or device.
     private let start: Int?
+    private final class Counter: Sendable { let bytes = Atomic(0) }
+    private let written = Counter()
+
+    /// Bytes written so far, by all threads.
+    var byteCount: Int { written.bytes.load(ordering: .relaxed) }
 
     /// Bytes of a part: of the largest page that the system's cache has, as a part ends at a multiple of its size in
     /// the file. Pages are as large as what is written at once allows, and decide how fast the file can be read
@@ -42,6 +48,7 @@ public struct OutputParts: Sendable {
             if written == -1, errno == EINTR { continue }
             done += try checked(written, "write", path)
         }
+        self.written.bytes.add(done, ordering: .relaxed)
     }
 
     /// Writes bytes of a file at a place. Read through a buffer, which is faster than looking at them in

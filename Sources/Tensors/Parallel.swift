@@ -47,12 +47,29 @@ public enum Parallel {
         return Matrix(rows: count, columns: columns, storage: storage)
     }
 
+    // Whether so many threads can be started, as far as that is limited: the system waits for ever for those that have
+    // no addresses for their stacks.
+    private static func hasRoom(forThreads count: Int) -> Bool {
+        guard isLimited else { return true }
+        let size = count * (16 << 20)
+        let address = unsafe mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else { return false }
+        unsafe munmap(address, size)
+        return true
+    }
+
+    private static let isLimited: Bool = {
+        var limit = rlimit()
+        return unsafe getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0
+            && limit.rlim_cur != rlim_t.max
+    }()
+
     private static func forEach<Workspace>(
         count: Int, threads: Int, workspace: @Sendable () -> Workspace,
         _ body: @Sendable (Int, inout Workspace) throws -> Void
     ) throws {
         let workers = min(threads, count)
-        guard workers > 1 else {
+        guard workers > 1, hasRoom(forThreads: workers - 1) else {
             var own = workspace()
             for index in 0..<count { try body(index, &own) }
             return

@@ -44,7 +44,7 @@ public func names(inFolder path: String) throws(SystemError) -> [String] {
 ///
 /// - Throws: `SystemError` where it cannot be listed.
 public func firstName(
-    inFolder path: String, where condition: (String) -> Bool
+    inFolder path: String, hidden: Bool = false, where condition: (String) -> Bool
 ) throws(SystemError) -> String? {
     guard let folder = unsafe opendir(path) else {
         throw SystemError(operation: "open", path: path, code: errno)
@@ -52,7 +52,7 @@ public func firstName(
     defer { unsafe closedir(folder) }
     while let entry = unsafe readdir(folder) {
         let name = unsafe String(cString: fileName(entry))
-        if !name.hasPrefix("."), condition(name) { return name }
+        if hidden || !name.hasPrefix("."), condition(name) { return name }
     }
     return nil
 }

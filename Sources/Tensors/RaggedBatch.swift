@@ -27,6 +27,10 @@ public struct RaggedBatch: Sendable {
         case maskedSequence(index: Int)
         /// The mask has another length than the tokens.
         case maskLength(found: Int, tokens: Int)
+        /// The rows of a sequence are not all rows of the matrix.
+        case outsideMatrix(index: Int, found: Range<Int>, tokens: Int)
+        /// The values of a sequence are no whole number of tokens.
+        case brokenToken(index: Int, found: Int, width: Int)
     }
 
     /// A batch of existing parts. O(N + T).
@@ -60,9 +64,8 @@ public struct RaggedBatch: Sendable {
 
     /// A batch of sequences that lie anywhere among the rows of a matrix, as in padded batches. O(N).
     ///
-    /// - Precondition: the ranges lie inside the matrix.
     /// - Parameter allowsEmpty: whether sequences may be without a token to look at; nothing is computed of these.
-    /// - Throws: `Fault.emptySequence`, `.maskLength`, `.maskedSequence`.
+    /// - Throws: `Fault.outsideMatrix`, `.emptySequence`, `.maskLength`, `.maskedSequence`.
     public init(
         tokens: TokenMatrix, rows: [Range<Int>], tokenMask: [Bool]? = nil, allowsEmpty: Bool = false
     ) throws(Fault) {
@@ -72,7 +75,9 @@ public struct RaggedBatch: Sendable {
             throw .maskLength(found: tokenMask.count, tokens: tokens.rows)
         }
         for (index, range) in rows.enumerated() {
-            precondition(range.lowerBound >= 0 && range.upperBound <= tokens.rows, "rows outside the matrix")
+            guard range.lowerBound >= 0, range.upperBound <= tokens.rows else {
+                throw .outsideMatrix(index: index, found: range, tokens: tokens.rows)
+            }
             if !allowsEmpty {
                 guard !range.isEmpty else { throw .emptySequence(index: index) }
                 if let tokenMask, !tokenMask[range].contains(true) { throw .maskedSequence(index: index) }
@@ -105,12 +110,15 @@ public struct RaggedBatch: Sendable {
 
     /// A batch of sequences in memory, each L×D floats, token after token.
     ///
-    /// - Precondition: every sequence holds a multiple of `width` values.
-    /// - Throws: `Fault.emptySequence`.
+    /// - Precondition: the width is at least 1.
+    /// - Throws: `Fault.brokenToken`, `.emptySequence`.
     public init(_ sequences: [[Float]], width: Int) throws(Fault) {
         var offsets = [0]
-        for sequence in sequences {
-            precondition(sequence.count % width == 0, "\(sequence.count) values in rows of \(width)")
+        precondition(width > 0, "states of no numbers")
+        for (index, sequence) in sequences.enumerated() {
+            guard sequence.count % width == 0 else {
+                throw .brokenToken(index: index, found: sequence.count, width: width)
+            }
             offsets.append(offsets[offsets.count - 1] + sequence.count / width)
         }
         let tokens = TokenMatrix(Array(sequences.joined()), columns: width)

@@ -25,6 +25,11 @@ final class SpillFile {
     init() throws(SystemError) {
         let folder = Self.folder
         path = "a file in \(folder)"
+        let nameless = OutputTarget.openNameless(in: folder, O_RDWR | O_CLOEXEC)
+        guard nameless == -1 else {
+            descriptor = nameless
+            return
+        }
         let name = "\(folder)/.attention-probes-\(UInt64.random(in: 0 ... .max))"
         let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC
         descriptor = Int32(unsafe try checked(Int(open(name, flags, 0o600)), "write", path))

@@ -9,8 +9,11 @@ public struct SystemError: Error, Equatable, CustomStringConvertible {
     /// The C library's error number.
     public let code: Int32
 
-    /// True if a file to be read is not there or cannot be opened.
-    public var isMissingInput: Bool { operation == "open" || operation == "map" }
+    /// True if a file to be read is not there or cannot be opened, but not where the process may open no more files
+    /// or the machine has no room for them.
+    public var isMissingInput: Bool {
+        ["open", "map"].contains(operation) && ![EMFILE, ENFILE, ENOMEM].contains(code)
+    }
 
     /// "cannot open x.safetensors: No such file or directory".
     public var description: String {

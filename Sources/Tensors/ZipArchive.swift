@@ -16,8 +16,10 @@ public struct ZipArchive: Sendable {
         let index: UInt64
     }
 
-    /// What kept members from being unpacked.
+    /// What kept bytes from being fetched.
     public enum Loss: Sendable {
+        /// The file had fewer than when it was opened, or could not be read.
+        case cut
         /// The archive is not what it was, or states what is not so.
         case damaged(String)
         /// There is no place to unpack them in.
@@ -78,6 +80,10 @@ public struct ZipArchive: Sendable {
         let (path, identity, size, places) = (path, identity, end, starts)
         let bytes = OnDemandBytes(count: size, kept: .archives) { _ in
             unsafe HeldBytes(count: size, isPaged: size > memory) { buffer in
+                guard buffer.count == size else {
+                    damage.report(.noRoom(SystemError(operation: "map", path: path, code: ENOMEM)))
+                    return false
+                }
                 guard FileIdentity(path: path) == identity, let archive = try? OpenArchive(path) else {
                     damage.report(.damaged("a file that was replaced while it was read"))
                     return false

@@ -73,26 +73,25 @@ struct Compare: ParsableCommand {
     func run() throws {
         let sets = try zip(data, tests).map { try open($0, $1) }
         if let report {
-            for set in sets {
-                try shared.checkOutput(report, isNoneOf: set.training, set.test, option: "report")
-            }
+            try SharedOptions.checkOutput(report, option: "report")
             try OutputFile.check(path: report)
         }
+        for path in data.indices.compactMap(journal) {
+            try SharedOptions.checkOutput(OutputFile.partialPath(path), option: "report")
+        }
         for set in sets { try contest(set.task).check(set.training, test: set.test, task: set.task) }
-        let interrupt = Interrupt()
+        let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
         var results: [Contest.Result] = []
         var keepsTrainings = true
         do {
-            try withExtendedLifetime(interrupt) {
-                for (i, set) in sets.enumerated() {
-                    results.append(
-                        try run(set, i, line, &keepsTrainings) { [flag = interrupt.flag] in flag.isSet })
-                }
+            for (i, set) in sets.enumerated() {
+                results.append(try run(set, i, line, &keepsTrainings, interrupt))
             }
+            interrupt.mayEnd(nil)
         } catch is CancellationError {
             line.finish()
-            shared.note("interrupted" + (keepsTrainings ? "; the same command goes on from here" : ""))
+            shared.note(Self.farewell(keepsTrainings))
             throw ExitCode(130)
         }
         line.finish()
@@ -105,6 +104,10 @@ struct Compare: ParsableCommand {
         for (set, path) in zip(comparison.dataSets, data) {
             try set.checkFigures(path)
         }
+    }
+
+    private static func farewell(_ keepsTrainings: Bool) -> String {
+        "interrupted" + (keepsTrainings ? "; the same command goes on from here" : "")
     }
 
     private typealias DataSet = (name: String, training: ActivationSet, test: ActivationSet, task: ProbeTask)
@@ -124,7 +127,7 @@ struct Compare: ParsableCommand {
 
     private func run(
         _ set: DataSet, _ number: Int, _ line: ProgressLine, _ keepsTrainings: inout Bool,
-        _ isInterrupted: @escaping @Sendable () -> Bool
+        _ interrupt: Interrupt
     ) throws -> Contest.Result {
         let contest = contest(set.task)
         let folds = contest.selection.folds(for: set.training)
@@ -139,10 +142,12 @@ struct Compare: ParsableCommand {
                     )
                 },
                 progress: { contender, report in
+                    // Trainings that have ended are kept: the resampling behind them need not stop by itself.
+                    interrupt.mayEnd(Self.farewell(journal != nil))
                     line.show(
                         "\(set.name): \(contender) \(bar(report.done, of: report.total)) "
                             + clock(line.elapsed))
-                }, isInterrupted: isInterrupted)
+                }, isInterrupted: { interrupt.isSet })
         }
         let journal = journal(number)
         keepsTrainings = journal != nil
@@ -159,7 +164,8 @@ struct Compare: ParsableCommand {
     private func journal(_ number: Int) -> String? {
         let base = report ?? Self.name(data[number])
         let path = base + (data.count > 1 ? ".\(number + 1)" : "") + ".comparison"
-        return report != nil || (try? OutputFile.check(path: path)) != nil ? path : nil
+        let isWritable = (try? OutputFile.check(path: OutputFile.partialPath(path))) != nil
+        return report != nil || isWritable ? path : nil
     }
 
     private func headCounts(_ kind: ProbeKind) -> [Int] { kind.hasHeads ? heads?.values ?? [1, 2, 8] : [1] }

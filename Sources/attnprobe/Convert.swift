@@ -67,10 +67,8 @@ struct Convert: ParsableCommand {
         }
         // Before the first is written: nothing that is there is lost.
         let outputs = try parts.map { try output.files(for: $0.data, $0.path) }
-        for file in outputs.joined() {
-            try shared.checkOutput(file.path, isNoneOf: data, others: labelPaths)
-        }
-        let interrupt = Interrupt()
+        for file in outputs.joined() { try SharedOptions.checkOutput(file.path) }
+        let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
         var written: [Summary.File] = []
         do {
@@ -89,7 +87,7 @@ struct Convert: ParsableCommand {
                             to: file.path, as: output.elementType, threads: shared.threadCount,
                             isDurable: false
                         ) { range in
-                            if interrupt.flag.isSet { throw ExitCode(130) }
+                            if interrupt.isSet { throw ExitCode(130) }
                             let start = file.range.lowerBound
                             progress.add(start + range.lowerBound..<start + range.upperBound)
                             line.show(progress.line(line.elapsed))
@@ -103,7 +101,7 @@ struct Convert: ParsableCommand {
             }
         } catch {
             line.abandon()
-            if interrupt.flag.isSet { shared.note("interrupted") }
+            if interrupt.isSet { shared.note("interrupted") }
             if !written.isEmpty {
                 shared.note(
                     "complete: \(few(written.map(\.path)))"
@@ -145,12 +143,11 @@ struct Convert: ParsableCommand {
         }
     }
 
-    private var labelPaths: [String] { [labelling.labels, ids].compactMap(\.self) }
-
     // The sequences that --ids and --sample leave.
     private func chosen(_ data: ActivationSet) throws -> ActivationSet {
         var data = data
         if let ids {
+            SharedOptions.reads([ids])
             let file = try MappedFile(path: ids)
             let bytes = file.bytes(0..<file.count)
             let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0

@@ -1,31 +1,21 @@
-import Dispatch
-import Foundation
-import Synchronization
+import Tensors
 
-/// Ctrl-C and SIGTERM as a request: the first asks the work to stop at its next step, a second ends
-/// the process at once. Listens as long as it lives.
-final class Interrupt {
-    /// Whether one has come; may be asked from any thread.
-    final class Flag: Sendable {
-        private let value = Atomic(false)
-        var isSet: Bool { value.load(ordering: .relaxed) }
-        fileprivate func set() -> Bool { value.exchange(true, ordering: .relaxed) }
+/// Signals that ask the work to stop, as `EndSignals` has them; listened to until the process ends.
+final class Interrupt: Sendable {
+    private let isQuiet: Bool
+
+    init(isQuiet: Bool) {
+        self.isQuiet = isQuiet
+        EndSignals.listen()
     }
 
-    let flag = Flag()
-    private let sources: [any DispatchSourceSignal]
+    /// Whether one has come.
+    var isSet: Bool { EndSignals.isSet }
 
-    init() {
-        sources = [SIGINT, SIGTERM].map { number in
-            // The default action would end the process before the source is asked.
-            signal(number, SIG_IGN)
-            return DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
-        }
-        for source in sources {
-            source.setEventHandler { [flag] in
-                if flag.set() { exit(130) }
-            }
-            source.resume()
-        }
+    /// Says that the process may end if the work does not stop within a second, with a note; nil where that would lose
+    /// something.
+    func mayEnd(_ note: String?) {
+        EndSignals.mayEnd(
+            note.map { isQuiet ? "" : (StandardError.isTerminal ? "\n" : "") + $0 + "\n" })
     }
 }

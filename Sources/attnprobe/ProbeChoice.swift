@@ -34,7 +34,8 @@ struct ProbeChoice {
         guard !isSameFile(outOfFoldPath, out), outOfFoldPath != out else {
             throw ValidationError("--out-of-fold: expected another file than --out, found \(out)")
         }
-        try shared.checkOutput(outOfFoldPath, isNoneOf: data, option: "out-of-fold")
+        try SharedOptions.checkOutput(outOfFoldPath, option: "out-of-fold")
+        try SharedOptions.checkOutput(OutputFile.partialPath(journal))
         try OutputFile.check(path: outOfFoldPath)
         try candidates.map(\.configuration.kind).checkFit(task)
         if let rate = options.falsePositiveRate, case .classes(let labels) = data.targets {
@@ -50,19 +51,20 @@ struct ProbeChoice {
         try shared.introduce(
             data, task, "\(counted(candidates.count, "candidate")), \(folds) folds")
 
-        let interrupt = Interrupt()
+        let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
         let result: SelectionResult
         do {
-            result = try withExtendedLifetime(interrupt) {
-                try selection.run(
-                    data, task: task, journal: journal,
-                    progress: { report in line.show(progress(report, line.elapsed)) },
-                    isInterrupted: { [flag = interrupt.flag] in flag.isSet })
-            }
+            result = try selection.run(
+                data, task: task, journal: journal,
+                progress: { report in
+                    interrupt.mayEnd(Self.farewell)
+                    line.show(progress(report, line.elapsed))
+                }, isInterrupted: { interrupt.isSet })
+            interrupt.mayEnd(nil)
         } catch is CancellationError {
             line.finish()
-            shared.note("interrupted; the same command goes on from here")
+            shared.note(Self.farewell)
             throw ExitCode(130)
         }
         line.finish()
@@ -98,6 +100,8 @@ struct ProbeChoice {
                     + "\(rule.confidence)")
         }
     }
+
+    private static let farewell = "interrupted; the same command goes on from here"
 
     private static func error(_ fault: ThresholdRule.Fault, _ data: ActivationSet) -> DataError {
         DataError(.labels, data.files[0].path, "threshold", expected: fault.expected, found: fault.found)

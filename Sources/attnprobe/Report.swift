@@ -41,10 +41,11 @@ struct Report: ParsableCommand {
 
     func run() throws {
         let path = probe
+        SharedOptions.reads([path])
         let probe = try Probe(path: path)
         let data = try shared.open(data, labels: labelling, for: [probe])
         shared.warnOfTraining(probe, data)
-        try shared.checkOutput(out, isNoneOf: data, others: [path])
+        try SharedOptions.checkOutput(out)
         // Fails now rather than after the scoring if the page cannot be written.
         try OutputFile.check(path: out)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)

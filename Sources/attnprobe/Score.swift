@@ -50,9 +50,10 @@ struct Score: ParsableCommand {
         let (probePaths, dataPaths) = try ProbePaths.split(paths)
         let probes = try ProbeSet(paths: probePaths)
         let data = try shared.open(dataPaths, labels: nil, for: probes.probes)
+        SharedOptions.reads(probePaths)
         if let out {
             for path in [out] + (isResumable ? [OutputFile.partialPath(out)] : []) {
-                try shared.checkOutput(path, isNoneOf: data, others: probePaths)
+                try SharedOptions.checkOutput(path)
             }
         }
         let names = ProbePaths.names(probePaths)
@@ -61,14 +62,14 @@ struct Score: ParsableCommand {
             try out.map { try OutputFile(path: $0, resumingAt: isResumable ? kept.bytes : nil) }
             ?? OutputFile.standardOutput()
         let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
-        let interrupt = Interrupt()
+        let interrupt = Interrupt(isQuiet: shared.quiet)
         var writer = ScoreWriter(chosenFormat, probes.probes, names: names, data, threads: shared.threadCount)
         var progress = ScoreProgress(data)
         progress.skip(0..<kept.rows)
         do {
             if kept.rows == 0 { try output.write(writer.head) }
             try probes.forEachScores(data, from: kept.rows, threads: shared.threadCount) { scores in
-                if interrupt.flag.isSet { throw ExitCode(130) }
+                if interrupt.isSet { throw ExitCode(130) }
                 try output.write(writer.rows(scores))
                 progress.add(scores[0].range)
                 line.show(progress.line(line.elapsed))

@@ -23,9 +23,13 @@ struct SharedOptions: ParsableArguments {
 
     @OptionGroup var layers: LayerOptions
 
-    // What was opened is left to the system when the process ends: thousands of files that are let go of one by one
+    // All that the process reads. Sets stay open until it ends: thousands of files that are let go of one by one
     // take a tenth of the time that it takes to score them.
-    private static let opened = Mutex<[ActivationSet]>([])
+    private static let inputs = Mutex<(sets: [ActivationSet], paths: [String])>(([], []))
+
+    /// Says that a file is an input, which no output may take the place of (`checkOutput`). `open` says it of data and
+    /// their labels.
+    static func reads(_ paths: [String]) { inputs.withLock { $0.paths += paths } }
 
     var threadCount: Int { threads ?? Parallel.availableThreads }
 
@@ -44,12 +48,16 @@ struct SharedOptions: ParsableArguments {
     func open(
         _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = []
     ) throws -> ActivationSet {
+        Self.reads([labelling?.labels].compactMap(\.self))
         // A table is short: its faults are found before thousands of files are opened.
         let table = try labelling?.table()
         var data = try layers.open(
             paths, labelled: labelling != nil, for: probes.compactMap(\.layers), skipsEmpty: skipNonfinite,
             note: note)
-        Self.opened.withLock { $0.append(data) }
+        Self.inputs.withLock { [data] inputs in
+            inputs.sets.append(data)
+            inputs.paths += data.unfinished
+        }
         if !data.unfinished.isEmpty { note(leftOut(unfinished: data.unfinished)) }
         if !data.empty.isEmpty {
             note("left out \(counted(data.empty.count, "sequence")) without a token: \(few(data.empty))")
@@ -66,18 +74,18 @@ struct SharedOptions: ParsableArguments {
         return data.selecting(finite)
     }
 
-    /// Refuses a name that is empty, and to write over what is read.
-    func checkOutput(
-        _ output: String, isNoneOf data: ActivationSet?..., others: [String] = [], option: String = "out"
-    ) throws {
+    /// Refuses a name that is empty, and to write over any input that was opened or named by `reads`.
+    static func checkOutput(_ output: String, option: String = "out") throws {
         guard !output.isEmpty else {
             throw ValidationError("--\(option): expected the name of a file, found an empty one")
         }
         // Usually there is no such file yet, and no input needs a look.
-        guard let existing = FileIdentity(regularFile: output),
-            data.contains(where: { $0?.reads(existing) ?? false })
-                || others.contains(where: { FileIdentity(path: $0) == existing })
-        else { return }
+        guard let existing = FileIdentity(regularFile: output) else { return }
+        let isInput = inputs.withLock { inputs in
+            inputs.sets.contains { $0.reads(existing) }
+                || inputs.paths.contains { FileIdentity(path: $0) == existing }
+        }
+        guard isInput else { return }
         throw ValidationError("--\(option): \(output) is also an input; choose another file")
     }
 

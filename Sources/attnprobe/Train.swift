@@ -85,7 +85,7 @@ struct Train: ParsableCommand {
         let task = try goal.task(of: training)
         training = try training.labelled(for: task)
         let heldOut = validation.isEmpty ? nil : try shared.open(validation, labels: labelling, task: task)
-        try shared.checkOutput(out, isNoneOf: training, heldOut)
+        try SharedOptions.checkOutput(out)
         // Fails now rather than after the training if the probe cannot be written.
         try OutputFile.check(path: out)
         let candidates = choices.candidates(for: task, kinds: kinds)
@@ -104,29 +104,30 @@ struct Train: ParsableCommand {
     private func train(
         _ candidate: Candidate, _ training: ActivationSet, _ heldOut: ActivationSet?, _ task: ProbeTask
     ) throws {
-        let interrupt = Interrupt()
+        let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
+        // Until the first epoch has ended.
+        interrupt.mayEnd(Self.nothingToSave)
         var results: [Trainer.Result] = []
         var isInterrupted = false
-        try withExtendedLifetime(interrupt) {
-            for number in 0..<(average ?? 1) where !isInterrupted {
-                let start = line.elapsed
-                let result = try Trainer(candidate.configuration, options: options(candidate, number)).fit(
-                    training, validation: heldOut, task: task,
-                    progress: { report in
-                        // Not before: bad data are refused in one sentence.
-                        if report.epoch <= 1, number == 0 { shared.note(training.heading(task)) }
-                        let name = average.map { "\(number + 1)/\($0) " } ?? ""
-                        line.show(name + progress(report, training.tokenCount, line.elapsed - start))
-                    },
-                    isInterrupted: { [flag = interrupt.flag] in flag.isSet })
-                isInterrupted = result.stop == .interrupted
-                if result.best != nil { results.append(result) }
-            }
+        for number in 0..<(average ?? 1) where !isInterrupted {
+            let start = line.elapsed
+            let result = try Trainer(candidate.configuration, options: options(candidate, number)).fit(
+                training, validation: heldOut, task: task,
+                progress: { report in
+                    interrupt.mayEnd(nil)
+                    // Not before: bad data are refused in one sentence.
+                    if report.epoch <= 1, number == 0 { shared.note(training.heading(task)) }
+                    let name = average.map { "\(number + 1)/\($0) " } ?? ""
+                    line.show(name + progress(report, training.tokenCount, line.elapsed - start))
+                },
+                isInterrupted: { interrupt.isSet })
+            isInterrupted = result.stop == .interrupted
+            if result.best != nil { results.append(result) }
         }
         line.finish()
         guard let result = results.last, let best = result.best else {
-            shared.note("interrupted before there was anything to save")
+            shared.note(Self.nothingToSave)
             throw ExitCode(130)
         }
         let probes = results.map(\.probe)
@@ -145,6 +146,8 @@ struct Train: ParsableCommand {
         if json { try StandardOutput.print(Summary(result, best, stop, out).json()) }
         if isInterrupted { throw ExitCode(130) }
     }
+
+    private static let nothingToSave = "interrupted before there was anything to save"
 
     private func progress(_ report: TrainingProgress, _ tokens: Int, _ elapsed: Double) -> String {
         let left = elapsed / Double(max(1, report.epoch)) * Double(report.epochs - report.epoch)

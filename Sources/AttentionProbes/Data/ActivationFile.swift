@@ -164,6 +164,14 @@ extension DataError {
         case .maskLength(let found, let tokens):
             self.init(
                 .shape, path, "tensor token_mask", expected: "\(tokens) elements", found: "\(found)")
+        case .outsideMatrix(let index, let found, let tokens):
+            self.init(
+                .offsets, path, "sequence \(index)", expected: "rows from 0 to \(tokens)",
+                found: "\(found.lowerBound) to \(found.upperBound)")
+        case .brokenToken(let index, let found, let width):
+            self.init(
+                .shape, path, "sequence \(index)", expected: "a multiple of \(width) values, the width",
+                found: "\(found)")
         }
     }
 }

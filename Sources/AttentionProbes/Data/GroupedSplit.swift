@@ -49,7 +49,7 @@ extension ActivationSet {
         var order = Array(indices)
         var generator = SeededGenerator(seed: seed, stream: RandomStream.sample)
         order.shuffle(using: &generator)
-        return order.prefix(count).sorted()
+        return order.prefix(max(0, count)).sorted()
     }
 
     /// Parts that follow each other, each with at most so many bytes of hidden states stored as `type` (nil

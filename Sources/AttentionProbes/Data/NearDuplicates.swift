@@ -19,8 +19,9 @@ extension ActivationSet {
     /// at least 0.99); nil without any. Of more than 4000 sequences as many, evenly spread, are looked
     /// at. O(T·D + N²·D).
     ///
-    /// - Throws: `DataError` where a hidden state is not finite.
+    /// - Throws: `DataError` where a hidden state is not finite, or a file has become shorter.
     public func nearDuplicates(threads: Int = Parallel.availableThreads) throws -> NearDuplicates? {
+        guard count > 1 else { return nil }
         let step = (count - 1) / 4000 + 1
         let chosen = Array(stride(from: 0, to: count, by: step))
         var states = try selecting(chosen).pooledStates(.mean, threads: threads)

@@ -11,6 +11,7 @@ extension ActivationSet {
     func widened(atMost bytes: Int, threads: Int) throws -> ActivationSet {
         guard tokenCount * width * 4 <= bytes, files.contains(where: { $0.batch.tokens.elementType != .f32 })
         else { return self }
+        try checkLengths(indices)
         var values: [Float] = []
         values.reserveCapacity(tokenCount * width)
         var (offsets, mask): ([Int], [Bool]) = ([0], [])

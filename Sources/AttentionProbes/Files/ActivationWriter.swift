@@ -13,12 +13,13 @@ extension ActivationSet {
     ///   - isDurable: whether the file is on disk before it takes its name.
     ///   - progress: is told the sequences of each part when their hidden states are written; what it
     ///     throws ends the writing and leaves nothing.
-    /// - Throws: `SystemError` where the file cannot be written; `DataError` where a finite number is
-    ///   too large for `type`, or a file has become shorter.
+    /// - Throws: `SystemError` where the file cannot be written; `DataError` where there is no sequence, a finite
+    ///   number is too large for `type`, or a file has become shorter.
     public func write(
         to path: String, as type: ElementType? = nil, threads: Int = Parallel.availableThreads,
         isDurable: Bool = true, progress: (Range<Int>) throws -> Void = { _ in }
     ) throws {
+        try checkNotEmpty()
         let output = try OutputFile(path: path)
         try ActivationWriter(self, type ?? storedType, threads).write(to: output, progress)
         try output.commit(isDurable: isDurable)
@@ -78,7 +79,14 @@ private struct ActivationWriter {
             try output.write(
                 SafetensorsWriter.header(
                     metadata: data.flatMetadata, columns.map { ($0.name, $0.type, $0.shape, $0.byteCount) }))
-            for column in columns { try column.write(output) }
+            for column in columns {
+                let start = output.byteCount
+                try data.checkLengths(data.indices)
+                try column.write(output)
+                try data.checkNothingLost(data.indices)
+                try SafetensorsWriter.check(
+                    output.path, column.name, column.byteCount, written: output.byteCount - start)
+            }
         }
     }
 

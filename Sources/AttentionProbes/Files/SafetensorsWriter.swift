@@ -37,7 +37,15 @@ struct SafetensorsWriter {
     }
 
     /// The whole file.
-    func bytes() throws -> [UInt8] { try header(entries) + data }
+    ///
+    /// - Parameter path: what an error calls it.
+    func bytes(of path: String) throws -> [UInt8] {
+        for (name, entry) in entries {
+            let stated = Safetensors.byteCount(entry.shape, Safetensors.elementSizes[entry.dtype]!) ?? -1
+            try Self.check(path, name, stated, written: entry.data_offsets[1] - entry.data_offsets[0])
+        }
+        return try header(entries) + data
+    }
 
     /// The start of a file of these tensors, whose bytes follow in the order given.
     static func header(
@@ -67,10 +75,20 @@ struct SafetensorsWriter {
         return Int64(header.count).littleEndianBytes + header
     }
 
+    /// Refuses a tensor of another size than the header states.
+    ///
+    /// - Throws: `DataError`.
+    static func check(_ path: String, _ name: String, _ stated: Int, written: Int) throws(DataError) {
+        guard stated != written else { return }
+        throw DataError(
+            .truncated, path, "tensor \(name)", expected: "\(stated) bytes to write, as its header states",
+            found: "\(written)")
+    }
+
     /// Writes the file beside its target and renames it.
     func write(to path: String) throws {
         let output = try OutputFile(path: path)
-        try output.write(bytes())
+        try output.write(bytes(of: path))
         try output.commit()
     }
 }

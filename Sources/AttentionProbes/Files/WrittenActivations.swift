@@ -7,7 +7,15 @@ extension ActivationSet {
     /// last among these.
     ///
     /// - Parameter type: how hidden states are stored; nil for `storedType`.
-    public func isWritten(in copy: ActivationSet, as type: ElementType? = nil) -> Bool {
+    /// - Throws: `DataError` where a file has become shorter.
+    public func isWritten(in copy: ActivationSet, as type: ElementType? = nil) throws -> Bool {
+        for set in [self, copy] { try set.checkLengths(set.indices) }
+        let isSame = looksWritten(in: copy, as: type)
+        for set in [self, copy] { try set.checkNothingLost(set.indices) }
+        return isSame
+    }
+
+    private func looksWritten(in copy: ActivationSet, as type: ElementType?) -> Bool {
         let type = type ?? storedType
         let used = Set(locations.map(\.file)).map { files[$0] }
         let hasIDs = used.allSatisfy(\.hasTokenIDs)

@@ -3,9 +3,10 @@ import Tensors
 extension ActivationSet {
     /// The visible tokens of every sequence as one vector, N×D. O(T·D).
     ///
-    /// - Throws: `DataError` where a hidden state is not finite.
+    /// - Throws: `DataError` where a hidden state is not finite, or a file has become shorter.
     func pooledStates(_ pooling: Pooling, threads: Int) throws -> Matrix {
-        try Parallel.matrix(rows: count, columns: width, threads: threads, workspace: Workspace.init) {
+        try checkLengths(indices)
+        return try Parallel.matrix(rows: count, columns: width, threads: threads, workspace: Workspace.init) {
             index, row, work in
             let sequence = self[index]
             pooling.pool(sequence, &work)

@@ -42,8 +42,8 @@ public struct ProbeReport: Sendable {
     /// Scores a set and makes the page.
     ///
     /// - Parameter progress: is told the sequences of each chunk when they are scored.
-    /// - Throws: `DataError` where labels, classes or width do not fit the probe, or a hidden state is
-    ///   not finite.
+    /// - Throws: `DataError` where there is no sequence, labels, classes or width do not fit the probe, a hidden
+    ///   state is not finite, or a file has become shorter.
     public init(
         _ probe: Probe, _ data: ActivationSet, options: Options = Options(),
         progress: (Range<Int>) -> Void = { _ in }
@@ -68,9 +68,11 @@ public struct ProbeReport: Sendable {
         let title = "\(options.probeName.isolated) · probe report"
         // Documents have the room that the rest of the page leaves.
         let rest = try Page.html(title, template: "report", content, data: nil).utf8.count
+        try data.checkLengths(data.indices)
         let documents = try ReportDocuments(probe, data, scored, options, pageSize: rest)
         content.documentNotes = documents.notes(probe, data)
         html = try Page.html(title, template: "report", content, data: documents)
+        try data.checkNothingLost(data.indices)
     }
 
     /// Writes the page, beside its target and renamed when it is whole.

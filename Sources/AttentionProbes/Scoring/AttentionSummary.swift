@@ -36,7 +36,8 @@ extension Probe {
     ///
     /// - Parameters:
     ///   - tokensPerHead: how many tokens to name for each head, and for all together.
-    /// - Throws: `DataError` where widths differ, or a hidden state is NaN or infinite.
+    /// - Throws: `DataError` where widths differ, there is no sequence, a hidden state is NaN or infinite, or a
+    ///   file has become shorter.
     public func attentionSummary(
         _ data: ActivationSet, tokensPerHead: Int = 12, threads: Int = Parallel.availableThreads
     ) throws -> AttentionSummary? {
@@ -55,6 +56,7 @@ extension Probe {
                 tokens += data.length(end)
                 end += 1
             }
+            try data.checkLengths(start..<end)
             let found = try Parallel.map(
                 count: end - start, threads: threads, workspace: Workspace.init
             ) { [start] offset, work -> (attention: Matrix, parts: [Float]) in
@@ -75,6 +77,7 @@ extension Probe {
             }
             start = end
         }
+        try data.checkNothingLost(data.indices)
         let scale = Double(parts) / Double(data.count)
         return AttentionSummary(
             byPosition: Matrix(

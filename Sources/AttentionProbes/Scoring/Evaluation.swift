@@ -106,8 +106,8 @@ extension Probe {
     /// - Parameters:
     ///   - bootstrap: how to find confidence intervals; nil for none.
     ///   - progress: is told the sequences of each chunk when they are scored.
-    /// - Throws: `DataError` where there are no labels, or labels, classes or width do not fit the
-    ///   probe, or a hidden state is not finite.
+    /// - Throws: `DataError` where there are no labels or sequences, or labels, classes or width do not fit
+    ///   the probe, a hidden state is not finite, or a file has become shorter.
     public func evaluate(
         _ data: ActivationSet, threads: Int = Parallel.availableThreads, bootstrap: Bootstrap? = nil,
         progress: (Range<Int>) -> Void = { _ in }

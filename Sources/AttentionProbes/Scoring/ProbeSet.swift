@@ -14,10 +14,11 @@ public struct ProbeSet: Sendable {
     // Of each probe, its outputs and then its heads' entropies, in one row for all.
     private let columns: [(outputs: Range<Int>, entropies: Range<Int>)]
 
-    /// Probes of one width, at least one.
+    /// Probes of one width.
     ///
     /// - Precondition: there is a probe, and all have the same width.
     public init(_ probes: [Probe]) {
+        precondition(!probes.isEmpty, "no probes")
         precondition(probes.allSatisfy { $0.width == probes[0].width }, "probes of different widths")
         self.probes = probes
         pass = TokenPass(
@@ -32,9 +33,12 @@ public struct ProbeSet: Sendable {
 
     /// Reads probe files.
     ///
-    /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks the format, or
-    ///   has another width than the first.
+    /// - Throws: `SystemError` where one cannot be read; `DataError` where there is none, one breaks the
+    ///   format, or has another width than the first.
     public init(paths: [String]) throws {
+        guard !paths.isEmpty else {
+            throw DataError(.mismatch, "the probes", expected: "at least one file", found: "none")
+        }
         let probes = try paths.map(Probe.init(path:))
         for (path, probe) in zip(paths, probes) where probe.width != probes[0].width {
             throw DataError(
@@ -48,12 +52,15 @@ public struct ProbeSet: Sendable {
     ///
     /// A score has the same bits whatever the range, the other sequences and the threads are.
     ///
-    /// - Throws: `DataError` where widths differ, or a hidden state is NaN or infinite.
+    /// - Precondition: the range is within the set.
+    /// - Throws: `DataError` where widths differ, there is no sequence in the set, a hidden state is NaN or
+    ///   infinite, or a file has become shorter.
     public func scores(
         _ data: ActivationSet, _ range: Range<Int>? = nil, threads: Int = Parallel.availableThreads
     ) throws -> [Scores] {
         try checkFits(data)
         let range = range ?? data.indices
+        try data.checkLengths(range)
         do {
             return try scores(data, range, threads, reading: data.readAhead(range))
         } catch let fault as SequenceFault {
@@ -68,8 +75,9 @@ public struct ProbeSet: Sendable {
     /// - Parameters:
     ///   - start: the first sequence; 0 for all.
     ///   - chunkTokens: tokens of a chunk, about.
-    /// - Throws: what `body` throws; `DataError` where widths differ, a hidden state is NaN or
-    ///   infinite, or a file has become shorter.
+    /// - Precondition: `start` is not beyond the set.
+    /// - Throws: what `body` throws; `DataError` where widths differ, there is no sequence in the set, a hidden
+    ///   state is NaN or infinite, or a file has become shorter.
     public func forEachScores(
         _ data: ActivationSet, from start: Int = 0, threads: Int = Parallel.availableThreads,
         chunkTokens: Int = 1 << 17, _ body: ([Scores]) throws -> Void
@@ -128,6 +136,7 @@ public struct ProbeSet: Sendable {
     }
 
     func checkFits(_ data: ActivationSet) throws(DataError) {
+        try data.checkNotEmpty()
         guard data.width == probes[0].width else {
             throw DataError(
                 .mismatch, data.files[0].path, "tensor hidden_states",

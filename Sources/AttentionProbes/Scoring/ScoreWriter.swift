@@ -64,6 +64,8 @@ public struct ScoreWriter: Sendable {
     }
 
     /// The rows of the next scores, one result a probe.
+    ///
+    /// - Throws: `DataError` where a file that names the sequences has become shorter.
     public mutating func rows(_ scores: [Scores]) throws -> [UInt8] {
         let range = scores[0].range
         if format == .safetensors {
@@ -72,6 +74,7 @@ public struct ScoreWriter: Sendable {
                 ids += Array(data.id(index).utf8)
                 idOffsets.append(ids.count)
             }
+            try data.checkNothingLost(range)
             return []
         }
         // Long enough parts to be worth a thread.
@@ -84,6 +87,7 @@ public struct ScoreWriter: Sendable {
             }
             return text.bytes
         }
+        try data.checkNothingLost(range)
         return parts.reduce(into: []) { $0 += $1 }
     }
 
@@ -105,7 +109,7 @@ public struct ScoreWriter: Sendable {
         }
         writer.add("sequence_ids_offsets", idOffsets, shape: [count + 1])
         writer.add("sequence_ids", bytes: ids)
-        return try writer.bytes()
+        return try writer.bytes(of: "scores")
     }
 
     private var metadata: [String: String] {

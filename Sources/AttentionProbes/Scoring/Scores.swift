@@ -27,7 +27,9 @@ public struct Scores: Sendable {
 extension Probe {
     /// Scores the sequences of a range; all by default. See `ProbeSet`, also for several probes.
     ///
-    /// - Throws: `DataError` where widths differ, or a hidden state is NaN or infinite.
+    /// - Precondition: the range is within the set.
+    /// - Throws: `DataError` where widths differ, there is no sequence in the set, a hidden state is NaN or
+    ///   infinite, or a file has become shorter.
     public func scores(
         _ data: ActivationSet, _ range: Range<Int>? = nil, threads: Int = Parallel.availableThreads
     ) throws -> Scores {
@@ -37,13 +39,15 @@ extension Probe {
     /// Attention of each head over the visible tokens of one sequence, H×n, and the tokens'
     /// positions; nil for probes without attention.
     ///
-    /// - Throws: `DataError` where widths differ, or a hidden state is NaN or infinite.
+    /// - Precondition: the sequence is one of the set.
+    /// - Throws: `DataError` where widths differ, a hidden state is NaN or infinite, or a file has become shorter.
     public func attention(_ data: ActivationSet, sequence index: Int) throws -> (
         weights: Matrix, positions: [Int]
     )? {
         guard configuration.kind.attends else { return nil }
         let set = ProbeSet([self])
         try set.checkFits(data)
+        try data.checkLengths(index..<index + 1)
         var work = Workspace()
         let sequence = data[index]
         do {

@@ -33,7 +33,8 @@ extension Probe {
     /// What the visible tokens of a sequence add to some outputs, or their scores: one H×n matrix an
     /// output; nil for a kind without such a quantity. See `ProbeKind.tokenQuantity`.
     ///
-    /// - Throws: `DataError` where widths differ, or a hidden state is NaN or infinite.
+    /// - Precondition: the sequence is one of the set, and the outputs are of the probe's.
+    /// - Throws: `DataError` where widths differ, a hidden state is NaN or infinite, or a file has become shorter.
     public func tokenContributions(
         _ data: ActivationSet, sequence index: Int, outputs: [Int]
     ) throws -> [Matrix]? {

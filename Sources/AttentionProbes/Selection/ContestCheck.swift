@@ -7,6 +7,7 @@ extension Contest {
     ///
     /// - Throws: `DataError`.
     public func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
+        for set in [training, test] { try set.checkNotEmpty() }
         let training = try training.labelled(for: task)
         try training.checkFits(test, task)
         let test = try test.labelled(for: task)

@@ -63,7 +63,7 @@ extension SelectionResult {
         let targets = try data.targets(for: probe.task)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try data.indices.flatMap { index in
+        let lines = try data.indices.flatMap { index in
             let logits = Array(scores[row: index])
             let row = Row(
                 id: data.id(index), fold: folds.assignment[index], logits: logits,
@@ -71,6 +71,8 @@ extension SelectionResult {
                 label: TargetLabel(targets[index], probe.task.classes))
             return try Array(encoder.encode(row)) + [UInt8(ascii: "\n")]
         }
+        try data.checkNothingLost(data.indices)
+        return lines
     }
 }
 

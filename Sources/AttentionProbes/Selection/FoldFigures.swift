@@ -5,9 +5,11 @@ extension Selection {
     /// The folds of a set. The figure that candidates are compared by is defined in each: for several labels
     /// a sequence, of at least one label; for numbers, of at least one output.
     ///
-    /// - Throws: `DataError` where labels are missing or do not fit, classes or groups are too small for the
+    /// - Throws: `DataError` where there is no sequence, labels are missing or do not fit, classes or groups are too small for the
     ///   folds, or labels or numbers vary too little.
     public func split(_ data: ActivationSet, task: ProbeTask) throws -> Folds {
+        try data.checkNotEmpty()
+        try data.checkLengths(data.indices)
         let metric = metric ?? .suited(to: task)
         let data = try data.labelled(for: task)
         try data.checkFigure(metric, task)

@@ -44,7 +44,9 @@ final class SelectionJournal: Sendable {
             let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
                 .dropLast()
             let decoder = JSONDecoder()
-            if !content.isEmpty {
+            // Nor is there anything where not even the first line is whole.
+            let isBegun = try !content.isEmpty && !Self.line(fingerprint).dropLast().starts(with: content)
+            if isBegun {
                 try Self.check(
                     lines.first.flatMap { try? decoder.decode(Fingerprint.self, from: $0) }, fingerprint, path
                 )
@@ -56,7 +58,12 @@ final class SelectionJournal: Sendable {
                 }
             }
             let file = try OutputFile(path: path, resumingAt: bytes)
-            if bytes == 0 { try file.write(Self.line(fingerprint)) }
+            do {
+                if bytes == 0 { try file.write(Self.line(fingerprint)) }
+            } catch {
+                file.keepNothing()
+                throw error
+            }
             state.file = file
         }
         state.unused = Set(state.results.keys)

@@ -64,6 +64,7 @@ struct Objective {
         _ parameters: [Float], over indices: [Int], _ tokens: @Sendable (Int) -> TokenSequence,
         addsGradient: Bool
     ) throws -> Sum {
+        try data.checkLengths(indices)
         let evaluator = architecture.evaluator(parameters)
         let pass = TokenPass([evaluator], width: architecture.width)
         let blocks = Self.blocks(indices.map { data[$0].rows.count })
@@ -108,7 +109,8 @@ struct Objective {
     /// The order in which threads come to the sequences of blocks: as many blocks at once as there are
     /// threads, sequence by sequence.
     static func order(_ indices: [Int], _ blocks: [Range<Int>], _ threads: Int) -> [Int] {
-        stride(from: 0, to: blocks.count, by: threads).flatMap { first -> [Int] in
+        let threads = max(1, threads)
+        return stride(from: 0, to: blocks.count, by: threads).flatMap { first -> [Int] in
             let together = blocks[first..<min(first + threads, blocks.count)]
             let longest = together.map(\.count).max() ?? 0
             return (0..<longest).flatMap { step in
@@ -141,8 +143,8 @@ extension Probe {
     /// The loss is that of training (binary or multi-class cross-entropy, or squared error, the mean
     /// over outputs), without a penalty. The result has the same bits on any number of threads.
     ///
-    /// - Throws: `DataError` where labels, classes or width do not fit the probe, or a hidden state
-    ///   is NaN or infinite.
+    /// - Throws: `DataError` where there is no sequence, labels, classes or width do not fit the probe, a hidden
+    ///   state is NaN or infinite, or a file has become shorter.
     public func lossGradient(
         _ data: ActivationSet, threads: Int = Parallel.availableThreads
     ) throws -> (loss: Double, gradient: [Float]) {

@@ -42,8 +42,8 @@ public struct Trainer: Sendable {
     ///   - task: what to predict; nil reads it off the labels.
     ///   - progress: told after every epoch.
     ///   - isInterrupted: asked between steps; true ends training with the best probe so far.
-    /// - Throws: `DataError` where labels are missing, are of one class or do not fit the task, the
-    ///   groups allow no split, or hidden states are not finite.
+    /// - Throws: `DataError` where there is no sequence, labels are missing, are of one class or do not fit the
+    ///   task, the groups allow no split, hidden states are not finite, or a file has become shorter.
     public func fit(
         _ data: ActivationSet, validation: ActivationSet? = nil, task: ProbeTask? = nil,
         progress: @escaping (TrainingProgress) -> Void = { _ in },
@@ -60,6 +60,10 @@ public struct Trainer: Sendable {
         progress: @escaping (TrainingProgress) -> Void = { _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
+        for set in [data, validation].compactMap(\.self) {
+            try set.checkNotEmpty()
+            try set.checkLengths(set.indices)
+        }
         let task = try task ?? data.task()
         let data = try data.labelled(for: task)
         var options = options ?? .suited(to: configuration.kind, task)
