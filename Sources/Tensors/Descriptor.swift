@@ -65,11 +65,18 @@ final class Descriptor: Sendable {
 
 /// Lets the process have as many files open as the system allows it: thousands of small files then are
 /// opened once. For programs, at their start.
-public func raiseOpenFileLimit() {
+///
+/// - Throws: `SystemError` where that is too few to do anything: threads, an input and an output take some each, and where
+///   the last cannot be opened the work is lost.
+public func raiseOpenFileLimit() throws(SystemError) {
     var limit = rlimit()
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
     _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    let fewest = 16
+    if limit.rlim_max < fewest {
+        throw SystemError(operation: "open", path: "\(fewest) files at a time", code: EMFILE)
+    }
 }
 
 /// Makes room for so many more open files at once. The system else doubles a process's table step by step,

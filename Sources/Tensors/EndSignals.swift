@@ -77,6 +77,11 @@ private func handle(_ number: Int32, _ handler: @convention(c) (Int32) -> Void) 
     action.sa_flags = SA_RESTART
     unsafe action.__sigaction_handler.sa_handler = handler
     _ = unsafe sigaction(number, &action, nil)
+    // Who started the process may have held signals up.
+    var own = sigset_t()
+    _ = unsafe sigemptyset(&own)
+    _ = unsafe sigaddset(&own, number)
+    _ = unsafe pthread_sigmask(SIG_UNBLOCK, &own, nil)
 }
 
 private func isIgnored(_ number: Int32) -> Bool {

@@ -71,7 +71,8 @@ struct OutputTarget {
     // files, or it is another user's in a folder where all may write.
     private func keepsItsPlace(_ status: stat) -> Bool {
         var parent = stat()
-        let isOthers = unsafe stat(folder, &parent) == 0
+        let isOthers =
+            unsafe stat(folder, &parent) == 0
             && parent.st_mode & S_ISVTX != 0 && ![status.st_uid, parent.st_uid].contains(geteuid())
         return isOthers || isMounted
     }
@@ -143,7 +144,7 @@ extension OutputTarget {
             }
             do {
                 try Self.claim(descriptor, hasNoName ? nil : name)
-            } catch where error.code == EWOULDBLOCK {
+            } catch let fault where fault.code == EWOULDBLOCK {
                 // Taken for an abandoned one before it was locked.
                 close(descriptor)
                 continue

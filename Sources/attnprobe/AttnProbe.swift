@@ -26,12 +26,12 @@ struct AttnProbe: ParsableCommand {
 
     static func main() {
         BLAS.endIdleThreads()
-        raiseOpenFileLimit()
         reportFileSizeLimit()
         MappedFile.exitWhenBytesAreLost(program: "attnprobe")
         var command: any ParsableCommand = AttnProbe()
         do {
-            command = try parseAsRoot()
+            try raiseOpenFileLimit()
+            command = try parseAsRoot(Array(CommandLine.arguments.dropFirst()).joiningNegativeNumbers)
             try command.run()
         } catch {
             // What ArgumentParser throws, it explains itself: help, versions and usage.
@@ -55,10 +55,27 @@ struct AttnProbe: ParsableCommand {
         switch error {
         case let error as DataError: ExitCode(error.rule == .noRoom ? EX_IOERR : EX_DATAERR)
         case is MissingInput: ExitCode(EX_NOINPUT)
-        case is ValidationError: .validationFailure
+        case is ValidationError, is MemoryShortage: .validationFailure
         case let error as SystemError: ExitCode(error.isMissingInput ? EX_NOINPUT : EX_IOERR)
         default: exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil
         }
+    }
+}
+
+extension [String] {
+    /// Arguments in which a negative number behind an option is joined to it, "--l2=-1" for "--l2 -1": the parser takes
+    /// words that begin with a dash for options, and says of the one before that its value is missing.
+    var joiningNegativeNumbers: [String] {
+        let end = firstIndex(of: "--") ?? endIndex
+        return self[..<end].reduce(into: []) { joined, word in
+            if let option = joined.last, option.hasPrefix("--"), !option.contains("="),
+                word.hasPrefix("-"), word.split(separator: ",").contains(where: { Double($0) != nil })
+            {
+                joined[joined.count - 1] = option + "=" + word
+            } else {
+                joined.append(word)
+            }
+        } + self[end...]
     }
 }
 

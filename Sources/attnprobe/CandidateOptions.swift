@@ -99,25 +99,20 @@ struct CandidateOptions: ParsableArguments {
     }
 
     func validate() throws {
-        func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
-            guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
-        }
-        func each<T>(_ list: CommaList<T>?, _ isValid: (T) -> Bool) -> Bool {
-            list?.values.allSatisfy(isValid) ?? true
-        }
-        try check(each(heads) { (1...4096).contains($0) }, "heads", "a number from 1 to 4096")
-        try check((0...65536).contains(hidden ?? 0), "hidden", "a number from 0 to 65536")
-        try check((1...65536).contains(units ?? 1), "units", "a number from 1 to 65536")
-        try check((1...1_000_000_000).contains(epochs ?? 1), "epochs", "a number from 1 to 1000000000")
-        try check(batchSize ?? 1 > 0, "batch-size", "at least 1")
-        try check(learningRate.map { $0 > 0 && $0.isFinite } ?? true, "learning-rate", "a positive number")
-        try check(each(l2) { $0 >= 0 && $0.isFinite }, "l2", "0 or a positive number")
-        try check(
-            each(tokenDropout) { (0..<1).contains($0) }, "token-dropout", "a number from 0 to below 1")
-        try check((1..<1 << 24).contains(k ?? 1), "k", "at least 1")
-        try check((1..<1 << 24).contains(window ?? 1), "window", "at least 1")
-        try check(temperature.map { $0 > 0 && $0.isFinite } ?? true, "temperature", "a positive number")
-        try check(decay.map { $0 > 0 && $0 <= 1 } ?? true, "decay", "a number above 0, at most 1")
+        try require(heads, "heads", "a number from 1 to 4096") { (1...4096).contains($0) }
+        try require(hidden, "hidden", from: 0, to: 65536)
+        try require(units, "units", to: 65536)
+        try require(epochs, "epochs", to: 1_000_000_000)
+        try require(batchSize, "batch-size")
+        try require(learningRate, "learning-rate", "a positive number") { $0 > 0 && $0.isFinite }
+        try require(l2, "l2", "0 or a positive number") { $0 >= 0 && $0.isFinite }
+        try require(tokenDropout, "token-dropout", "a number from 0 to below 1") { (0..<1).contains($0) }
+        // What a probe file may say.
+        try require(k, "k", to: 1 << 24 - 1)
+        try require(window, "window", to: 1 << 24 - 1)
+        // A smaller one is a maximum, and floats do not hold scores over it.
+        try require(temperature, "temperature", "a number from 1e-06 on") { $0 >= 1e-6 && $0.isFinite }
+        try require(decay, "decay", "a number above 0, at most 1") { $0 > 0 && $0 <= 1 }
     }
 
     /// Refuses options that none of the candidates has.

@@ -50,18 +50,12 @@ struct Compare: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
-        func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
-            guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
-        }
-        try check(
-            tests.count == data.count, "test",
-            "as many as there are DATA, \(data.count), found \(tests.count)")
-        try check(
-            (heads?.values ?? []).allSatisfy { (1...4096).contains($0) }, "heads", "numbers from 1 to 4096")
-        try check((l2?.values ?? []).allSatisfy { $0 >= 0 && $0.isFinite }, "l2", "0 or positive numbers")
-        try check((1...1000).contains(average), "average", "a number from 1 to 1000")
-        try check((2...1000).contains(folds ?? 2), "folds", "a number from 2 to 1000")
-        try check((1...1_000_000).contains(bootstrap), "bootstrap", "a number from 1 to 1000000")
+        try require(tests.count, "test", "as many as there are DATA, \(data.count)") { $0 == data.count }
+        try require(heads, "heads", "a number from 1 to 4096") { (1...4096).contains($0) }
+        try require(l2, "l2", "0 or a positive number") { $0 >= 0 && $0.isFinite }
+        try require(average, "average", to: 1000)
+        try require(folds, "folds", from: 2, to: 1000)
+        try require(bootstrap, "bootstrap", to: Bootstrap.mostReplicates)
         try kinds.checkHeads(heads)
         try kinds.checkTrained(l2, "l2")
         // The kinds are those of any task.

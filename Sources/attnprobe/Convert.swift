@@ -35,13 +35,8 @@ struct Convert: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
-        guard sample ?? 1 > 0 else {
-            throw ValidationError("--sample: expected at least 1, found \(sample!)")
-        }
-        guard testFraction.map({ $0 > 0 && $0 < 1 }) ?? true else {
-            throw ValidationError(
-                "--test-fraction: expected a number between 0 and 1, found \(testFraction!)")
-        }
+        try require(sample, "sample")
+        try require(testFraction, "test-fraction", "a number between 0 and 1") { $0 > 0 && $0 < 1 }
     }
 
     func run() throws {

@@ -24,9 +24,8 @@ struct Inspect: ParsableCommand {
     var threads: Int?
 
     func validate() throws {
-        guard threads ?? 1 > 0 else {
-            throw ValidationError("--threads: expected at least 1, found \(threads!)")
-        }
+        try require(layer, "layer", from: 0)
+        try require(threads, "threads")
     }
 
     func run() throws {

@@ -23,9 +23,7 @@ struct LayerOptions: ParsableArguments {
         guard layer == nil || layers == nil else {
             throw ValidationError("--layers: expected it or --layer, not both")
         }
-        guard layer ?? 0 >= 0 else {
-            throw ValidationError("--layer: expected a number from 0 on, found \(layer!)")
-        }
+        try require(layer, "layer", from: 0)
         let chosen = chosenLayers ?? []
         guard chosen.allSatisfy({ $0 >= 0 }), Set(chosen).count == chosen.count else {
             throw ValidationError("--layers: expected different numbers from 0 on, found \(layers!)")

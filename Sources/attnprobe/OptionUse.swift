@@ -1,7 +1,28 @@
 import ArgumentParser
 import AttentionProbes
 
-// Options that none of the candidates has are refused, not ignored.
+// Options with values that they cannot have, and options that none of the candidates has, are refused, not ignored.
+
+/// Refuses a value that an option cannot have.
+///
+/// - Parameters:
+///   - value: nil where the option is not given.
+///   - expected: what it may be, for people.
+func require<T>(_ value: T?, _ name: String, _ expected: String, _ isValid: (T) -> Bool) throws {
+    guard let value, !isValid(value) else { return }
+    throw ValidationError("--\(name): expected \(expected), found \(value)")
+}
+
+/// Refuses a list with a value that an option cannot have.
+func require<T>(_ list: CommaList<T>?, _ name: String, _ expected: String, _ isValid: (T) -> Bool) throws {
+    try require(list?.values.first { !isValid($0) }, name, expected, isValid)
+}
+
+/// Refuses a number outside a range.
+func require(_ value: Int?, _ name: String, from least: Int = 1, to most: Int = .max) throws {
+    let expected = most == .max ? "\(least) or more" : "a number from \(least) to \(most)"
+    try require(value, name, expected) { (least...most).contains($0) }
+}
 
 extension [ProbeKind] {
     /// Refuses an option that none of the kinds has.
@@ -48,8 +69,9 @@ extension [Candidate] {
                 "--average: expected it only with --kind attention without --hidden, multimax or "
                     + "rolling-attention")
         }
-        guard averaged.allSatisfy({ count * $0.heads <= 4096 }) else {
-            throw ValidationError("--average: expected at most 4096 heads altogether")
+        if let most = averaged.map(\.heads).max(), count * most > 4096 {
+            throw ValidationError(
+                "--average: expected at most 4096 heads altogether, found \(count) times \(most)")
         }
     }
 }

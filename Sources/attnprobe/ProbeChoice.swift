@@ -38,6 +38,7 @@ struct ProbeChoice {
         try SharedOptions.checkOutput(OutputFile.partialPath(journal))
         try OutputFile.check(path: outOfFoldPath)
         try candidates.map(\.configuration.kind).checkFit(task)
+        try selection.checkMemory(data, task: task)
         if let rate = options.falsePositiveRate, case .classes(let labels) = data.targets {
             do {
                 try ThresholdRule.check(

@@ -31,12 +31,8 @@ struct Report: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
-        guard documents ?? 0 >= 0 else {
-            throw ValidationError("--documents: expected 0 or more, found \(documents!)")
-        }
-        guard bootstrap >= 0 else {
-            throw ValidationError("--bootstrap: expected 0 or more, found \(bootstrap)")
-        }
+        try require(documents, "documents", from: 0)
+        try require(bootstrap, "bootstrap", from: 0, to: Bootstrap.mostReplicates)
     }
 
     func run() throws {

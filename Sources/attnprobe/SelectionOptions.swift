@@ -34,9 +34,9 @@ struct SelectionOptions: ParsableArguments {
         func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
             guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
         }
-        try check((2...1000).contains(folds ?? 2), "folds", "a number from 2 to 1000")
+        try require(folds, "folds", from: 2, to: 1000)
         for (name, value) in [("fpr", falsePositiveRate), ("confidence", confidence)] {
-            try check(value.map { $0 > 0 && $0 < 1 } ?? true, name, "a number between 0 and 1")
+            try require(value, name, "a number between 0 and 1") { $0 > 0 && $0 < 1 }
         }
         try check(confidence == nil || falsePositiveRate != nil, "confidence", "it only with --fpr")
         for (name, isGiven) in [

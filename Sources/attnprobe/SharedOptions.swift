@@ -34,9 +34,7 @@ struct SharedOptions: ParsableArguments {
     var threadCount: Int { threads ?? Parallel.availableThreads }
 
     func validate() throws {
-        guard threadCount > 0 else {
-            throw ValidationError("--threads: expected at least 1, found \(threadCount)")
-        }
+        try require(threads, "threads")
     }
 
     /// Opens data; where asked, without the sequences that are not finite.

@@ -51,11 +51,11 @@ struct Train: ParsableCommand {
         for (name, count) in choices.listed where !selection.select {
             try check(count == 1, name, "one value without --select, found \(count)")
         }
-        try check(
-            validationFraction.map { (0..<1).contains($0) } ?? true, "validation-fraction",
-            "a number from 0 to below 1")
-        try check(patience ?? 1 > 0, "patience", "at least 1")
-        try check((1...1000).contains(average ?? 1), "average", "a number from 1 to 1000")
+        try require(validationFraction, "validation-fraction", "a number from 0 to below 1") {
+            (0..<1).contains($0)
+        }
+        try require(patience, "patience")
+        try require(average, "average", to: 1000)
         // The default grid is that of the task; `run` knows it.
         try checkUse(by: choices.candidates(for: .binary(classes: ["0", "1"]), kinds: kinds))
         try check(
@@ -104,6 +104,8 @@ struct Train: ParsableCommand {
     private func train(
         _ candidate: Candidate, _ training: ActivationSet, _ heldOut: ActivationSet?, _ task: ProbeTask
     ) throws {
+        try Trainer(candidate.configuration, options: options(candidate, 0))
+            .checkMemory(training, task: task, average: average ?? 1)
         let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
         // Until the first epoch has ended.

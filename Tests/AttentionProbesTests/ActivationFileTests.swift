@@ -32,6 +32,14 @@ struct ActivationFileTests {
     }
 
     // A small file is read, scored and dropped; rows name its sequences later, and must not read it again.
+    // As `save_file` writes tensors alone, and where the metadata are null.
+    @Test func filesThatSayNothingOfTheirFormat() throws {
+        for metadata in ["{}", "null"] {
+            let file = try read(LiteralActivations().described(by: metadata))
+            #expect(file.batch.count == 2 && file.form == .flat(isArchive: false) && file.classes == nil)
+        }
+    }
+
     @Test func idsOfSmallFilesStay() throws {
         let folder = try TemporaryFolder()
         let states = [UInt8](repeating: 0, count: 3 * 1000 * 4)

@@ -90,6 +90,49 @@ struct CalibrationTests {
         #expect(tied.rule.falsePositives == 0 && tied.threshold > 0.5)
     }
 
+    /// scikit-learn's `log_loss` of the probabilities finds these.
+    @Test func lossOfCalibratedProbabilities() throws {
+        for (method, expected) in [
+            (Calibration.Method.platt, 0.5177976627849036), (.isotonic, 0.39017760226035164),
+        ] {
+            let calibration = try #require(Calibration(method, logits: logits, isPositive: isPositive))
+            let losses = zip(logits, isPositive).map { calibration.loss($0, isPositive: $1) }
+            #expect(abs(losses.reduce(0, +) / 12 - expected) < 1e-6)
+        }
+        // Probabilities of 0 and 1 that come out wrong cost -log 2⁻⁵²; right, next to nothing.
+        let isotonic = Calibration.isotonic(logits: [-1, 1], probabilities: [0, 1])
+        #expect(abs(isotonic.loss(-2, isPositive: true) - 52 * log(2)) < 1e-9)
+        #expect(abs(isotonic.loss(2, isPositive: false) - 52 * log(2)) < 1e-9)
+        #expect(isotonic.loss(2, isPositive: true) < 1e-15 && isotonic.loss(-2, isPositive: false) < 1e-15)
+        // A curve is never 0 or 1, also where a float of it is.
+        #expect(Calibration.platt(slope: 100, intercept: 0).loss(-10, isPositive: true) == 1000)
+    }
+
+    @Test(arguments: [Calibration.Method.none, .platt, .isotonic])
+    func evaluationReportsTheLossOfItsProbabilities(method: Calibration.Method) throws {
+        let data = try needleSet(count: 60)
+        let probe = try Trainer(.mean).fit(needleSet(count: 40, seed: 2)).probe
+        let logits = try probe.scores(data).logits.storage
+        let isPositive = (0..<60).map { $0 % 2 == 1 }
+        let calibrated = probe.deployed(
+            threshold: 0.5, calibration: Calibration(method, logits: logits, isPositive: isPositive))
+        let found = try calibrated.evaluate(data, bootstrap: Bootstrap(replicates: 50))
+        let losses = zip(logits, isPositive).map { logit, isPositive in
+            let p = Double(calibrated.probabilities(CollectionOfOne(logit))[0])
+            return -log(min(max(isPositive ? p : 1 - p, .ulpOfOne), 1 - .ulpOfOne))
+        }
+        #expect(abs(found.loss - losses.reduce(0, +) / 60) < 1e-5)
+        #expect(try #require(found.intervals["loss"]).contains(found.loss))
+    }
+
+    @Test(arguments: [1e-20, 1e-300, Double.leastNonzeroMagnitude])
+    func aRateThatNoNumberOfNegativesPromises(rate: Double) throws {
+        let fault = #expect(throws: ThresholdRule.Fault.self) {
+            try ThresholdRule.check(falsePositiveRate: rate, confidence: 0.95, negatives: 100)
+        }
+        #expect("\(try #require(fault))".hasPrefix("expected at least "))
+    }
+
     @Test func tooFewNegativesSayHowManyAreNeeded() {
         let few = [Float](repeating: 0.1, count: 298)
         #expect(throws: ThresholdRule.Fault.tooFewNegatives(found: 298, needed: 299)) {

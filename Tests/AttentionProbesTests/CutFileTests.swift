@@ -106,7 +106,8 @@ struct CutFileTests {
                 .with("hidden_states", "F32", [count, width], Array(repeating: 0, count: count * width * 4))
                 .with("offsets", "I64", [count + 1], (0...count).flatMap { integerBytes($0) })
                 .with("sequence_ids", "U8", [count * 5], Array(repeating: 0x61, count: count * 5))
-                .with("sequence_ids_offsets", "I64", [count + 1], (0...count).flatMap { integerBytes($0 * 5) })
+                .with(
+                    "sequence_ids_offsets", "I64", [count + 1], (0...count).flatMap { integerBytes($0 * 5) })
             _ = try folder.write(file.file, to: "\(name).safetensors")
         }
         let data = try ActivationSet(paths: [folder.path])

@@ -166,6 +166,23 @@ struct ProbeReportTests {
         #expect(broken.values.count == 3 && broken.selection == nil && broken.lossPlot == nil)
     }
 
+    /// Kinds with attention over a sequence show it, the others say that they have none.
+    @Test(arguments: ProbeKind.allCases)
+    func pagesOfEveryKind(kind: ProbeKind) throws {
+        let data = try set(
+            .classes((0..<12).map { $0 % 2 }), classes: ["no", "yes"], lengths: Array(lengths.prefix(12)))
+        // Units below and above the width.
+        for units in [3, 20] {
+            let report = try ProbeReport(
+                probe(ProbeConfiguration(kind, units: units), .binary(classes: ["no", "yes"])), data,
+                options: options)
+            #expect((report.attention != nil) == kind.attends)
+            #expect(report.html.contains(#""attention":"softmax""#) == kind.attends)
+            #expect(report.html.contains("has no attention") == (kind.tokenQuantity == .score))
+            #expect(report.html.contains(#""quantity":"contribution""#) == kind.attends)
+        }
+    }
+
     @Test func pagesStaySmallUnlessAskedFor() throws {
         let data = try set(
             .classes((0..<40).map { $0 % 2 }), classes: ["no", "yes"],

@@ -16,9 +16,14 @@ struct TokenContributionTests {
     @Test(arguments: [
         ProbeConfiguration.attention(heads: 3), .attention(heads: 2, hidden: 7), .attention(heads: 4, .tanh),
         .attention(heads: 2, hidden: 3, .tanh),
+        // Values on fewer, as many and more units than the width of 16.
+        ProbeConfiguration(.mlpAttention, heads: 3, units: 5), ProbeConfiguration(.mlpAttention, units: 16),
+        ProbeConfiguration(.mlpAttention, heads: 2, units: 40),
+        // Kinds without a hidden layer have none, whatever their configuration says.
+        ProbeConfiguration(.mlpAttention, heads: 2, hidden: 6, units: 7),
     ])
     func contributionsAddUp(configuration: ProbeConfiguration) throws {
-        let data = try needleSet(count: 6)
+        let data = try hidingTokens(needleSet(count: 6))
         let probe = probe(configuration)
         let scores = try probe.scores(data)
         for index in data.indices {
@@ -31,6 +36,31 @@ struct TokenContributionTests {
                 #expect(abs(sum + bias - Double(scores.logits[index, o])) < 1e-4)
             }
         }
+    }
+
+    /// An average has the heads of all, with all that each of them adds.
+    @Test(arguments: [ProbeConfiguration.attention(heads: 2), ProbeConfiguration(.multimax, heads: 2)])
+    func contributionsOfAnAverage(configuration: ProbeConfiguration) throws {
+        let data = try needleSet(count: 3)
+        let probe = probe(configuration)
+        let average = Probe.average([probe, probe, probe])
+        let single = try #require(try probe.tokenContributions(data, sequence: 1, outputs: [2]))[0]
+        let all = try #require(try average.tokenContributions(data, sequence: 1, outputs: [2]))[0]
+        #expect(all.rows == 6 && all.columns == single.columns)
+        for h in 0..<6 {
+            for (a, b) in zip(all[row: h], single[row: h % 2]) { #expect(abs(3 * a - b) < 1e-5) }
+        }
+    }
+
+    // The same with every third token out of sight.
+    private func hidingTokens(_ data: ActivationSet) throws -> ActivationSet {
+        let batch = data.files[0].batch
+        let mask = (0..<batch.tokens.rows).map { $0 % 3 != 1 }
+        return try ActivationSet([
+            ActivationFile(
+                RaggedBatch(tokens: batch.tokens, offsets: batch.offsets, tokenMask: mask),
+                targets: data.targets)
+        ])
     }
 
     /// What other kinds pool, pooled here, is their output.
@@ -76,5 +106,8 @@ struct TokenContributionTests {
         #expect(abs(last.reduce(0, +) - 20) < 1e-2 && last.last! > 10 && last.first! < 1e-6)
         #expect(summary.tokens.isEmpty, "there are no texts and no ids")
         #expect(try self.probe(.mean).attentionSummary(data) == nil)
+        let layered = try #require(
+            try self.probe(ProbeConfiguration(.mlpAttention, heads: 3, units: 5)).attentionSummary(data))
+        for h in 0..<3 { #expect(abs(layered.byPosition[row: h].reduce(0, +) - 20) < 1e-2) }
     }
 }

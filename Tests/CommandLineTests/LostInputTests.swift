@@ -58,4 +58,24 @@ struct LostInputTests {
         #expect(replaced.error.contains("199.safetensors: "), "\(replaced)")
         #expect(replaced.error.contains("it was replaced or deleted while it was read"), "\(replaced)")
     }
+
+    // OpenBLAS starts threads when it is loaded, and the system waits for ever for those that have no addresses for their
+    // stacks. (With still fewer, the libraries cannot be loaded at all.)
+    @Test(arguments: [160_000, 200_000, 260_000])
+    func littleAddressSpace(kilobytes: Int) throws {
+        _ = try folder.write(LiteralActivations().file, to: "data.safetensors")
+        let line = "ulimit -v \(kilobytes); timeout -s KILL 60 \(Command.tool.path) inspect data.safetensors"
+        let result = try Command.run("/bin/bash", ["-c", line], in: folder.path)
+        let isLoaded = !result.error.contains("shared libraries")
+        #expect(!isLoaded || result.output.contains("2 sequences"), "\(result)")
+    }
+
+    // Found before the training, not when the probe is to be written.
+    @Test func fewOpenFiles() throws {
+        _ = try folder.write(LiteralActivations().file, to: "data.safetensors")
+        let line = "ulimit -n 6; exec \(Command.tool.path) train data.safetensors --out probe"
+        let result = try Command.run("/bin/bash", ["-c", line], in: folder.path)
+        #expect(result.status == 74, "\(result)")
+        #expect(result.error == "attnprobe: cannot open 16 files at a time: Too many open files\n")
+    }
 }

@@ -97,7 +97,10 @@ struct SelectTests {
 
     @Test(arguments: [
         (64, "one value without --select", ["--heads", "1,2"]),
-        (64, "--window: expected at least 1", ["--select", "--kind", "rolling", "--window", "0"]),
+        (
+            64, "--window: expected a number from 1 to 16777215, found 0",
+            ["--select", "--kind", "rolling", "--window", "0"]
+        ),
         (64, "a number from 1 to 4096", ["--select", "--kind", "attention", "--heads", "1,5000"]),
         (64, "4096 heads altogether", ["--select", "--kind", "attention", "--heads", "2000"]),
         (

@@ -54,14 +54,35 @@ public enum Calibration: Sendable, Equatable {
             let e = exp(-abs(x))
             return Float(x >= 0 ? 1 / (1 + e) : e / (1 + e))
         case .isotonic(let logits, let probabilities):
-            guard let above = logits.firstIndex(where: { $0 >= logit }) else {
-                return Float(probabilities[probabilities.count - 1])
-            }
-            guard above > 0, logits[above] > logit else { return Float(probabilities[above]) }
-            let (x0, x1) = (Double(logits[above - 1]), Double(logits[above]))
-            let (p0, p1) = (probabilities[above - 1], probabilities[above])
-            return Float(p0 + (p1 - p0) * (Double(logit) - x0) / (x1 - x0))
+            return Float(Self.value(at: logit, logits, probabilities))
         }
+    }
+
+    /// The log loss of a logit's probability: -log p where it came true, else -log(1 - p). Of Platt's curve it is
+    /// found from the logit, without rounding p to 0 or 1. An isotonic p may be 0 or 1, and is kept between ε and
+    /// 1 - ε with ε = 2⁻⁵², as scikit-learn's `log_loss` does.
+    public func loss(_ logit: Float, isPositive: Bool) -> Double {
+        switch self {
+        case .platt(let slope, let intercept):
+            let x = slope * Double(logit) + intercept
+            let z = isPositive ? -x : x
+            return max(z, 0) + log1p(exp(-abs(z)))
+        case .isotonic(let logits, let probabilities):
+            let p = Self.value(at: logit, logits, probabilities)
+            let least = Double.ulpOfOne
+            return -log(min(max(isPositive ? p : 1 - p, least), 1 - least))
+        }
+    }
+
+    // Linear between knots, constant outside them.
+    private static func value(at logit: Float, _ logits: [Float], _ probabilities: [Double]) -> Double {
+        guard let above = logits.firstIndex(where: { $0 >= logit }) else {
+            return probabilities[probabilities.count - 1]
+        }
+        guard above > 0, logits[above] > logit else { return probabilities[above] }
+        let (x0, x1) = (Double(logits[above - 1]), Double(logits[above]))
+        let (p0, p1) = (probabilities[above - 1], probabilities[above])
+        return p0 + (p1 - p0) * (Double(logit) - x0) / (x1 - x0)
     }
 }
 

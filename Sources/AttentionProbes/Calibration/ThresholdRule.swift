@@ -30,8 +30,9 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
 
     /// Why there is no threshold.
     public enum Fault: Error, Equatable, CustomStringConvertible {
-        /// So few negatives promise no such rate, even if none is above the threshold.
-        case tooFewNegatives(found: Int, needed: Int)
+        /// So few negatives promise no such rate, even if none is above the threshold. What is needed is a whole
+        /// number, of any size.
+        case tooFewNegatives(found: Int, needed: Double)
         /// Too many negatives have a probability of 1.
         case saturated
 
@@ -39,7 +40,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
         public var expected: String {
             switch self {
             case .tooFewNegatives(_, let needed):
-                "at least \(needed) negative sequences for this rate and confidence"
+                "at least \(needed < 1e15 ? "\(Int(needed))" : "\(needed)") negative sequences for this rate and confidence"
             case .saturated: "no more negative sequences with probability 1 than the rate allows"
             }
         }
@@ -63,7 +64,8 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
         falsePositiveRate rate: Double, confidence: Double, negatives n: Int
     ) throws(Fault) {
         guard n > 0, clopperPearsonUpperBound(0, of: n, confidence: confidence) <= rate else {
-            throw .tooFewNegatives(found: n, needed: Int((log(1 - confidence) / log1p(-rate)).rounded(.up)))
+            let needed = (log(1 - confidence) / log1p(-rate)).rounded(.up)
+            throw .tooFewNegatives(found: n, needed: min(needed, .greatestFiniteMagnitude))
         }
     }
 

@@ -28,7 +28,7 @@ extension ActivationSet {
             throw DataError(
                 .singleClass, files[0].path, "tensor groups",
                 expected: "groups that can be split into \(count) folds with every class in each",
-                found: "none in \(Self.attempts) attempts; fewer folds may do")
+                found: "none in \(Self.attempts) attempts\(Self.fewerFolds)")
         }
         return folds
     }
@@ -56,6 +56,8 @@ extension ActivationSet {
 
     /// Orders of groups that are tried.
     static let attempts = 32
+    /// What helps where there are too few groups.
+    static let fewerFolds = "; fewer folds (--folds) may do"
 
     private func assign(_ count: Int, _ strata: [Int], _ seed: UInt64) -> Folds {
         let members = Dictionary(grouping: indices) { groups?[$0] ?? $0 }
@@ -100,12 +102,13 @@ extension ActivationSet {
             guard size.sequences >= folds else {
                 throw labelError(
                     .singleClass, expected: "at least \(folds) sequences \(what), one a fold",
-                    found: "\(size.sequences)")
+                    found: "\(size.sequences)\(size.sequences > 1 ? Self.fewerFolds : "")")
             }
             throw DataError(
                 .singleClass, files[0].path, "tensor groups",
                 expected: "at least \(folds) groups with sequences \(what), one a fold",
-                found: size.groups == 1 ? "one group that holds all \(size.sequences)" : "\(size.groups)")
+                found: size.groups == 1
+                    ? "one group that holds all \(size.sequences)" : "\(size.groups)\(Self.fewerFolds)")
         }
     }
 }

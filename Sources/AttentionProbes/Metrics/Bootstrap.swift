@@ -12,9 +12,12 @@ public struct Bootstrap: Sendable, Equatable {
     /// Seed of the draws.
     public let seed: UInt64
 
-    /// - Precondition: at least one draw.
+    /// Draws at most: the figures of all are in memory until the last is there.
+    public static let mostReplicates = 1_000_000
+
+    /// - Precondition: at least one draw, and at most `mostReplicates`.
     public init(replicates: Int = 1000, seed: UInt64 = 0) {
-        precondition(replicates > 0, "at least one draw")
+        precondition((1...Self.mostReplicates).contains(replicates), "\(replicates) draws")
         self.replicates = replicates
         self.seed = seed
     }

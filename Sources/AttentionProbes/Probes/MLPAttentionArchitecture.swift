@@ -43,6 +43,9 @@ struct MLPAttentionArchitecture: ProbeArchitecture, Equatable {
             }
     }
 
+    /// Products, either layer and its gradient, and the second layer as tokens.
+    var numbersPerToken: Int { 6 * units }
+
     /// Layers as PyTorch's `Linear` starts them, uniform over ±1/√inputs, and uniform attention.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
         let layers = [(units * width + units, width), (units * units + units, units)]

@@ -11,12 +11,19 @@ public protocol ProbeArchitecture: Sendable {
     var outputs: Int { get }
     /// The parameters, in the order of the flat vector and of the probe file.
     var tensors: [ParameterTensor] { get }
+    /// Numbers that training has in memory of every visible token of a sequence, at the least.
+    var numbersPerToken: Int { get }
     /// Where training starts.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float]
     /// Parameters made ready to meet many sequences. O(parameters).
     ///
     /// - Precondition: as many parameters as the tensors have elements.
     func evaluator(_ parameters: [Float]) -> any ProbeEvaluator
+}
+
+extension ProbeArchitecture {
+    /// None: tokens are taken a tile at a time.
+    public var numbersPerToken: Int { 0 }
 }
 
 /// A probe's parameters in the form its products want.

@@ -24,6 +24,9 @@ struct RollingAttentionArchitecture: ProbeArchitecture {
         .queries(heads: heads, width: width) + .values(rows: heads * outputs, width: width)
     }
 
+    /// Logits, values and their gradients.
+    var numbersPerToken: Int { 2 * heads * (1 + outputs) }
+
     /// Uniform attention over values from the uniform distribution over ±1/√D, divided among the heads.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
         let bound = 1 / (Float(width).squareRoot() * Float(heads))

@@ -18,6 +18,9 @@ struct TokenScoreArchitecture: ProbeArchitecture {
     /// `v.weight` (H·O,D) with row h·O+o, and `v.bias` (H·O).
     var tensors: [ParameterTensor] { .values(rows: heads * outputs, width: width) }
 
+    /// Scores and their gradients.
+    var numbersPerToken: Int { 2 * heads * outputs }
+
     /// Values from the uniform distribution over ±1/√D, divided among the heads; biases zero.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
         let bound = 1 / (Float(width).squareRoot() * Float(heads))

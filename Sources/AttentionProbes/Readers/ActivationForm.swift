@@ -107,14 +107,17 @@ extension Safetensors {
             rows: states.shape.dropLast().reduce(1, *), columns: width)
     }
 
-    // Metadata `format` attention-probes/activations and `version` 1, which .npz has no place for.
+    // Metadata, if any, say `format` attention-probes/activations and `version` 1; .npz has no place for them.
     fileprivate func flatLayout(isArchive: Bool, allowsEmpty: Bool) throws(DataError) -> ActivationForm.Layout
     {
-        for (name, expected) in [("format", ActivationFile.fileFormat), ("version", "1")]
-        where !isArchive && metadata[name] != expected {
-            throw DataError(
-                .metadata, file.path, "metadata \(name)", expected: expected,
-                found: metadata[name] ?? "nothing")
+        // A file that says nothing of its format is recognised by its tensors alone.
+        if !isArchive, metadata["format"] != nil || metadata["version"] != nil {
+            for (name, expected) in [("format", ActivationFile.fileFormat), ("version", "1")]
+            where metadata[name] != expected {
+                throw DataError(
+                    .metadata, file.path, "metadata \(name)", expected: expected,
+                    found: metadata[name] ?? "nothing")
+            }
         }
         let matrix = try tokens(dimensions: 2)
         guard tensors["offsets"] != nil else {

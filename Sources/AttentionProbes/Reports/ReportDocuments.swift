@@ -34,7 +34,7 @@ struct ReportDocuments: Encodable {
         let selection = DocumentSelection(
             scored.judgements, probe.task, isLabelled: scored.targets != nil,
             count: options.documents ?? Self.usualCount, seed: options.seed)
-        let isAttention = probe.configuration.kind == .attention
+        let isAttention = probe.configuration.kind.attends
         if case .multilabel = probe.task { isMultilabel = true } else { isMultilabel = false }
         heads = probe.configuration.heads
         attention = isAttention ? probe.configuration.attention.rawValue : nil

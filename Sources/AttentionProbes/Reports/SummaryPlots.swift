@@ -67,9 +67,11 @@ extension Evaluation {
 }
 
 extension TrainingRecord {
-    /// The loss after each epoch.
+    /// The loss after each epoch, of many after every second, third, …: some 500 at most, and the last.
     var lossPlot: Plot? {
-        guard let lossCurve else { return nil }
+        guard let all = lossCurve else { return nil }
+        let step = all.count / 500 + 1
+        let lossCurve = all.indices.filter { ($0 + 1) % step == 0 || $0 == all.count - 1 }.map { all[$0] }
         let values = lossCurve.flatMap { [$0.loss, $0.heldOut].compactMap(\.self) }.filter(\.isFinite)
         guard let most = values.max(), let first = lossCurve.first, let last = lossCurve.last else {
             return nil

@@ -41,7 +41,7 @@ extension Probe {
     public func attentionSummary(
         _ data: ActivationSet, tokensPerHead: Int = 12, threads: Int = Parallel.availableThreads
     ) throws -> AttentionSummary? {
-        guard configuration.kind == .attention else { return nil }
+        guard configuration.kind.attends else { return nil }
         let set = ProbeSet([self])
         try set.checkFits(data)
         let (heads, parts) = (configuration.heads, AttentionSummary.parts)

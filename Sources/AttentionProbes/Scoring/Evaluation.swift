@@ -9,7 +9,8 @@ public struct Evaluation: Sendable, Encodable {
     public let sequences: Int
     /// T.
     public let tokens: Int
-    /// Mean loss of the task, as in training (binary, multiclass: log loss in nats).
+    /// Mean loss of the task, as in training (binary, multiclass: log loss in nats); of a calibrated probe the log
+    /// loss of its probabilities (`Calibration.loss`).
     public let loss: Double
     /// The share of sequences predicted right; for multilabel, in every class.
     public let accuracy: Double?
@@ -129,8 +130,7 @@ extension Probe {
         let logits = data.indices.map { Array(scores.logits[row: $0]) }
         let probabilities = logits.map { self.probabilities($0) }
         let predictions = probabilities.map { task.predictedClasses($0, threshold: threshold) }
-        var unused: [Float] = []
-        let losses = data.indices.map { Loss(task)(logits[$0], targets[$0], gradient: &unused) }
+        let losses = data.indices.map { loss(logits[$0], targets[$0]) }
 
         var confusion: ConfusionMatrix?
         var byClass: [ClassFigures] = []
@@ -182,6 +182,15 @@ extension Probe {
             intervals: try bootstrap.map { try sample.intervals($0, threads: threads) } ?? [:],
             byLength: LengthFigures.thirds(lengths: data.indices.map { data[$0].count }, sample),
             byClass: byClass, reliability: confidences?.bins ?? [])
+    }
+
+    // Of one sequence.
+    private func loss(_ logits: [Float], _ target: Target) -> Double {
+        if let calibration, case .class(let label) = target {
+            return calibration.loss(logits[0], isPositive: label == 1)
+        }
+        var unused: [Float] = []
+        return Loss(task)(logits, target, gradient: &unused)
     }
 
     /// For each head, the entropy of its attention; nil without softmax attention.

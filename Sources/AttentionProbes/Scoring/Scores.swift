@@ -44,20 +44,31 @@ extension Probe {
     public func attention(_ data: ActivationSet, sequence index: Int) throws -> (
         weights: Matrix, positions: [Int]
     )? {
-        guard configuration.kind.attends else { return nil }
+        let work = try forward(data, sequence: index)
+        let sequence = data[index]
+        return attention(work, tokens: sequence.count).map {
+            ($0, (0..<sequence.count).map(sequence.position))
+        }
+    }
+
+    /// Takes the probe forward over one sequence.
+    func forward(_ data: ActivationSet, sequence index: Int) throws -> Workspace {
         let set = ProbeSet([self])
         try set.checkFits(data)
         try data.checkLengths(index..<index + 1)
         var work = Workspace()
-        let sequence = data[index]
         do {
-            try set.pass.forward(sequence, &work)
+            try set.pass.forward(data[index], &work)
         } catch {
             throw data.projectionError(in: index)
         }
-        let count = configuration.heads * sequence.count
-        let weights = Matrix(
-            rows: configuration.heads, columns: sequence.count, storage: Array(work.attention[..<count]))
-        return (weights, (0..<sequence.count).map(sequence.position))
+        return work
+    }
+
+    /// Attention that `forward` has left, H×n; nil for probes without attention.
+    func attention(_ work: Workspace, tokens n: Int) -> Matrix? {
+        guard configuration.kind.attends else { return nil }
+        let heads = configuration.heads
+        return Matrix(rows: heads, columns: n, storage: Array(work.attention[..<(heads * n)]))
     }
 }

@@ -4,6 +4,7 @@
 //     attention            a[h,j]·v[h,j]            Σ_h Σ_j of it is the output
 //     with a hidden layer  the same with Σ_k Wo_ok·(x_j·v_hk + β_hk) over the units k that are active
 //                          in this sequence, in place of v; Σ_h Σ_j of it and bo_o is the output
+//     mlp-attention        a[h,j]·v[h,j] with the token behind its two layers in place of x_j
 //     other kinds          v[h,j] itself, the score that the kind pools
 //     absmax               nothing: its output comes from single dimensions of different tokens
 public import Tensors
@@ -12,7 +13,7 @@ extension ProbeKind {
     /// What single tokens have in a probe of this kind.
     public var tokenQuantity: TokenQuantity {
         switch self {
-        case .attention: .contribution
+        case .attention, .mlpAttention: .contribution
         case .absmax: .none
         default: .score
         }
@@ -39,18 +40,19 @@ extension Probe {
         _ data: ActivationSet, sequence index: Int, outputs: [Int]
     ) throws -> [Matrix]? {
         guard configuration.kind.tokenQuantity != .none else { return nil }
-        let attention = try attention(data, sequence: index)?.weights
-        if attention == nil { _ = try scores(data, index..<index + 1, threads: 1) }
-        let hidden = configuration.hidden
-        guard hidden > 0, let attention else {
+        let work = try forward(data, sequence: index)
+        // What the rows of `v.weight` are multiplied with.
+        let tokens = work.layers.tokens ?? data[index]
+        let attention = attention(work, tokens: tokens.count)
+        guard let weights = tensor("o.weight"), let attention else {
             return outputs.map { o in
-                let values = tokenValues(data[index], rows: [o], of: task.outputs)[0]
+                let values = tokenValues(tokens, rows: [o], of: task.outputs)[0]
                 return attention.map { product($0, values) } ?? values
             }
         }
-        let units = tokenValues(data[index], rows: Array(0..<hidden), of: hidden)
+        let hidden = weights.count / task.outputs
+        let units = tokenValues(tokens, rows: Array(0..<hidden), of: hidden)
             .map { product(attention, $0) }
-        let weights = tensor("o.weight")!
         return outputs.map { o in
             var sum = Matrix(rows: attention.rows, columns: attention.columns)
             for (k, unit) in units.enumerated() where unit.storage.reduce(0, +) > 0 {
@@ -62,10 +64,11 @@ extension Probe {
         }
     }
 
-    // x_j·v_hr + β_hr for some of the `count` value rows r of each head: an H×n matrix a row.
+    // x_j·v_hr + β_hr for some of the `count` value rows r of each head: an H×n matrix a row. x_j is as wide as
+    // the rows are, which for tokens behind layers is not the width of the hidden states.
     private func tokenValues(_ sequence: TokenSequence, rows: [Int], of count: Int) -> [Matrix] {
         let (weights, biases) = (tensor("v.weight")!, tensor("v.bias")!)
-        let (heads, n) = (configuration.heads, sequence.count)
+        let (heads, n, width) = (biases.count / count, sequence.count, sequence.width)
         let chosen = rows.flatMap { r in (0..<heads).map { $0 * count + r } }
         let stacked = chosen.flatMap { weights[$0 * width..<($0 + 1) * width] }
         var products: [Float] = []

@@ -65,8 +65,7 @@ public struct Contest: Sendable {
         let training = try training.labelled(for: task)
         let test = try test.labelled(for: task)
         let folds = try selection.split(training, task: task)
-        let journal = try SelectionJournal(
-            path: journal, fingerprint: training.fingerprint(folds, task, seed: selection.seed))
+        let journal = try selection.journal(journal, training, task, folds, isInterrupted)
         if journal.kept > 0 { resumed(journal.kept) }
         let outcomes = try contenders.map { contender in
             let counter = TrialCounter(kept: journal.kept) { progress(contender.name, $0) }

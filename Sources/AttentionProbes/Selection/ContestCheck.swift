@@ -3,12 +3,17 @@
 extension Contest {
     /// Refuses data that a contest would fail on: training data as `Selection.split` does, and test data of
     /// another width or task, of one class, of classes that the training data lack, with labels of which the
-    /// figure is not defined; and hidden states that are not finite. O(T·D).
+    /// figure is not defined; hidden states that are not finite; and trainings that cannot fit into memory. O(T·D).
     ///
-    /// - Throws: `DataError`.
+    /// - Throws: `DataError`; `MemoryShortage`.
     public func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
         for set in [training, test] { try set.checkNotEmpty() }
         let training = try training.labelled(for: task)
+        for contender in contenders {
+            var selection = selection
+            selection.candidates = contender.candidates
+            try selection.checkMemory(training, task: task)
+        }
         try training.checkFits(test, task)
         let test = try test.labelled(for: task)
         _ = try selection.split(training, task: task)

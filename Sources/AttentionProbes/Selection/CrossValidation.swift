@@ -72,8 +72,8 @@ struct CrossValidation: Sendable {
 
     /// The trials of every path that has an open one: a path is trained as a whole, so that what comes of
     /// it does not depend on where an earlier run was interrupted.
-    func wholePaths(_ trials: [Trial], isOpen: (Trial) -> Bool) -> [Trial] {
-        paths(trials).filter { $0.contains(where: isOpen) }.flatMap(\.self)
+    func wholePaths(_ trials: [Trial], isOpen: (Trial) throws -> Bool) rethrows -> [Trial] {
+        try paths(trials).filter { try $0.contains(where: isOpen) }.flatMap(\.self)
     }
 
     // The long trainings first, so that none is left over at the end.

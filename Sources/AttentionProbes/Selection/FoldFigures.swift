@@ -21,7 +21,7 @@ extension Selection {
             throw data.labelError(
                 .singleClass,
                 expected: "labels that vary within each of \(count) folds, as \(metric.title) needs",
-                found: "none in \(ActivationSet.attempts) attempts; fewer folds may do")
+                found: "none in \(ActivationSet.attempts) attempts\(ActivationSet.fewerFolds)")
         }
         return folds
     }

@@ -65,7 +65,7 @@ public struct Selection: Sendable {
     ///   - progress: told after every training, one call at a time.
     ///   - isInterrupted: asked between steps.
     /// - Throws: `DataError` as `split`, or where the journal is of another selection;
-    ///   `CancellationError` when interrupted.
+    ///   `MemoryShortage`; `CancellationError` when interrupted.
     public func run(
         _ data: ActivationSet, task: ProbeTask? = nil, journal: String? = nil,
         progress: @escaping @Sendable (Progress) -> Void = { _ in },
@@ -73,9 +73,9 @@ public struct Selection: Sendable {
     ) throws -> SelectionResult {
         let task = try task ?? data.task()
         let data = try data.labelled(for: task)
+        try checkMemory(data, task: task)
         let folds = try split(data, task: task)
-        let journal = try SelectionJournal(
-            path: journal, fingerprint: data.fingerprint(folds, task, seed: seed))
+        let journal = try self.journal(journal, data, task, folds, isInterrupted)
         let counter = TrialCounter(kept: journal.kept, progress)
         let entries = try entries(data, task, folds, journal, counter, isInterrupted)
         guard let chosen = entries.first(where: \.isChosen) else {
@@ -96,25 +96,29 @@ public struct Selection: Sendable {
         let targets = try data.targets(for: task)
         let validation = try CrossValidation(
             data, task, folds, candidates, seed: seed, threads: threads)
+        let sizes = (0..<folds.count).map { folds.heldOut($0).count * task.outputs }
+        func result(_ trial: Trial) throws -> TrialResult? {
+            try journal.result(key(trial), outputs: sizes[trial.fold])
+        }
         func run(_ trials: [Trial]) throws {
-            let open = validation.wholePaths(trials) { journal[key($0)] == nil }
+            let open = try validation.wholePaths(trials) { try result($0) == nil }
             counter.expect(open.count)
             try validation.run(open, isInterrupted: isInterrupted) { trial, result in
                 try journal.add(key(trial), result)
                 counter.count(candidates[trial.candidate].name)
             }
         }
-        func entry(_ candidate: Int, _ replicates: Int) -> SelectionEntry {
-            SelectionEntry(
+        func entry(_ candidate: Int, _ replicates: Int) throws -> SelectionEntry {
+            try SelectionEntry(
                 candidates[candidate], folds, replicates, metric ?? .suited(to: task), targets, task,
                 weights: data.weights
             ) { fold, replicate in
-                journal[key(Trial(candidate: candidate, fold: fold, replicate: replicate))]!
+                try result(Trial(candidate: candidate, fold: fold, replicate: replicate))!
             }
         }
 
         try run(candidates.indices.flatMap { trials($0, 0..<1, folds.count) })
-        var entries = candidates.indices.map { entry($0, 1) }
+        var entries = try candidates.indices.map { try entry($0, 1) }
         let ranked = entries.indices.filter { entries[$0].score != nil }.sorted {
             entries[$0].score! > entries[$1].score!
         }
@@ -131,7 +135,7 @@ public struct Selection: Sendable {
             // The preferred one is tried as an average too, whichever it turns out to be.
             repeat {
                 try run(open.flatMap { trials($0, 1..<average, folds.count) })
-                for candidate in open { entries[candidate] = entry(candidate, average) }
+                for candidate in open { entries[candidate] = try entry(candidate, average) }
                 chosen = choice()
                 open = [chosen].compactMap(\.self).filter {
                     entries[$0].replicates < average && candidates[$0].configuration.canBeAveraged
@@ -159,6 +163,16 @@ public struct Selection: Sendable {
             return fit.probe
         }
         return probes.count > 1 ? .average(probes) : probes[0]
+    }
+
+    /// What keeps the trainings on these data; nil for memory alone.
+    func journal(
+        _ path: String?, _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds,
+        _ isInterrupted: @Sendable () -> Bool
+    ) throws -> SelectionJournal {
+        try SelectionJournal(path: path) {
+            try data.fingerprint(folds, task, seed: seed, threads: threads, isInterrupted: isInterrupted)
+        }
     }
 
     /// How many folds a set is cut into.

@@ -5,7 +5,8 @@
 //
 // The fingerprint is of the data and the folds; the key of a line is the candidate with all its options,
 // the fold and the replicate. Selections among other candidates use what they share, and leave the rest.
-// A file of other data, folds or another seed is refused, so that no run takes away what another kept.
+// A file of other data, folds or another seed is refused, so that no run takes away what another kept, and so
+// is one with a line that no training leaves. A line that was cut off at the end is written anew.
 private import Foundation
 private import Synchronization
 private import Tensors
@@ -24,20 +25,26 @@ final class SelectionJournal: Sendable {
     }
     private struct State {
         var results: [String: TrialResult] = [:]
+        // Those of an earlier run, and in which line each is.
+        var lines: [String: Int] = [:]
         var unused: Set<String> = []
         var file: OutputFile?
     }
+    private let path: String?
     private let state: Mutex<State>
     private let keptBytes: Int
     /// Trials that an earlier run had left.
     let kept: Int
 
-    /// - Parameter path: where to keep trials; nil for memory alone.
+    /// - Parameters:
+    ///   - path: where to keep trials; nil for memory alone.
+    ///   - fingerprint: asked for where there is a path.
     /// - Throws: `SystemError` where the file cannot be written, or another run is writing it;
-    ///   `DataError` where it is of another selection.
-    init(path: String?, fingerprint: Fingerprint) throws {
+    ///   `DataError` where it is of another selection, or has a line that is no trial.
+    init(path: String?, fingerprint: () throws -> Fingerprint) throws {
         var (state, bytes) = (State(), 0)
         if let path {
+            let fingerprint = try fingerprint()
             let content =
                 (try? Data(contentsOf: URL(fileURLWithPath: OutputFile.partialPath(path)))) ?? Data()
             // Behind the last end of a line there is nothing, or a line that was cut off.
@@ -51,9 +58,12 @@ final class SelectionJournal: Sendable {
                     lines.first.flatMap { try? decoder.decode(Fingerprint.self, from: $0) }, fingerprint, path
                 )
                 bytes = lines[0].count + 1
-                for line in lines.dropFirst() {
-                    guard let trial = try? decoder.decode(Line.self, from: line) else { break }
+                for (number, line) in lines.enumerated().dropFirst() {
+                    guard let trial = try? decoder.decode(Line.self, from: line) else {
+                        throw Self.fault(path, number + 1, expected: "a training", found: "something else")
+                    }
                     state.results[trial.key] = trial.result
+                    state.lines[trial.key] = number + 1
                     bytes += line.count + 1
                 }
             }
@@ -69,6 +79,7 @@ final class SelectionJournal: Sendable {
         state.unused = Set(state.results.keys)
         kept = state.results.count
         keptBytes = bytes
+        self.path = path
         self.state = Mutex(state)
     }
 
@@ -89,18 +100,45 @@ final class SelectionJournal: Sendable {
             found: "\(other); repeat that one, delete the file to start anew, or write to another place")
     }
 
-    /// The result of a trial that has ended.
-    subscript(key: String) -> TrialResult? {
-        state.withLock {
+    /// The result of a trial; nil where it has not ended.
+    ///
+    /// - Parameter outputs: how many outputs it has unless it failed.
+    /// - Throws: `DataError` where what an earlier run kept is no result of such a trial.
+    func result(_ key: String, outputs: Int) throws(DataError) -> TrialResult? {
+        let (result, line) = state.withLock {
             $0.unused.remove(key)
-            return $0.results[key]
+            return ($0.results[key], $0.lines[key])
         }
+        guard let result, let line, let path else { return result }
+        let expected = result.failure == nil ? outputs : 0
+        guard result.logits.count == expected, result.logits.allSatisfy(\.isFinite) else {
+            let finite = result.logits.count(where: \.isFinite)
+            throw Self.fault(
+                path, line, expected: "\(expected) finite outputs",
+                found: finite == result.logits.count
+                    ? "\(finite)" : "\(result.logits.count - finite) that are not finite")
+        }
+        guard (0...Self.mostSeconds).contains(result.seconds) else {
+            throw Self.fault(
+                path, line, expected: "seconds from 0 to \(Self.mostSeconds)", found: "\(result.seconds)")
+        }
+        return result
+    }
+
+    // More than thirty years.
+    private static let mostSeconds = 1e9
+
+    private static func fault(_ path: String, _ line: Int, expected: String, found: String) -> DataError {
+        DataError(
+            .mismatch, OutputFile.partialPath(path), "line \(line)", expected: expected,
+            found: "\(found); delete the file to start anew")
     }
 
     /// Keeps the result of a trial.
     func add(_ key: String, _ result: TrialResult) throws {
         try state.withLock { state in
             state.results[key] = result
+            state.lines[key] = nil
             try state.file?.write(Self.line(Line(key: key, result: result)))
         }
     }
@@ -124,36 +162,5 @@ final class SelectionJournal: Sendable {
 
     private static func line(_ value: some Encodable) throws -> [UInt8] {
         try Array(JSONEncoder().encode(value)) + [UInt8(ascii: "\n")]
-    }
-}
-
-extension ActivationSet {
-    /// A number for the task, the folds, the sequences, their labels and some of their hidden states
-    /// (FNV-1a), and what it is best to have by name.
-    func fingerprint(_ folds: Folds, _ task: ProbeTask, seed: UInt64) -> SelectionJournal.Fingerprint {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        func add(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01B3 }
-        for byte in "\(task)".utf8 { add(UInt64(byte)) }
-        for number in [count, width, tokenCount, folds.count] + folds.assignment { add(UInt64(number)) }
-        for index in indices {
-            add(UInt64(length(index)))
-            switch targets?[index] {
-            case .class(let label): add(UInt64(label))
-            case .values(let values): for value in values { add(UInt64(value.bitPattern)) }
-            case nil: break
-            }
-            for byte in id(index).utf8 { add(UInt64(byte)) }
-            if let weights { add(UInt64(weights[index].bitPattern)) }
-        }
-        var scratch: [Float] = []
-        for index in stride(from: 0, to: count, by: max(1, count / 64)) {
-            // The last: the first of many models is the same in every text.
-            let last = self[index].count - 1
-            self[index].withTokens(last..<last + 1, scratch: &scratch) { token in
-                for d in token.indices { add(UInt64(token[d].bitPattern)) }
-            }
-        }
-        return SelectionJournal.Fingerprint(
-            data: String(hash, radix: 16), folds: folds.count, seed: seed)
     }
 }

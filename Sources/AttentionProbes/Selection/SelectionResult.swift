@@ -39,13 +39,13 @@ public struct SelectionEntry: Sendable {
     init(
         _ candidate: Candidate, _ folds: Folds, _ replicates: Int, _ metric: SelectionMetric,
         _ targets: Targets, _ task: ProbeTask, weights: [Float]?,
-        result: (_ fold: Int, _ replicate: Int) -> TrialResult
-    ) {
+        result: (_ fold: Int, _ replicate: Int) throws -> TrialResult
+    ) rethrows {
         var outOfFold = Matrix(rows: folds.assignment.count, columns: task.outputs)
         var figures: [Double?] = []
         var (seconds, converged, failure) = (0.0, true, String?.none)
         for fold in 0..<folds.count {
-            let trials = (0..<replicates).map { result(fold, $0) }
+            let trials = try (0..<replicates).map { try result(fold, $0) }
             seconds += trials.reduce(0) { $0 + $1.seconds }
             converged = converged && trials.allSatisfy(\.converged)
             failure = failure ?? trials.lazy.compactMap(\.failure).first

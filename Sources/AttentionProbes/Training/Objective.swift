@@ -15,7 +15,7 @@ struct Objective {
 
     /// Blocks an evaluation is cut into at most: enough for the threads of a server, few enough
     /// that a gradient for each costs little.
-    private static let mostBlocks = 32
+    static let mostBlocks = 32
 
     /// - Parameter weights: how much each sequence counts, 1 in the mean; nil for all alike.
     init(
@@ -141,7 +141,7 @@ extension Probe {
     /// tokens: forward, loss and gradient of a sequence while its tokens are in cache.
     ///
     /// The loss is that of training (binary or multi-class cross-entropy, or squared error, the mean
-    /// over outputs), without a penalty. The result has the same bits on any number of threads.
+    /// over outputs), without a penalty or a calibration. The result has the same bits on any number of threads.
     ///
     /// - Throws: `DataError` where there is no sequence, labels, classes or width do not fit the probe, a hidden
     ///   state is NaN or infinite, or a file has become shorter.

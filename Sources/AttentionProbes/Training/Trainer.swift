@@ -43,7 +43,8 @@ public struct Trainer: Sendable {
     ///   - progress: told after every epoch.
     ///   - isInterrupted: asked between steps; true ends training with the best probe so far.
     /// - Throws: `DataError` where there is no sequence, labels are missing, are of one class or do not fit the
-    ///   task, the groups allow no split, hidden states are not finite, or a file has become shorter.
+    ///   task, the groups allow no split, hidden states are not finite, or a file has become shorter;
+    ///   `MemoryShortage`.
     public func fit(
         _ data: ActivationSet, validation: ActivationSet? = nil, task: ProbeTask? = nil,
         progress: @escaping (TrainingProgress) -> Void = { _ in },
@@ -66,6 +67,7 @@ public struct Trainer: Sendable {
         }
         let task = try task ?? data.task()
         let data = try data.labelled(for: task)
+        try checkMemory(data, task: task)
         var options = options ?? .suited(to: configuration.kind, task)
         if configuration.kind == .last { options.tokenDropout = 0 }
         var (training, heldOut) = try split(data, validation, options)
@@ -152,9 +154,10 @@ public struct Trainer: Sendable {
         return (training, data.selecting(second))
     }
 
-    // [[epoch, loss, validation loss or null], …], at most some 500 of them.
-    private static func lossCurve(_ history: [TrainingProgress]) -> String {
-        let step = history.count / 500 + 1
+    // [[epoch, loss, validation loss or null], …]: every epoch, and of more than ten thousand every second, third, …
+    // and the last, so that they take less than a megabyte.
+    static func lossCurve(_ history: [TrainingProgress]) -> String {
+        let step = max(1, (history.count + 9999) / 10_000)
         let points = history.filter { $0.epoch % step == 0 || $0.epoch == history.last?.epoch }
         let texts = points.map { point in
             let loss = point.loss.isFinite ? String(point.loss) : "null"

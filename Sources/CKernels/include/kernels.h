@@ -110,4 +110,9 @@ void ck_widen(ck_states x, ptrdiff_t tokens, ptrdiff_t width, float *to, ptrdiff
 void ck_narrow_f16(const float *from, uint16_t *to, ptrdiff_t count);
 void ck_narrow_bf16(const float *from, uint16_t *to, ptrdiff_t count);
 
+// A hash of what `hash` stands for and a number, or bytes, after it. It tells data apart that nobody made alike on
+// purpose.
+uint64_t ck_hash_number(uint64_t hash, uint64_t number);
+uint64_t ck_hash_bytes(uint64_t hash, const void *bytes, ptrdiff_t count);
+
 #endif
