@@ -20,8 +20,9 @@ extension Safetensors {
         }
         guard rows >= ids else {
             throw DataError(
-                .truncated, file.path, "tensor hidden_states",
-                expected: "\(ids) tokens as token_ids has", found: "\(rows)")
+                .truncated, file.path, "tensor token_ids",
+                expected: "shape [\(rows)] as hidden_states has tokens",
+                found: "shape [\(ids)]: states are cut short")
         }
         _ = try require("token_ids", types: Self.indexTypes, shape: [rows])
         guard let layers = layers ?? (count == 1 ? [0] : nil) else {
