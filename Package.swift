@@ -16,13 +16,12 @@ let settings: [SwiftSetting] =
 let package = Package(
     name: "AttentionProbes",
     products: [
-        .library(name: "AttentionProbes", targets: ["AttentionProbes", "Tensors"]),
+        .library(name: "AttentionProbes", targets: ["AttentionProbes"]),
         .executable(name: "attnprobe", targets: ["attnprobe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
-        .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
     targets: [
         .systemLibrary(
@@ -34,23 +33,48 @@ let package = Package(
         .systemLibrary(
             name: "CZip", path: "Modules/CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .target(name: "CKernels"),
-        .target(name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "CZip"], swiftSettings: settings),
+        // Each may use those above it that it names, and no other: the compiler holds the arrows.
+        .target(name: "Storage", dependencies: ["CZip"], swiftSettings: settings),
         .target(
-            name: "AttentionProbes",
+            name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Storage"], swiftSettings: settings),
+        .target(name: "Activations", dependencies: ["Storage", "Tensors"], swiftSettings: settings),
+        .target(
+            name: "ProbeMetrics", dependencies: ["Storage", "Tensors", "Activations"],
+            swiftSettings: settings),
+        .target(
+            name: "Probes", dependencies: ["Storage", "Tensors", "Activations", "ProbeMetrics"],
+            swiftSettings: settings),
+        .target(
+            name: "ProbeTraining",
+            dependencies: ["Storage", "Tensors", "Activations", "ProbeMetrics", "Probes"],
+            swiftSettings: settings),
+        .target(
+            name: "ProbeSelection",
+            dependencies: ["Storage", "Tensors", "Activations", "ProbeMetrics", "Probes", "ProbeTraining"],
+            swiftSettings: settings),
+        .target(
+            name: "ProbeReports",
             dependencies: [
-                "Tensors", .product(name: "Mustache", package: "swift-mustache"),
-                .product(name: "SwiftCSV", package: "SwiftCSV"),
+                "Storage", "Tensors", "Activations", "ProbeMetrics", "Probes", "ProbeTraining",
+                "ProbeSelection", .product(name: "Mustache", package: "swift-mustache"),
             ],
             // The parts of report pages, in the binary so that a copy of it needs no other file.
             resources: [
                 "page.css", "page.js", "documents.js", "page.mustache", "report.mustache",
                 "comparison.mustache", "plot.mustache", "table.mustache",
-            ].map { .embedInCode("Reports/Page/\($0)") },
+            ].map { .embedInCode("Page/\($0)") },
+            swiftSettings: settings),
+        .target(
+            name: "AttentionProbes",
+            dependencies: [
+                "Storage", "Tensors", "Activations", "ProbeMetrics", "Probes", "ProbeTraining",
+                "ProbeSelection", "ProbeReports",
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "attnprobe",
             dependencies: [
-                "AttentionProbes", "Tensors",
+                "AttentionProbes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -58,26 +82,30 @@ let package = Package(
         .executableTarget(
             name: "ProbeBenchmarks",
             dependencies: [
-                "AttentionProbes", "Tensors",
+                "AttentionProbes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
         .target(
             name: "TestSupport",
-            dependencies: ["AttentionProbes", "Tensors"],
+            dependencies: ["AttentionProbes"],
             path: "Tests/TestSupport",
             resources: [.copy("Golden")],
             swiftSettings: settings
         ),
-        .testTarget(
-            name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: settings),
-        .testTarget(
-            name: "AttentionProbesTests", dependencies: ["AttentionProbes", "Tensors", "TestSupport"],
-            swiftSettings: settings),
-        .testTarget(
-            name: "CommandLineTests", dependencies: ["attnprobe", "AttentionProbes", "TestSupport"],
-            swiftSettings: settings),
-    ],
+    ]
+        + [
+            "Storage", "Tensors", "Activations", "ProbeMetrics", "Probes", "ProbeTraining", "ProbeSelection",
+            "ProbeReports",
+        ].map {
+            .testTarget(
+                name: $0 + "Tests", dependencies: ["AttentionProbes", "TestSupport"], swiftSettings: settings)
+        }
+        + [
+            .testTarget(
+                name: "CommandLineTests", dependencies: ["attnprobe", "AttentionProbes", "TestSupport"],
+                swiftSettings: settings)
+        ],
     swiftLanguageModes: [.v6]
 )

@@ -9,9 +9,8 @@ One JSON object a line, from standard input to standard output:
     {"command": "quit"}    no reply, as at the end of input
 
 Anything that goes wrong is {"error": SENTENCE}. Both files are safetensors. `load` prepares all that
-does not depend on the values of the hidden states (padding, masks, indices), and that is not timed. A
-result is the outputs y, sequence by sequence, or the loss and then the gradients of `PARAMETERS` in
-that order. 16-bit hidden states stay as they are stored; making them float32 is timed.
+does not depend on the values of the hidden states, and that is not timed. A result is the outputs y, or the
+loss and then the gradients of `PARAMETERS`. Making 16-bit hidden states float32 is timed.
 """
 
 from __future__ import annotations
@@ -35,15 +34,11 @@ try:
 except ImportError as error:
     MISSING = error
 
-# Sequences of a padded batch as training code commonly has them, which is how the reference
-# implementation computes.
+# Sequences of a padded batch, as the reference implementation and most training code have them.
 BATCH_SEQUENCES = 256
-# The floats of the largest tensor of a small padded batch, the fastest there is: of 8 to 256 MB, 16
-# was as fast as any at float32 and up to three times as fast at bfloat16, because the C library
-# returns larger tensors to the system and has every page of the next one cleared.
+# Floats of the largest tensor of a small padded batch: 16 MB are the fastest of 8 to 256.
 SMALL_BATCH_FLOATS = 16 * 2**20 // 4
-# Of packed tokens, the floats that are worked on at a time so that they stay in cache: fastest of
-# 128 KB to 2 MB.
+# Floats of packed tokens that stay in cache.
 STACKED_FLOATS = 2 * 2**20 // 4
 POOLED_FLOATS = 2**20 // 4
 RESULT_LIMIT = 4096

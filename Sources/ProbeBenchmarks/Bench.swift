@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 enum Section: String, CaseIterable, ExpressibleByArgument {
     case shapes, probes, selection, files, convert
@@ -33,7 +32,7 @@ struct Bench: ParsableCommand {
     var rounds = 7
     @Option(help: "Sections: shapes, probes (64 in one pass), selection, files, convert. (default: all)")
     var only: [Section] = []
-    @Option(help: "Shapes D,H,O; D a multiple of 16. (default: those of the README)")
+    @Option(help: "Shapes D,H,O; D a multiple of 16. (default: those of docs/benchmarks.md)")
     var shape: [Shape] = []
     @Flag(help: "Also PyTorch and scikit-learn.")
     var peers = false

@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// `attnprobe convert` against a copy of the same bytes, from the process's start to its end, from the page cache to
 /// a file that is new each time.

@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// Scoring from files: half-width numbers against whole ones, and the command-line tool from its start
 /// to its end against the library on numbers in memory.

@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import AttentionProbes
 
 /// What is measured on, and its limits.
 struct Machine: Encodable {

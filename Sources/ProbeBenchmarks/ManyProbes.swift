@@ -1,5 +1,4 @@
 import AttentionProbes
-import Tensors
 
 /// 64 probes in one pass.
 struct ManyProbes {

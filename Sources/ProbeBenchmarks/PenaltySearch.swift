@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// Cross-validated logistic regression on pooled states, ten penalties on five folds, against
 /// scikit-learn's `LogisticRegressionCV` on the same folds and penalties.

@@ -1,5 +1,5 @@
 import Foundation
-import Tensors
+import AttentionProbes
 
 /// Files as a vLLM server writes them, one a request: `token_ids` and, in bfloat16, `hidden_states`
 /// tokens×layers×D.

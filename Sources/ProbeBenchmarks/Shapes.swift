@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// Forward, and loss with gradient, of one shape of probe, against every other way there is.
 struct Shapes {

@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// A folder with a file for each sequence against one file with the same sequences, both in the page cache, by
 /// `attnprobe score` from its start to its end.

@@ -3,7 +3,6 @@
 // H of the 2H products of a token are logits, the others values.
 import AttentionProbes
 import Foundation
-import Tensors
 
 struct SwiftBaselines {
     private let work: Workload

@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// One shape to measure: sequences of 16 to 512 tokens, uniformly, and a probe.
 struct Workload {

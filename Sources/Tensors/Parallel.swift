@@ -1,11 +1,12 @@
 private import Dispatch
-private import Foundation
+private import Glibc
 private import Synchronization
+import Storage
 
 /// The one place where work is spread over threads. OpenBLAS itself runs on one (see `BLAS.swift`).
 public enum Parallel {
     /// Number of processors this process may use.
-    public static let availableThreads = max(1, ProcessInfo.processInfo.activeProcessorCount)
+    public static let availableThreads = processorCount
 
     /// The results of `body` for 0..<count in order, computed on up to `threads` threads.
     ///

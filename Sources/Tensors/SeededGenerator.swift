@@ -1,4 +1,4 @@
-private import Foundation
+private import Glibc
 
 /// A small random generator with a seed: the same numbers on every machine and in every run.
 ///

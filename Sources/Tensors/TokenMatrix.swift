@@ -1,3 +1,5 @@
+public import Storage
+
 /// The hidden states of many tokens, T×D, as they were stored: floats in memory, or f32, f16 or
 /// bf16 in files. Products read rows in place however they are stored; to others they are lent in place where
 /// they are floats that lie side by side, else put together and widened in scratch space. Nothing is ever converted
@@ -39,6 +41,8 @@ public struct TokenMatrix: Sendable {
         case pieces([Piece])
     }
     private let storage: Storage
+    // Where rows are put together from several small files.
+    private let claim: KeptBytes.Claim?
     /// Whether rows lie in mapped files, so that reading ahead gains something.
     public let isMapped: Bool
 
@@ -51,7 +55,7 @@ public struct TokenMatrix: Sendable {
         rows = values.count / columns
         self.columns = columns
         elementType = .f32
-        (storage, isMapped) = (.owned(values), false)
+        (storage, isMapped, claim) = (.owned(values), false, nil)
     }
 
     /// Hidden states in a file, from byte `offset` on.
@@ -87,10 +91,8 @@ public struct TokenMatrix: Sendable {
             }
         }
         (storage, isMapped) = (.pieces(pieces), pieces.contains { $0.file.isMapped })
-        if pieces.count > 1 {
-            let read = pieces.lazy.map(\.file).filter { !$0.isMapped }
-            KeptBytes.keep(atLeast: Set(read.map { ObjectIdentifier($0) }).count)
-        }
+        let read = Set(pieces.lazy.map(\.file).filter { !$0.isMapped }.map { ObjectIdentifier($0) })
+        claim = read.count > 1 ? KeptBytes.Claim(atLeast: read.count) : nil
     }
 
     /// Several matrices with the same rows, side by side; nil where they differ in rows or in how an

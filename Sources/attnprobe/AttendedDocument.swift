@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// A document and the tokens that a probe looked at most.
 struct AttendedDocument: Encodable {
@@ -18,23 +17,19 @@ struct AttendedDocument: Encodable {
     let tokens: [Token]
 
     /// The documents whose prediction has the highest probability, the highest first.
-    static func mostConfident(
-        _ count: Int, _ probe: Probe, _ data: ActivationSet, _ threads: Int
-    ) throws -> [AttendedDocument] {
-        let scores = try probe.scores(data, threads: threads)
-        let probabilities = data.indices.map { probe.probabilities(scores.logits[row: $0]) }
+    static func mostConfident(_ count: Int, _ scored: ScoredSet) throws -> [AttendedDocument] {
+        let (probe, data) = (scored.probe, scored.data)
+        let confidences = scored.probabilities.map { $0.max() }
         let ranked = data.indices.sorted {
-            let (a, b) = (probabilities[$0].max() ?? 0, probabilities[$1].max() ?? 0)
+            let (a, b) = (confidences[$0] ?? 0, confidences[$1] ?? 0)
             return a == b ? $0 < $1 : a > b
         }
-        let targets = try data.labelled(for: probe.task).targets
         return try ranked.prefix(count).map { index in
-            let classes = probe.task.predictedClasses(probabilities[index], threshold: probe.threshold)
-            return AttendedDocument(
-                id: data.id(index), label: label(targets?[index], probe.task.classes),
-                prediction: classes.map { probe.task.classes?[$0] ?? String($0) }.joined(separator: ", "),
-                probability: probabilities[index].max(),
-                tokens: try mostAttended(8, probe, data, index))
+            AttendedDocument(
+                id: data.id(index), label: label(data.targets?[index], probe.task.classes),
+                prediction: scored.predictions[index].map { probe.task.classes?[$0] ?? String($0) }
+                    .joined(separator: ", "),
+                probability: confidences[index], tokens: try mostAttended(8, probe, data, index))
         }
     }
 

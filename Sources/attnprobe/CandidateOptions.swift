@@ -11,24 +11,24 @@ extension ClassWeight: ExpressibleByArgument {}
 struct CandidateOptions: ParsableArguments {
     @Option(help: "Kind of probe. (default: attention; with --select a grid of kinds)")
     var kind: CommaList<ProbeKind>?
-    @Option(help: "Heads of attention, mlp-attention, multimax and rolling-attention. (default: 8)")
+    @Option(help: Hyperparameter.heads.optionHelp)
     var heads: CommaList<Int>?
-    @Option(help: "Units of a hidden layer behind the heads; 0 for none. (default: 0)")
+    @Option(help: Hyperparameter.hidden.optionHelp)
     var hidden: Int?
-    @Option(help: "Units of the two layers of mlp-attention. (default: 100)")
+    @Option(help: Hyperparameter.units.optionHelp)
     var units: Int?
     @Option(help: "How logits become attention. (default: softmax)")
     var attention: AttentionFunction?
-    @Option(help: "How many of the largest scores topk averages. (default: 5)")
+    @Option(help: Hyperparameter.k.optionHelp)
     var k: Int?
-    @Option(help: "Tokens of a window. (default: rolling 40, rolling-attention 10)")
+    @Option(help: Hyperparameter.window.optionHelp)
     var window: Int?
-    @Option(help: "Temperature of a softmax probe. (default: 5)")
+    @Option(help: Hyperparameter.temperature.optionHelp)
     var temperature: Float?
-    @Option(help: "Weight of the newest token in ema. (default: 0.5)")
+    @Option(help: Hyperparameter.decay.optionHelp)
     var decay: Float?
 
-    @Option(help: "Optimiser. (default: lbfgs for mean, last, absmax, ema and regression, else adamw)")
+    @Option(help: "Optimiser. (default: lbfgs for \(names(\.isConvex)) and regression, else adamw)")
     var optimizer: CommaList<TrainingOptions.Optimizer>?
     @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
@@ -36,10 +36,7 @@ struct CandidateOptions: ParsableArguments {
     var batchSize: Int?
     @Option(
         name: [.customLong("learning-rate"), .customLong("lr")],
-        help: """
-            Highest learning rate (adamw). (default: 0.003; 0.01 for max, topk, softmax, rolling, \
-            multimax; 0.001 for mlp-attention)
-            """)
+        help: "Highest learning rate (adamw). (default: \(learningRates))")
     var learningRate: Float?
     @Option(
         name: [.customLong("l2"), .customLong("weight-decay")],
@@ -79,15 +76,22 @@ struct CandidateOptions: ParsableArguments {
     }
 
     private func adjust(_ configuration: inout ProbeConfiguration) {
-        if configuration.kind == .attention {
-            configuration.hidden = hidden ?? configuration.hidden
+        if configuration.kind.hasAttentionFunction {
             configuration.attention = attention ?? configuration.attention
         }
-        configuration.units = units ?? configuration.units
-        if configuration.kind.hasWindow { configuration.window = window ?? configuration.window }
-        configuration.k = k ?? configuration.k
-        configuration.temperature = temperature ?? configuration.temperature
-        configuration.decay = decay ?? configuration.decay
+        for (hyperparameter, value, _) in hyperparameters {
+            configuration[hyperparameter] = Float(value)
+        }
+    }
+
+    // Those given, of the ones that a configuration has one value of.
+    private var hyperparameters: [(Hyperparameter, value: Double, text: String)] {
+        let whole: [(Hyperparameter, Int?)] = [
+            (.hidden, hidden), (.units, units), (.k, k), (.window, window),
+        ]
+        let others: [(Hyperparameter, Float?)] = [(.temperature, temperature), (.decay, decay)]
+        return whole.compactMap { name, value in value.map { (name, Double($0), "\($0)") } }
+            + others.compactMap { name, value in value.map { (name, Double($0), "\($0)") } }
     }
 
     private func adjust(_ options: inout TrainingOptions) {
@@ -99,33 +103,25 @@ struct CandidateOptions: ParsableArguments {
     }
 
     func validate() throws {
-        try require(heads, "heads", "a number from 1 to 4096") { (1...4096).contains($0) }
-        try require(hidden, "hidden", from: 0, to: 65536)
-        try require(units, "units", to: 65536)
+        try require(heads, .heads)
+        for (hyperparameter, value, text) in hyperparameters {
+            try require(value, hyperparameter, found: text)
+        }
         try require(epochs, "epochs", to: 1_000_000_000)
         try require(batchSize, "batch-size")
         try require(learningRate, "learning-rate", "a positive number") { $0 > 0 && $0.isFinite }
         try require(l2, "l2", "0 or a positive number") { $0 >= 0 && $0.isFinite }
         try require(tokenDropout, "token-dropout", "a number from 0 to below 1") { (0..<1).contains($0) }
-        // What a probe file may say.
-        try require(k, "k", to: 1 << 24 - 1)
-        try require(window, "window", to: 1 << 24 - 1)
-        // A smaller one is a maximum, and floats do not hold scores over it.
-        try require(temperature, "temperature", "a number from 1e-06 on") { $0 >= 1e-6 && $0.isFinite }
-        try require(decay, "decay", "a number above 0, at most 1") { $0 > 0 && $0 <= 1 }
     }
 
     /// Refuses options that none of the candidates has.
     func checkUse(by candidates: [Candidate]) throws {
         let kinds = candidates.map(\.configuration.kind)
-        try kinds.checkHeads(heads)
-        try kinds.check(units, "units", { $0 == .mlpAttention }, "--kind mlp-attention")
-        try kinds.check(k, "k", { $0 == .topk }, "--kind topk")
-        try kinds.check(window, "window", \.hasWindow, "--kind rolling or rolling-attention")
-        try kinds.check(temperature, "temperature", { $0 == .softmax }, "--kind softmax")
-        try kinds.check(decay, "decay", { $0 == .ema }, "--kind ema")
-        try kinds.check(hidden, "hidden", { $0 == .attention }, "--kind attention")
-        try kinds.check(attention, "attention", { $0 == .attention }, "--kind attention")
+        try kinds.check(heads, .heads)
+        for (hyperparameter, value, _) in hyperparameters { try kinds.check(value, hyperparameter) }
+        try kinds.check(
+            attention, "attention", \.hasAttentionFunction,
+            "--kind \(names(\.hasAttentionFunction, last: " or "))")
         let options: [(Any?, String)] = [
             (optimizer, "optimizer"), (epochs, "epochs"), (batchSize, "batch-size"),
             (learningRate, "learning-rate"), (l2, "l2"), (tokenDropout, "token-dropout"),
@@ -142,11 +138,12 @@ struct CandidateOptions: ParsableArguments {
             throw ValidationError("--\(name): expected it only with --optimizer adamw")
         }
         try kinds.check(
-            classWeight == .none ? nil : classWeight, "class-weight", { $0 != .massMean },
-            "a kind for which the sizes of classes count, not mass-mean")
+            classWeight == .none ? nil : classWeight, "class-weight", \.countsClassSizes,
+            "a kind for which the sizes of classes count, not \(names({ !$0.countsClassSizes }, last: " or "))"
+        )
         try kinds.check(
-            tokenDropout, "token-dropout", { !$0.isClosedForm && $0 != .last },
-            "a kind that reads several tokens, not last")
+            tokenDropout, "token-dropout", { !$0.isClosedForm && !$0.readsOneToken },
+            "a kind that reads several tokens, not \(names(\.readsOneToken, last: " or "))")
     }
 
     /// Refuses class weights where nothing has a class.

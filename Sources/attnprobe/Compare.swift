@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -37,7 +36,7 @@ struct Compare: ParsableCommand {
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
     @Option(help: "Figure to compare. (default: auroc; accuracy for several classes, r2 for regression)")
-    var metric: SelectionMetric?
+    var metric: Metric?
     @OptionGroup var grouping: GroupOption
     @Option(help: "Draws of the bootstrap for intervals.")
     var bootstrap = 1000
@@ -51,12 +50,12 @@ struct Compare: ParsableCommand {
 
     func validate() throws {
         try require(tests.count, "test", "as many as there are DATA, \(data.count)") { $0 == data.count }
-        try require(heads, "heads", "a number from 1 to 4096") { (1...4096).contains($0) }
+        try require(heads, .heads)
         try require(l2, "l2", "0 or a positive number") { $0 >= 0 && $0.isFinite }
         try require(average, "average", to: 1000)
         try require(folds, "folds", from: 2, to: 1000)
         try require(bootstrap, "bootstrap", to: Bootstrap.mostReplicates)
-        try kinds.checkHeads(heads)
+        try kinds.check(heads, .heads)
         try kinds.checkTrained(l2, "l2")
         // The kinds are those of any task.
         try contenders(for: .binary(classes: ["0", "1"])).flatMap(\.candidates).checkAverage(average)
@@ -96,7 +95,7 @@ struct Compare: ParsableCommand {
         for result in results { result.removeJournal() }
         if let report { shared.note("saved \(report)") }
         for (set, path) in zip(comparison.dataSets, data) {
-            try set.checkFigures(path)
+            try set.checkMetrics(path)
         }
     }
 
@@ -199,8 +198,8 @@ struct Compare: ParsableCommand {
 }
 
 extension Comparison.DataSet {
-    /// An error where not one probe has a figure.
-    fileprivate func checkFigures(_ path: String) throws(DataError) {
+    /// An error where not one probe has a metric.
+    fileprivate func checkMetrics(_ path: String) throws(DataError) {
         guard rows.allSatisfy({ $0.value == nil }) else { return }
         throw DataError(
             .overflow, path, expected: "at least one probe that can be trained and scored",

@@ -2,7 +2,7 @@ import AttentionProbes
 import Foundation
 
 extension Comparison.DataSet {
-    /// The probes, the baseline first: figure, difference and their intervals, entropy ratio; below, what
+    /// The probes, the baseline first: metric, difference and their intervals, entropy ratio; below, what
     /// failed or did not converge. The table is at most 80 wide.
     var table: String {
         let head = ["probe", "value", "from", "to", "differs", "from", "to", "entropy"]
@@ -35,11 +35,11 @@ extension Comparison.Row {
 }
 
 extension SelectionResult {
-    /// The candidates, the best first: figure, least and greatest fold, seconds of training.
+    /// The candidates, the best first: metric, least and greatest fold, seconds of training.
     var table: String {
         let ranked = rows.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
-        let text = metric == .negativeLoss ? significant : decimal
-        let head = ["  candidate", metric.rawValue, "folds from", "to", "seconds"]
+        let text = metric.isFraction ? decimal : significant
+        let head = ["  candidate", metric.scoreName, "folds from", "to", "seconds"]
         let cells = ranked.map { row in
             let name = (row.chosen ? "* " : "  ") + row.name
             guard let score = row.score, let low = row.low, let high = row.high else { return [name] }
@@ -56,7 +56,7 @@ extension SelectionResult {
     }
 }
 
-/// A figure in few characters: three decimals, four digits from ten on; nothing for nil.
+/// A metric in few characters: three decimals, four digits from ten on; nothing for nil.
 private func brief(_ value: Double?, isSigned: Bool = false) -> String {
     guard let value else { return "" }
     let form = abs(value) < 9.9995 ? ".3f" : ".4g"

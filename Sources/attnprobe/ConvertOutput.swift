@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// Where and how `convert` writes: one file, or a folder of shards.
 struct ConvertOutput: ParsableArguments {

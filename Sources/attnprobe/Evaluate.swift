@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,14 +35,15 @@ struct Evaluate: ParsableCommand {
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         var progress = ScoreProgress(data)
         let draws = bootstrap > 0 ? Bootstrap(replicates: bootstrap, seed: shared.seed) : nil
-        let evaluation = try probe.evaluate(data, threads: shared.threadCount, bootstrap: draws) { range in
+        let scored = try probe.scored(probe.labelled(data), threads: shared.threadCount) { range in
             progress.add(range)
             line.show(progress.line(line.elapsed))
         }
+        let evaluation = try scored.evaluation(threads: shared.threadCount, bootstrap: draws)
         line.finish()
         let shown =
             documents > 0
-            ? try AttendedDocument.mostConfident(documents, probe, data, shared.threadCount) : nil
+            ? try AttendedDocument.mostConfident(documents, scored) : nil
         if json {
             try StandardOutput.print(Report(evaluation: evaluation, documents: shown).json())
         } else {

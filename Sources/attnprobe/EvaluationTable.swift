@@ -2,7 +2,7 @@ import AttentionProbes
 import Foundation
 
 extension Evaluation {
-    /// What was judged, its figures in columns, the confusion matrix and the ROC curve, at most 80 wide.
+    /// What was judged, its metrics in columns, the confusion matrix and the ROC curve, at most 80 wide.
     func table(_ probe: Probe, _ data: ActivationSet) -> String {
         let names = few(data.fileNames)
         var rows: [(name: String, value: String, interval: String)] = [
@@ -14,10 +14,10 @@ extension Evaluation {
             ("data", names, ""),
             ("sequences", String(sequences), ""), ("tokens", String(tokens), ""),
         ]
-        rows += figures.map { figure in
-            let text = figure.isShare ? decimal : significant
-            let interval = figure.interval.map { "(\(text($0.lowerBound)) to \(text($0.upperBound)))" }
-            return (figure.name, text(figure.value), interval ?? "")
+        rows += metrics.map { own in
+            let text = own.metric.isFraction ? decimal : significant
+            let interval = own.interval.map { "(\(text($0.lowerBound)) to \(text($0.upperBound)))" }
+            return (own.metric.name, text(own.value), interval ?? "")
         }
         if let threshold {
             let promise = probe.thresholdRule.map {
@@ -33,12 +33,13 @@ extension Evaluation {
             }
         }
         rows += byLength.map { third in
-            let figures = [("accuracy", third.accuracy), ("AUROC", third.auroc), ("R²", third.r2)]
-                .compactMap { name, value in value.map { "\(name) \(decimal($0))" } }
+            let parts = third.values.compactMap { metric, value in
+                value.map { "\(metric.name) \(decimal($0))" }
+            }
             let (least, most) = (third.tokens.lowerBound, third.tokens.upperBound)
             return (
                 "\(third.name) ones",
-                figures.joined(separator: ", ") + (figures.isEmpty ? "" : "  ")
+                parts.joined(separator: ", ") + (parts.isEmpty ? "" : "  ")
                     + "(\(third.sequences) of \(least)–\(most) tokens)", ""
             )
         }
@@ -68,10 +69,10 @@ extension Evaluation {
         let head = "class".filled(to: width) + columns.map { $0.padded(to: 11) }.joined()
         let left = byClass.count - Self.mostClasses
         return [head]
-            + zip(names, byClass).prefix(Self.mostClasses).map { name, figures in
+            + zip(names, byClass).prefix(Self.mostClasses).map { name, own in
                 let cells = [
-                    String(figures.sequences), decimal(figures.precision), decimal(figures.recall),
-                    decimal(figures.f1), figures.auroc.map(decimal) ?? "-",
+                    String(own.sequences), decimal(own.precision), decimal(own.recall),
+                    decimal(own.f1), own.auroc.map(decimal) ?? "-",
                 ]
                 return name.filled(to: width) + cells.map { $0.padded(to: 11) }.joined()
             } + (left > 0 ? ["and \(left) more; --json has all"] : [])
@@ -115,8 +116,8 @@ private func rocLines(_ points: [CurvePoint], width: Int = 48, height: Int = 12)
     for step in 0...width { mark(Double(step) / Double(width), Double(step) / Double(width), "·") }
     for (from, to) in zip(points, points.dropFirst()) {
         for step in 0...4 * width {
-            let share = Double(step) / Double(4 * width)
-            mark(from.x + share * (to.x - from.x), from.y + share * (to.y - from.y), "•")
+            let part = Double(step) / Double(4 * width)
+            mark(from.x + part * (to.x - from.x), from.y + part * (to.y - from.y), "•")
         }
     }
     let rows = cells.enumerated().map { row, cells in

@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// What `inspect` says of one file.
 struct FileDescription: Encodable {
@@ -44,11 +43,11 @@ struct FileDescription: Encodable {
         let training: [String: String]
     }
 
-    /// Reads the header, checks the rest by the file's format, and reads all hidden states of
+    /// Checks what is behind the header by the file's format, and reads all hidden states of
     /// activations, to count sequences with one that is not finite.
-    init(_ path: String, _ layers: [Int]?, _ threads: Int) throws {
-        let file = try Safetensors(anyContainer: path)
-        self.path = path
+    init(_ opened: OpenedFile, _ layers: [Int]?, _ threads: Int) throws {
+        let file = try opened.tensors
+        path = opened.path
         tensors = Dictionary(
             uniqueKeysWithValues: file.tensors.elements.map {
                 ($0.name, Tensor(dtype: $0.value.type, shape: $0.value.shape))
@@ -56,10 +55,12 @@ struct FileDescription: Encodable {
         metadata = file.metadata
         if metadata["format"] == Probe.fileFormat {
             format = "probe"
-            probe = ProbeSummary(try Probe(path: path))
-        } else if metadata["format"] == ActivationFile.fileFormat || file.tensors["hidden_states"] != nil {
-            let count = try ActivationFile(path: path, layers: layers ?? [0]).layerCount
-            let data = try ActivationFile(path: path, layers: layers ?? Array(0..<count))
+            probe = ProbeSummary(try Probe(file))
+        } else if ActivationFile.recognises(file) {
+            let first = try layers == nil ? opened.file : ActivationFile(file, layers: layers)
+            let count = first.layerCount
+            let data =
+                count == 1 || layers != nil ? first : try ActivationFile(file, layers: Array(0..<count))
             format = data.form.name
             activations = try Self.activations(data, layers?.count ?? count, threads)
         } else {

@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// Which sequences folds keep together, the same in every subcommand that has folds.
 struct GroupOption: ParsableArguments {

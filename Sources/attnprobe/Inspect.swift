@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,10 +28,10 @@ struct Inspect: ParsableCommand {
     }
 
     func run() throws {
-        let paths = try files.flatMap(ActivationSet.files)
-        let unfinished = ActivationSet.unfinished(among: paths)
-        let descriptions = try paths.filter { !unfinished.contains($0) }
-            .map { try FileDescription($0, layer.map { [$0] }, threads ?? Parallel.availableThreads) }
+        let (opened, unfinished) = try OpenedFile.open(files)
+        let descriptions = try opened.map {
+            try FileDescription($0, layer.map { [$0] }, threads ?? Parallel.availableThreads)
+        }
         if !unfinished.isEmpty {
             StandardError.print(leftOut(unfinished: unfinished))
         }

@@ -1,4 +1,4 @@
-import Tensors
+import AttentionProbes
 
 /// Signals that ask the work to stop, as `EndSignals` has them; listened to until the process ends.
 final class Interrupt: Sendable {

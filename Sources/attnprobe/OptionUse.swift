@@ -24,6 +24,18 @@ func require(_ value: Int?, _ name: String, from least: Int = 1, to most: Int = 
     try require(value, name, expected) { (least...most).contains($0) }
 }
 
+/// Refuses a value that a hyperparameter cannot have.
+func require(_ value: Double, _ hyperparameter: Hyperparameter, found: String) throws {
+    guard !hyperparameter.isOption(value) else { return }
+    throw ValidationError(
+        "--\(hyperparameter.name): expected \(hyperparameter.expectedOption), found \(found)")
+}
+
+/// Refuses a list with a value that a hyperparameter cannot have.
+func require(_ list: CommaList<Int>?, _ hyperparameter: Hyperparameter) throws {
+    for value in list?.values ?? [] { try require(Double(value), hyperparameter, found: "\(value)") }
+}
+
 extension [ProbeKind] {
     /// Refuses an option that none of the kinds has.
     ///
@@ -37,22 +49,24 @@ extension [ProbeKind] {
         }
     }
 
-    /// Refuses heads where no kind has them.
-    func checkHeads(_ option: Any?) throws {
+    /// Refuses a hyperparameter that none of the kinds has.
+    func check(_ option: Any?, _ hyperparameter: Hyperparameter) throws {
         try check(
-            option, "heads", \.hasHeads, "--kind attention, mlp-attention, multimax or rolling-attention")
+            option, hyperparameter.name, { $0.has(hyperparameter) },
+            "--kind \(names({ $0.has(hyperparameter) }, last: " or "))")
     }
 
     /// Refuses an option of an optimiser where no kind has one.
     func checkTrained(_ option: Any?, _ name: String) throws {
         try check(
             option, name, { !$0.isClosedForm },
-            "a kind that an optimiser trains, not mass-mean and lda, which are fitted in one step")
+            "a kind that an optimiser trains, not \(names(\.isClosedForm, last: " and ")), which are fitted in one step"
+        )
     }
 
     /// Refuses kinds that cannot do a task.
     func checkFit(_ task: ProbeTask) throws {
-        guard let kind = first(where: \.isClosedForm), !task.isBinary else { return }
+        guard let kind = first(where: { !$0.fits(task) }) else { return }
         throw ValidationError(
             "--kind: expected \(kind.rawValue) only with a binary task, found \(task.name)")
     }
@@ -66,8 +80,8 @@ extension [Candidate] {
         let averaged = map(\.configuration).filter(\.canBeAveraged)
         guard !isGiven || count == 1 || !averaged.isEmpty else {
             throw ValidationError(
-                "--average: expected it only with --kind attention without --hidden, multimax or "
-                    + "rolling-attention")
+                "--average: expected it only with --kind "
+                    + names(\.addsHeads, last: " or ") { $0.has(.hidden) ? " without --hidden" : "" })
         }
         if let most = averaged.map(\.heads).max(), count * most > 4096 {
             throw ValidationError(

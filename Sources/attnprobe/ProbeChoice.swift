@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// A selection as `train --select` runs it: progress, table, probe and out-of-fold scores.
 struct ProbeChoice {
@@ -15,7 +14,7 @@ struct ProbeChoice {
     func run(_ candidates: [Candidate], _ data: ActivationSet, _ task: ProbeTask) throws {
         if let metric = options.metric, !metric.fits(task) {
             throw ValidationError(
-                "--metric: expected a figure of a \(task.name) task, found \(metric.rawValue)")
+                "--metric: expected a figure of a \(task.name) task, found \(metric.scoreName)")
         }
         if !task.isBinary, options.falsePositiveRate != nil || options.calibration ?? .none != .none {
             throw ValidationError(
@@ -135,7 +134,7 @@ struct ProbeChoice {
 
         init(_ result: SelectionResult, _ deployed: Probe, _ path: String, _ scores: String) {
             (probe, out_of_fold, chosen) = (path, scores, result.chosen.name)
-            (metric, score) = (result.metric.rawValue, result.chosen.score)
+            (metric, score) = (result.metric.scoreName, result.chosen.score)
             (task, positive) = (deployed.task.name, deployed.task.positiveClass)
             threshold = deployed.task.hasThreshold ? deployed.threshold : nil
             threshold_rule = deployed.thresholdRule

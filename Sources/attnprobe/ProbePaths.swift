@@ -1,13 +1,19 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 /// Which paths of a command line are probes: the first, and those behind it that say so.
 enum ProbePaths {
-    /// Files of probes and paths of data; folders of probes are opened.
-    static func split(_ paths: [String]) throws -> (probes: [String], data: [String]) {
-        let areProbes = try paths.map { try isProbe(ActivationSet.anyFile($0)) }
+    /// Files of probes, those of them that are open, and paths of data; folders of probes are opened.
+    static func split(
+        _ paths: [String]
+    ) throws -> (probes: [String], opened: [String: TensorFile], data: [String]) {
+        var opened: [String: TensorFile] = [:]
+        let areProbes = try paths.map { path in
+            let file = probe(try ActivationSet.anyFile(path))
+            if let file { opened[file.path] = file }
+            return file != nil
+        }
         let others = areProbes.dropFirst().prefix { $0 }
         let start = 1 + others.count
         guard start < paths.count else {
@@ -21,12 +27,13 @@ enum ProbePaths {
         where probes[..<index].contains(where: { isSameFile($0, path) }) {
             throw ValidationError("the probe \(path) is given twice")
         }
-        return (probes, data)
+        return (probes, opened, data)
     }
 
     // A file that cannot be read is told apart later, with a better message.
-    private static func isProbe(_ path: String) -> Bool {
-        (try? Safetensors(path: path))?.metadata["format"] == Probe.fileFormat
+    private static func probe(_ path: String) -> TensorFile? {
+        guard let file = try? Safetensors.open(path: path) else { return nil }
+        return file.metadata["format"] == Probe.fileFormat ? file : nil
     }
 
     /// What to call probes: their files' names without the ending; where two are the same, their paths.

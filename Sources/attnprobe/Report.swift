@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,6 @@
 public import ArgumentParser
 public import AttentionProbes
 import Foundation
-import Tensors
 
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -47,8 +46,8 @@ struct Score: ParsableCommand {
     }
 
     func run() throws {
-        let (probePaths, dataPaths) = try ProbePaths.split(paths)
-        let probes = try ProbeSet(paths: probePaths)
+        let (probePaths, opened, dataPaths) = try ProbePaths.split(paths)
+        let probes = try ProbeSet(paths: probePaths, opened: opened)
         let data = try shared.open(dataPaths, labels: nil, for: probes.probes)
         SharedOptions.reads(probePaths)
         if let out {

@@ -2,7 +2,19 @@ public import ArgumentParser
 public import AttentionProbes
 import Foundation
 
-extension SelectionMetric: ExpressibleByArgument {}
+extension Metric: ExpressibleByArgument {
+    /// The metric of a name, see `scoreName`.
+    public init?(argument: String) {
+        guard let metric = Self.all.first(where: { $0.scoreName == argument }) else { return nil }
+        self = metric
+    }
+
+    /// What metrics are called on the command line.
+    public static var allValueStrings: [String] { all.map(\.scoreName) }
+    /// What it is called there.
+    public var defaultValueDescription: String { scoreName }
+}
+
 extension Calibration.Method: ExpressibleByArgument {}
 
 /// Options of a selection by cross-validation.
@@ -17,7 +29,7 @@ struct SelectionOptions: ParsableArguments {
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
     @Option(help: "Figure to choose by. (default: auroc; accuracy for several classes, r2 for regression)")
-    var metric: SelectionMetric?
+    var metric: Metric?
     @OptionGroup var grouping: GroupOption
     @Option(help: "How outputs become probabilities, fitted on out-of-fold scores (binary). (default: platt)")
     var calibration: Calibration.Method?

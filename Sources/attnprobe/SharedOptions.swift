@@ -2,7 +2,6 @@ import ArgumentParser
 import AttentionProbes
 import Foundation
 import Synchronization
-import Tensors
 
 /// Options that mean the same in every subcommand that computes.
 struct SharedOptions: ParsableArguments {

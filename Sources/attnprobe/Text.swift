@@ -1,7 +1,7 @@
 import AttentionProbes
 import Foundation
 
-/// A share or score with four decimals; what is too large for them in four significant digits.
+/// A fraction or score with four decimals; what is too large for them in four significant digits.
 func decimal(_ value: Double) -> String {
     abs(value) < 1e4 ? String(format: "%.4f", value) : significant(value)
 }

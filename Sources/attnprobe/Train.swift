@@ -1,7 +1,6 @@
 import ArgumentParser
 import AttentionProbes
 import Foundation
-import Tensors
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,7 +25,7 @@ struct Train: ParsableCommand {
     @Option(
         help: """
             Probes to train, with successive seeds, and to average into one of so many times the heads \
-            (attention without a hidden layer, multimax, rolling-attention). (default: 1; with --select 4)
+            (\(names(\.addsHeads) { $0.has(.hidden) ? " without a hidden layer" : "" })). (default: 1; with --select 4)
             """)
     var average: Int?
     @Option(help: "Share of sequences held out for early stopping, whole groups. (default: 0)")
@@ -69,7 +68,7 @@ struct Train: ParsableCommand {
             patience == nil || holdsOut, "patience", "it only with --validation or --validation-fraction")
         try check(
             patience == nil || !kinds.allSatisfy(\.isClosedForm), "patience",
-            "it only with a kind that an optimiser trains, not mass-mean and lda, which are fitted in one step"
+            "it only with a kind that an optimiser trains, not \(names(\.isClosedForm, last: " and ")), which are fitted in one step"
         )
     }
 

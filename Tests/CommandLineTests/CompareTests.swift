@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 import TestSupport
 import Testing
 

@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 import TestSupport
 import Testing
 
@@ -147,7 +146,7 @@ struct ConvertTests {
             var scratch: [Float] = []
             let expected = before.withRows(0..<offsets.last!, scratch: &scratch) { narrow($0, as: type) }
             for name in ["whole.safetensors", "copied"] {
-                let written = try Safetensors(path: folder(name))
+                let written = try Safetensors.open(path: folder(name))
                 let states = try #require(written.tensors["hidden_states"])
                 #expect(written.file.bytes(states.bytes) == expected, "\(from) to \(to), \(name)")
             }

@@ -1,6 +1,5 @@
 import AttentionProbes
 import Foundation
-import Tensors
 import TestSupport
 import Testing
 
@@ -125,7 +124,7 @@ struct ResumeTests {
         let path = folder("scores.safetensors")
         #expect(
             try Command.run("score", probes[0], probes[2], folder("shards"), "--out", path).status == 0)
-        let file = try Safetensors(path: path)
+        let file = try Safetensors.open(path: path)
         #expect(file.tensors["p2.logits"]?.shape == [6, 1] && file.metadata["p0.task"] == "binary")
     }
 

@@ -1,4 +1,4 @@
-import Tensors
+import AttentionProbes
 import TestSupport
 import Testing
 

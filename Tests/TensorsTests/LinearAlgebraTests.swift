@@ -1,4 +1,5 @@
 import Foundation
+import AttentionProbes
 @testable import Tensors
 import TestSupport
 import Testing

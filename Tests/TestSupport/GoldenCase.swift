@@ -1,6 +1,5 @@
 public import AttentionProbes
 import Foundation
-import Tensors
 
 /// One file of reference values, made with PyTorch autograd in float64: parameters, hidden states
 /// and labels, and the attention, outputs, loss and gradients they lead to. The copies here hold
@@ -11,14 +10,14 @@ public struct GoldenCase: Sendable {
     ]
 
     public let name: String
-    private let file: Safetensors
+    private let file: TensorFile
 
     public init(_ name: String) throws {
         self.name = name
         let folder =
             ProcessInfo.processInfo.environment["GOLDEN_FOLDER"]
             ?? Bundle.module.resourceURL!.appendingPathComponent("Golden").path
-        file = try Safetensors(path: "\(folder)/\(name).safetensors")
+        file = try Safetensors.open(path: "\(folder)/\(name).safetensors")
     }
 
     public func floats(_ name: String) -> [Float] { file.floats(file.tensors[name]!) }

@@ -1,5 +1,4 @@
 public import AttentionProbes
-import Tensors
 
 extension ActivationSet {
     /// The same sequences in memory with other numbers, each given its place among all of them and what it was.

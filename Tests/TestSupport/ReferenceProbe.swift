@@ -1,6 +1,5 @@
 public import AttentionProbes
 import Foundation
-import Tensors
 
 /// The formula of the attention probe, word for word, in double precision and plain loops: what
 /// fast code is compared with, and what finite differences are taken of.

@@ -1,5 +1,4 @@
 public import AttentionProbes
-public import Tensors
 
 /// Random values, the same in every run.
 public func randomFloats(_ count: Int, seed: UInt64, scale: Float = 1) -> [Float] {

@@ -1,0 +1,44 @@
+// Kinds of files that hold named arrays. They are told apart by their first bytes, never by their names. What has
+// none of the marks is taken for safetensors, whose errors say what else it may be.
+package import Storage
+
+/// A kind of file that holds arrays.
+package protocol TensorContainer: Sendable {
+    /// What names of such files end with, as they are looked for in folders: ".npy".
+    static var ending: String { get }
+    /// What such files can begin with.
+    static var marks: [[UInt8]] { get }
+    /// Finds the tensors of an open file.
+    ///
+    /// - Throws: `DataError` where it breaks the format.
+    static func open(_ file: MappedFile) throws(DataError) -> TensorFile
+}
+
+/// All kinds, a line each.
+let tensorContainers: [any TensorContainer.Type] = [
+    Safetensors.self,
+    NumPyArray.self,
+    NumPyArchive.self,
+]
+
+func tensorContainer(of file: MappedFile) -> any TensorContainer.Type {
+    let start = file.bytes(0..<min(8, file.count))
+    return tensorContainers.first { $0.marks.contains { start.starts(with: $0) } } ?? Safetensors.self
+}
+
+extension TensorContainer {
+    /// Opens a file as one of this kind.
+    ///
+    /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks the format.
+    package static func open(path: String) throws -> TensorFile { try open(MappedFile(path: path)) }
+}
+
+/// A path's last part without its ending: "runs/cmpl-7.safetensors" is "cmpl-7".
+func fileStem(_ path: String) -> String {
+    // By bytes: both marks are one, and no part of another character.
+    let bytes = Array(path.utf8)
+    let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+    let dot = bytes[start...].lastIndex(of: UInt8(ascii: "."))
+    let end = dot.flatMap { $0 > start ? $0 : nil } ?? bytes.count
+    return String(decoding: bytes[start..<end], as: UTF8.self)
+}

@@ -1,0 +1,48 @@
+// Sequences end to end: `hidden_states` T×D and `offsets` N+1. Metadata, if any, say `format`
+// attention-probes/activations and `version` 1; .npz has no place for them.
+internal import Tensors
+
+struct FlatReader: ActivationReader {
+    func recognises(_ file: TensorFile) -> Bool {
+        file.metadata["format"] == ActivationFile.fileFormat || file.statesDimensions != nil
+    }
+
+    func form(of file: TensorFile) -> ActivationForm { ActivationForm(file.named("activations")) }
+
+    func open(_ file: TensorFile, layers: [Int]?, allowsEmpty: Bool) throws(DataError) -> ActivationLayout {
+        guard file.statesDimensions != 3 || file.metadata["format"] == ActivationFile.fileFormat else {
+            throw DataError(
+                .missingTensor, file.path,
+                expected:
+                    "attention_mask beside hidden_states of three dimensions (padded), or token_ids (vLLM)",
+                found: file.tensorNames)
+        }
+        // A file that says nothing of its format is recognised by its tensors alone.
+        if file.metadata["format"] != nil || file.metadata["version"] != nil {
+            for (name, expected) in [("format", ActivationFile.fileFormat), ("version", "1")]
+            where file.metadata[name] != expected {
+                throw DataError(
+                    .metadata, file.path, "metadata \(name)", expected: expected,
+                    found: file.metadata[name] ?? "nothing")
+            }
+        }
+        let matrix = try file.tokens(dimensions: 2)
+        guard file.tensors["offsets"] != nil else {
+            throw DataError(
+                .missingTensor, file.path,
+                expected:
+                    "a tensor offsets (of pooled states, one vector a sequence: 0, 1, … \(matrix.rows))",
+                found: file.tensorNames)
+        }
+        let offsets = file.integers(try file.require("offsets", types: TensorFile.indexTypes, dimensions: 1))
+        let mask = try file.optional("token_mask", types: TensorFile.integerTypes, shape: [matrix.rows])
+            .map { file.integers($0).map { $0 != 0 } }
+        do {
+            let batch = try RaggedBatch(
+                tokens: matrix, offsets: offsets, tokenMask: mask, allowsEmpty: allowsEmpty)
+            return ActivationLayout(batch: batch, tokenShape: [matrix.rows])
+        } catch {
+            throw DataError(error, file.path)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Storage
+
+/// A file of activations to open: named by itself, or found in a folder.
+struct InputFile: Sendable {
+    let path: String
+    /// Whether there is a file PATH.lock beside it; nil where nobody has looked.
+    let hasLock: Bool?
+
+    private static let lockEnding = ".lock"
+
+    /// The file at a path, or if that is a folder its `.safetensors`, `.npy` and `.npz` files in the order of
+    /// names.
+    ///
+    /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
+    static func all(_ path: String) throws -> [InputFile] {
+        guard isFolder(path) else { return [InputFile(path: path, hasLock: nil)] }
+        let names = try names(inFolder: path)
+        let files = names.filter(isData)
+        guard !files.isEmpty else {
+            throw nothing(in: path)
+        }
+        let locks = Set(names.filter { ends($0, lockEnding) })
+        let start = start(path)
+        return files.map { name in
+            InputFile(path: start + name, hasLock: !locks.isEmpty && locks.contains(name + lockEnding))
+        }
+    }
+
+    /// The same, but of a folder only one file, whichever is found first.
+    static func any(_ path: String) throws -> InputFile {
+        guard isFolder(path) else { return InputFile(path: path, hasLock: nil) }
+        let start = start(path)
+        guard let name = try firstName(inFolder: path, where: { isData($0) && !isFolder(start + $0) }) else {
+            throw nothing(in: path)
+        }
+        return InputFile(path: start + name, hasLock: nil)
+    }
+
+    private static func isData(_ name: String) -> Bool {
+        tensorContainers.contains { ends(name, $0.ending) }
+    }
+
+    // By bytes: the mark may be part of a character, which `hasSuffix` goes by.
+    private static func ends(_ name: String, _ ending: String) -> Bool {
+        let (name, ending) = (name.utf8.span, ending.utf8.span)
+        let start = name.count - ending.count
+        return start >= 0 && ending.indices.allSatisfy { name[start + $0] == ending[$0] }
+    }
+
+    // What paths of a folder's files begin with.
+    private static func start(_ folder: String) -> String {
+        folder.utf8.last == UInt8(ascii: "/") ? folder : folder + "/"
+    }
+
+    private static func nothing(in folder: String) -> MissingInput {
+        let inner = try? firstName(inFolder: folder) { isFolder(start(folder) + $0) }
+        let rest = inner.map { ", not only folders such as \($0)" } ?? ""
+        let names = tensorContainers.map { "*" + $0.ending }.formatted
+        return MissingInput(path: folder, what: "files named \(names)" + rest)
+    }
+
+    /// Whether a running server holds a lock on PATH.lock.
+    var isLocked: Bool { hasLock != false && Storage.isLocked(path + Self.lockEnding) }
+}
+
+extension ActivationSet {
+    /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy` and `.npz` files in
+    /// the order of names.
+    ///
+    /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
+    public static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }
+
+    /// The path itself, or if it is a folder that of any one of those files, without listing all.
+    ///
+    /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
+    public static func anyFile(_ path: String) throws -> String { try InputFile.any(path).path }
+}

@@ -1,0 +1,182 @@
+// Labels beside the data, by sequence id: CSV (RFC 4180, also with semicolons or tabs) with a header, or one
+// JSON object a line. `id` and `label` name the columns unless others are given; `group` may be there.
+//
+//     id,label,group             {"id": "cmpl-1", "label": "yes"}
+//     cmpl-1,yes,7               {"id": "cmpl-2", "label": ["a", "c"]}
+//
+// What labels are is read off all of the table, and off the task that they are for (`LabelJoin.swift`). A JSON label may
+// be a list: of names for several labels, of numbers for several values. In CSV blanks at the ends of labels and groups
+// do not count.
+private import Tensors
+import Storage
+
+/// Labels, and groups, of sequences by their ids.
+public struct LabelTable: Sendable {
+    /// Which columns to read.
+    public struct Columns: Sendable {
+        /// The ids.
+        public var id = "id"
+        /// The labels.
+        public var label = "label"
+        /// The groups; nil for `group`, where there is such a column.
+        public var group: String?
+        /// `id`, `label` and nil.
+        public init() {}
+
+        fileprivate var groupName: String { group ?? "group" }
+    }
+
+    struct Row: Sendable {
+        let id: String
+        /// nil where there is none: an empty field, null.
+        let label: LabelValue?
+        let group: String?
+        /// Which row of the file, counted from 1 with the header.
+        let number: Int
+    }
+
+    /// The file.
+    public let path: String
+    let rows: [Row]
+    /// The row of an id's bytes.
+    let rowOfID: [[UInt8]: Int]
+
+    /// Reads a table.
+    ///
+    /// - Throws: `SystemError` where it cannot be read; `DataError` where it is no CSV or JSON lines, a column
+    ///   is missing or there twice, or an id is.
+    public init(path: String, columns: Columns = Columns()) throws {
+        self.path = path
+        let file = try MappedFile(path: path)
+        guard var text = String(validating: file.bytes(0..<file.count), as: UTF8.self) else {
+            throw DataError(.table, path, expected: "UTF-8", found: "bytes that are not")
+        }
+        if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
+        let isJSON = text.first { !$0.isWhitespace } == "{"
+        rows = isJSON ? try Self.jsonRows(text, path, columns) : try Self.csvRows(text, path, columns)
+        var rowOfID: [[UInt8]: Int] = [:]
+        for (index, row) in rows.enumerated() {
+            if let first = rowOfID.updateValue(index, forKey: row.id.idBytes) {
+                throw DataError(
+                    .table, path, "row \(row.number)", expected: "an id of its own",
+                    found: "\(row.id), as in row \(rows[first].number)")
+            }
+        }
+        self.rowOfID = rowOfID
+    }
+
+    private static func csvRows(_ text: String, _ path: String, _ columns: Columns) throws(DataError) -> [Row]
+    {
+        let table: [[String]]
+        do {
+            table = try DelimitedText(text.utf8).rows
+        } catch .openQuotation {
+            throw DataError(
+                .table, path, expected: "comma-separated values with quotation marks in pairs",
+                found: "one that is left open")
+        } catch {
+            let isList = text.first { !$0.isWhitespace } == "["
+            throw DataError(
+                .table, path, expected: "comma-separated values, or JSON lines: an object a line",
+                found: isList ? "a list" : "text beside a field's quotation marks")
+        }
+        let header = table.first ?? []
+        func column(_ name: String, _ option: String, isRequired: Bool = true) throws(DataError) -> Int? {
+            let places = header.indices.filter { header[$0] == name }
+            guard places.count <= 1, places.count == 1 || !isRequired else {
+                throw DataError(
+                    .table, path, "the header",
+                    expected: "one column \(name) (--\(option) for another)",
+                    found: !places.isEmpty
+                        ? "\(places.count)"
+                        : header.isEmpty ? "an empty file" : header.joined(separator: ", "))
+            }
+            return places.first
+        }
+        let id = try column(columns.id, "id-column")!
+        let label = try column(columns.label, "label-column")!
+        let group = try column(columns.groupName, "group-column", isRequired: columns.group != nil)
+        func trimmed(_ field: String) -> String? {
+            let text = field.trimmingBlanks
+            return text.isEmpty ? nil : text
+        }
+        var rows: [Row] = []
+        for (index, fields) in table.dropFirst().enumerated() {
+            if fields.allSatisfy(\.isEmpty) { continue }
+            guard fields.count == header.count else {
+                throw DataError(
+                    .table, path, "row \(index + 2)",
+                    expected: "\(header.count) fields as in the header",
+                    found: "\(fields.count)")
+            }
+            rows.append(
+                Row(
+                    id: fields[id], label: trimmed(fields[label]).map(LabelValue.text),
+                    group: group.flatMap { trimmed(fields[$0]) }, number: index + 2))
+        }
+        return rows
+    }
+
+    private static func jsonRows(_ text: String, _ path: String, _ columns: Columns) throws(DataError)
+        -> [Row]
+    {
+        var rows: [Row] = []
+        // By bytes: the two that end a line elsewhere are one character. JSON takes the first for a blank.
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, line) in lines.map(Substring.init).enumerated()
+        where line.contains(where: { !$0.isWhitespace }) {
+            func fault(_ expected: String, _ found: String) -> DataError {
+                DataError(.table, path, "line \(index + 1)", expected: expected, found: found)
+            }
+            let object = "a JSON object of names and texts, numbers or lists of these"
+            let value: [String: JSONValue]
+            do {
+                guard case .object(let fields) = try JSONValue(line.utf8) else {
+                    throw fault(object, String(line.prefix(60)))
+                }
+                value = fields
+            } catch let found as JSONValue.Fault {
+                throw fault(object, Self.excerpt(of: line, around: found.place))
+            } catch {
+                throw error as! DataError
+            }
+            func field(_ name: String, _ what: String, _ option: String) throws(DataError) -> JSONValue {
+                guard let field = value[name] else {
+                    throw fault(
+                        "\(what) in \(name) (--\(option) for another)",
+                        value.keys.sorted().joined(separator: ", "))
+                }
+                return field
+            }
+            let name = try field(columns.id, "an id", "id-column")
+            guard case .text(var id) = LabelValue(name) else {
+                throw fault("a text or number in \(columns.id) (--id-column for another)", "no such id")
+            }
+            if case .number = name, id.hasSuffix(".0") { id.removeLast(2) }
+            let label = LabelValue(try field(columns.label, "a label", "label-column"))
+            var group: String?
+            if case .text(let text)? = value[columns.groupName].flatMap(LabelValue.init) { group = text }
+            rows.append(Row(id: id, label: label, group: group, number: index + 1))
+        }
+        if let name = columns.group, rows.allSatisfy({ $0.group == nil }) {
+            throw DataError(
+                .table, path, expected: "a text or number in \(name) (--group-column for another)",
+                found: "none in any line")
+        }
+        return rows
+    }
+
+    // What stands in a line where it is no JSON: a part of it around the place.
+    private static func excerpt(of line: Substring, around place: Int) -> String {
+        guard place > 40 else { return String(line.prefix(60)) }
+        return "… " + String(decoding: line.utf8.dropFirst(place - 30).prefix(60), as: UTF8.self)
+    }
+}
+
+extension String {
+    /// The text without blanks at its ends.
+    fileprivate var trimmingBlanks: String {
+        let start = drop(while: \.isWhitespace)
+        return String(start.prefix(start.count - start.reversed().prefix(while: \.isWhitespace).count))
+    }
+}

@@ -1,0 +1,57 @@
+// The hidden states that a vLLM server writes (its ExampleHiddenStatesConnector): for every request a file
+// `REQUEST.safetensors` with `hidden_states` tokens×layers×D and `token_ids` (tokens). Layers are in the
+// order in which the server was asked for them; files do not say which of the model's they are.
+//
+// While a request is under way the server holds a lock (`flock`) on `REQUEST.safetensors.lock` beside it,
+// older ones none. A locked file, and in such a folder one that is cut short, is not there yet; so is one with no
+// token, or with states of fewer tokens than it has ids.
+internal import Tensors
+
+struct RequestDumpReader: ActivationReader {
+    func recognises(_ file: TensorFile) -> Bool {
+        file.container == Safetensors.self && file.statesDimensions == 3 && file.tensors["token_ids"] != nil
+    }
+
+    func form(of file: TensorFile) -> ActivationForm {
+        ActivationForm(
+            "vLLM hidden states of one request", isOneSequence: true, holdsSeveralLayers: true,
+            mayBeUnfinished: true)
+    }
+
+    func open(_ file: TensorFile, layers: [Int]?, allowsEmpty: Bool) throws(DataError) -> ActivationLayout {
+        let (states, type, width) = try file.states(dimensions: 3)
+        let (rows, count) = (states.shape[0], states.shape[1])
+        let ids = try file.require("token_ids", types: TensorFile.indexTypes, dimensions: 1).shape[0]
+        // The bytes that are there bound the numbers only where none is 0.
+        guard rows > 0, count > 0 else {
+            throw DataError(
+                rows == 0 ? .truncated : .emptySequence, file.path, "tensor hidden_states",
+                expected: "at least one token and one layer", found: "\(states.shape)")
+        }
+        guard rows >= ids else {
+            throw DataError(
+                .truncated, file.path, "tensor token_ids",
+                expected: "shape [\(rows)] as hidden_states has tokens",
+                found: "shape [\(ids)]: states are cut short")
+        }
+        _ = try file.require("token_ids", types: TensorFile.indexTypes, shape: [rows])
+        guard let layers = layers ?? (count == 1 ? [0] : nil) else {
+            throw DataError(
+                .layers, file.path, "tensor hidden_states",
+                expected: "one layer, or --layer 0 to \(count - 1) to choose one", found: "\(count) layers")
+        }
+        for layer in layers where !(0..<count).contains(layer) {
+            throw DataError(
+                .layers, file.path, "tensor hidden_states", expected: "layer \(layer)",
+                found: "layers 0 to \(count - 1)")
+        }
+        let pieces = layers.map { layer in
+            TokenMatrix.Piece(
+                file.file, offset: states.bytes.lowerBound + layer * width * type.size,
+                stride: count * width * type.size, columns: width)
+        }
+        let matrix = TokenMatrix(pieces: pieces, elementType: type, rows: rows)
+        return ActivationLayout(
+            batch: try file.oneSequence(matrix), tokenShape: [rows], layerCount: count)
+    }
+}

@@ -1,0 +1,38 @@
+package import Tensors
+
+/// How a file holds its sequences, as the reader says that recognised it.
+public struct ActivationForm: Sendable, Equatable {
+    /// What `inspect` and a probe's record call it: "padded activations in .npz".
+    public let name: String
+    /// Whether a file is one sequence, which has the file's name.
+    public let isOneSequence: Bool
+    /// Whether a file may hold several layers, from which one chooses by their numbers in the file.
+    public let holdsSeveralLayers: Bool
+    /// Whether a running server may have a file still open for writing.
+    public let mayBeUnfinished: Bool
+
+    package init(
+        _ name: String, isOneSequence: Bool = false, holdsSeveralLayers: Bool = false,
+        mayBeUnfinished: Bool = false
+    ) {
+        self.name = name
+        (self.isOneSequence, self.holdsSeveralLayers) = (isOneSequence, holdsSeveralLayers)
+        self.mayBeUnfinished = mayBeUnfinished
+    }
+
+    /// No file.
+    public static let memory = ActivationForm("activations in memory")
+}
+
+/// Where the sequences of a file are.
+package struct ActivationLayout {
+    let batch: RaggedBatch
+    /// The shape of tensors with one element a token.
+    let tokenShape: [Int]
+    /// How many layers the file holds.
+    let layerCount: Int
+
+    package init(batch: RaggedBatch, tokenShape: [Int], layerCount: Int = 1) {
+        (self.batch, self.tokenShape, self.layerCount) = (batch, tokenShape, layerCount)
+    }
+}

@@ -1,0 +1,114 @@
+private import Tensors
+
+/// The parts of a cross-validation: every sequence is in one fold, is scored by a probe trained on the
+/// others, and has all of its group with it.
+public struct Folds: Sendable, Equatable {
+    /// k, the number of folds.
+    public let count: Int
+    /// The fold of each sequence, from 0 to k-1.
+    public let assignment: [Int]
+
+    /// The sequences outside a fold, in order: what a probe is trained on.
+    public func training(_ fold: Int) -> [Int] { assignment.indices.filter { assignment[$0] != fold } }
+
+    /// The sequences of a fold, in order.
+    public func heldOut(_ fold: Int) -> [Int] { assignment.indices.filter { assignment[$0] == fold } }
+}
+
+extension ActivationSet {
+    /// Folds stratified by class, groups whole (scikit-learn's `StratifiedGroupKFold`, with the larger
+    /// groups first and equal ones in an order drawn from the seed). Each group goes to the fold that
+    /// has the smallest share of its classes so far.
+    ///
+    /// - Precondition: `count` is at least 2.
+    /// - Throws: `DataError` where a class has fewer sequences or groups than there are folds, so that
+    ///   some fold would have none of it.
+    public func folds(_ count: Int, seed: UInt64) throws(DataError) -> Folds {
+        guard let folds = try folds(count, seed: seed, suits: { _ in true }) else {
+            throw DataError(
+                .singleClass, files[0].path, "tensor groups",
+                expected: "groups that can be split into \(count) folds with every class in each",
+                found: "none in \(Self.attempts) attempts\(Self.fewerFolds)")
+        }
+        return folds
+    }
+
+    /// The same, of which every fold suits; nil where no attempt has found any.
+    ///
+    /// - Parameter suits: of the sequences of a fold.
+    package func folds(
+        _ count: Int, seed: UInt64, suits: ([Int]) -> Bool
+    ) throws(DataError) -> Folds? {
+        precondition(count > 1, "at least two folds")
+        let strata = strata
+        try checkClasses(strata, Dictionary(grouping: indices) { groups?[$0] ?? $0 }.values, count)
+        // Where groups of several classes leave a fold without one, another order may not.
+        for attempt in 0..<Self.attempts {
+            let folds = assign(count, strata, seed &+ UInt64(attempt) << 32)
+            let isWhole = (0..<count).allSatisfy { fold in
+                let own = folds.heldOut(fold)
+                return Set(own.map { strata[$0] }).count == Set(strata).count && suits(own)
+            }
+            if isWhole { return folds }
+        }
+        return nil
+    }
+
+    /// Orders of groups that are tried.
+    package static let attempts = 32
+    /// What helps where there are too few groups.
+    package static let fewerFolds = "; fewer folds (--folds) may do"
+
+    private func assign(_ count: Int, _ strata: [Int], _ seed: UInt64) -> Folds {
+        let members = Dictionary(grouping: indices) { groups?[$0] ?? $0 }
+        var order = members.keys.sorted()
+        var generator = SeededGenerator(seed: seed, stream: RandomStream.folds)
+        order.shuffle(using: &generator)
+        let ranked = order.enumerated().sorted { a, b in
+            let (first, second) = (members[a.element]!.count, members[b.element]!.count)
+            return first != second ? first > second : a.offset < b.offset
+        }
+        let sizes = Dictionary(grouping: strata, by: \.self).mapValues { Double($0.count) }
+        var filled = Array(repeating: [Int: Double](), count: count)
+        var assignment = [Int](repeating: 0, count: self.count)
+        for (_, group) in ranked {
+            let own = Dictionary(grouping: members[group]!) { strata[$0] }.mapValues { Double($0.count) }
+            let load = filled.map { fold in
+                own.reduce(0) { $0 + $1.value * (fold[$1.key] ?? 0) / (sizes[$1.key]! * sizes[$1.key]!) }
+            }
+            // Of equally empty folds, the smallest.
+            let total = filled.map { $0.values.reduce(0, +) }
+            let fold = filled.indices.min { (load[$0], total[$0], $0) < (load[$1], total[$1], $1) }!
+            for (stratum, size) in own { filled[fold][stratum, default: 0] += size }
+            for index in members[group]! { assignment[index] = fold }
+        }
+        return Folds(count: count, assignment: assignment)
+    }
+
+    private func checkClasses(
+        _ strata: [Int], _ groups: some Collection<[Int]>, _ folds: Int
+    ) throws(DataError) {
+        let classNames = { (c: Int) in self.classes.map { $0[c] } ?? String(c) }
+        var sizes: [Int: (sequences: Int, groups: Int)] = [:]
+        for group in groups {
+            for (stratum, own) in Dictionary(grouping: group, by: { strata[$0] }) {
+                let before = sizes[stratum] ?? (0, 0)
+                sizes[stratum] = (before.sequences + own.count, before.groups + 1)
+            }
+        }
+        let isClassified = if case .classes = targets { true } else { false }
+        for (stratum, size) in sizes.sorted(by: { $0.key < $1.key }) where size.groups < folds {
+            let what = isClassified ? "of class \(classNames(stratum))" : "in all"
+            guard size.sequences >= folds else {
+                throw labelError(
+                    .singleClass, expected: "at least \(folds) sequences \(what), one a fold",
+                    found: "\(size.sequences)\(size.sequences > 1 ? Self.fewerFolds : "")")
+            }
+            throw DataError(
+                .singleClass, files[0].path, "tensor groups",
+                expected: "at least \(folds) groups with sequences \(what), one a fold",
+                found: size.groups == 1
+                    ? "one group that holds all \(size.sequences)" : "\(size.groups)\(Self.fewerFolds)")
+        }
+    }
+}

@@ -1,0 +1,74 @@
+public import Activations
+
+/// How right a probe is, as one number.
+///
+/// A new metric is an extension in a file of its own with a static member, and its name in `all`. What is
+/// made elsewhere is given to `Probe.evaluate(_:metrics:)` or to `Selection.metric`.
+public struct Metric: Sendable {
+    /// For people: "AUROC".
+    public let name: String
+    /// In JSON: "auroc".
+    public let key: String
+    /// The tasks that have it.
+    public let tasks: Set<ProbeTask.Kind>
+    /// Whether more of it is better, and not less.
+    public let isHigherBetter: Bool
+    /// Whether it is a fraction or a score near 0 to 1; a loss and an error have the size of the targets.
+    public let isFraction: Bool
+    private let value: @Sendable (Sample) -> Double?
+
+    /// Every metric of the library, in the order in which tables have them.
+    public static let all: [Metric] = [
+        .loss, .accuracy, .balancedAccuracy, .auroc, .averagePrecision, .f1, .recallAt01FPR, .recallAt1FPR,
+        .recallAt5FPR, .brierScore, .expectedCalibrationError, .r2, .meanSquaredError,
+    ]
+
+    /// A metric.
+    ///
+    /// - Parameter value: the metric of a sample; nil where it is not defined, as an area where all
+    ///   sequences are of one class.
+    public init(
+        _ name: String, key: String, tasks: Set<ProbeTask.Kind>, isHigherBetter: Bool = true,
+        isFraction: Bool = true, value: @escaping @Sendable (Sample) -> Double?
+    ) {
+        self.name = name
+        self.key = key
+        self.tasks = tasks
+        self.isHigherBetter = isHigherBetter
+        self.isFraction = isFraction
+        self.value = value
+    }
+
+    /// Whether a task has it.
+    public func fits(_ task: ProbeTask) -> Bool { tasks.contains(task.kind) }
+
+    /// The metric of a sample; nil where it is not defined, or the task does not have it.
+    public func callAsFunction(_ sample: Sample) -> Double? {
+        fits(sample.outcomes.task) ? value(sample) : nil
+    }
+}
+
+extension Metric: Hashable {
+    /// Whether the keys are the same.
+    public static func == (one: Metric, other: Metric) -> Bool { one.key == other.key }
+
+    /// Hashes the key.
+    public func hash(into hasher: inout Hasher) { hasher.combine(key) }
+}
+
+/// A metric of some sequences.
+public struct MetricValue: Sendable {
+    /// Which it is.
+    public let metric: Metric
+    /// The number.
+    public let value: Double
+    /// Its 95 % confidence interval, if one was found.
+    public let interval: ClosedRange<Double>?
+
+    /// A metric and its number.
+    package init(metric: Metric, value: Double, interval: ClosedRange<Double>? = nil) {
+        self.metric = metric
+        self.value = value
+        self.interval = interval
+    }
+}

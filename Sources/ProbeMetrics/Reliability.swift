@@ -1,0 +1,43 @@
+/// Predictions of about the same confidence, and how many of them came true: a point of a reliability
+/// diagram (Murphy and Winkler, 1977).
+public struct ReliabilityBin: Sendable, Equatable {
+    /// The confidences that belong to it: from `lower`, below `upper`; the last bin takes 1, too.
+    public let lower, upper: Double
+    /// How many predictions it has; at least one.
+    public let count: Int
+    /// The sum of their weights; without weights as many as there are.
+    public let weight: Double
+    /// Their mean confidence.
+    public let confidence: Double
+    /// The fraction of them that came true.
+    public let fraction: Double
+
+    /// The bins of equal width that have predictions, the least confident first.
+    ///
+    /// - Parameters:
+    ///   - confidences: from 0 to 1.
+    ///   - isRight: whether what the confidence is about came true.
+    ///   - weights: how much each counts; nil for all alike.
+    /// - Precondition: one outcome a confidence, and one weight.
+    public static func bins(
+        _ confidences: [Float], _ isRight: [Bool], weights: [Float]? = nil, count: Int = 10
+    ) -> [ReliabilityBin] {
+        precondition(confidences.count == isRight.count, "one outcome a confidence")
+        var sums = Array(repeating: (count: 0, weight: 0.0, confidence: 0.0, right: 0.0), count: count)
+        for (i, (confidence, isRight)) in zip(confidences, isRight).enumerated() {
+            let bin = min(count - 1, Int(confidence * Float(count)))
+            let weight = weights.map { Double($0[i]) } ?? 1
+            sums[bin].count += 1
+            sums[bin].weight += weight
+            sums[bin].confidence += weight * Double(confidence)
+            sums[bin].right += isRight ? weight : 0
+        }
+        return sums.indices.filter { sums[$0].count > 0 }.map { bin in
+            ReliabilityBin(
+                lower: Double(bin) / Double(count), upper: Double(bin + 1) / Double(count),
+                count: sums[bin].count, weight: sums[bin].weight,
+                confidence: sums[bin].confidence / sums[bin].weight,
+                fraction: sums[bin].right / sums[bin].weight)
+        }
+    }
+}

@@ -1,0 +1,201 @@
+private import Foundation
+import ProbeMetrics
+public import ProbeSelection
+import Storage
+
+/// A page that draws a comparison: of every set of data the probes against the baseline, with the
+/// entropy of their attention beside it.
+public struct ComparisonReport: Sendable {
+    /// The page.
+    public let html: String
+
+    /// Makes the page.
+    public init(_ comparison: Comparison, title: String = "Probes compared") throws {
+        let content = Content(
+            title: title,
+            subtitle: comparison.dataSets.count == 1
+                ? "one set of data" : "\(comparison.dataSets.count) sets of data",
+            sets: comparison.dataSets.enumerated().map { ComparedSet($1, number: $0) })
+        html = try Page.html(title, template: "comparison", content, data: nil)
+    }
+
+    /// Writes the page, beside its target and renamed when it is whole.
+    ///
+    /// - Throws: `SystemError`.
+    public func write(to path: String) throws { try Page.write(html, to: path) }
+
+    private struct Content {
+        let title, subtitle: String
+        let sets: [ComparedSet]
+    }
+}
+
+// One set of data with the names that `comparison.mustache` uses.
+private struct ComparedSet {
+    let id, name, baseline: String
+    let isEmpty: Bool
+    let plots: [Plot]
+    let failures: [String]
+    let tables: [Table]
+
+    init(_ set: Comparison.DataSet, number: Int) {
+        id = "set-\(number)"
+        name = set.name
+        baseline = set.baseline
+        isEmpty = set.rows.isEmpty
+        // The best at the top, those without a figure at the end.
+        let rows = set.rows.sorted {
+            ($0.value ?? -.infinity, $1.name) > ($1.value ?? -.infinity, $0.name)
+        }
+        let table = Self.table(set, rows)
+        failures = rows.compactMap { row in row.failure.map { "\(row.name.isolated) failed: \($0)" } }
+        tables = [table, Self.candidates(set, rows)].compactMap(\.self)
+        let drawn = rows.filter { $0.value != nil }
+        plots =
+            drawn.isEmpty
+            ? []
+            : [
+                Self.values(id, set, drawn, table), Self.differences(id, set, drawn),
+                Self.entropies(id, drawn),
+            ].compactMap(\.self)
+    }
+
+    // What each was selected from; nil where nothing is known of that.
+    private static func candidates(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table? {
+        func text(_ value: Double?) -> String { value.map { fixed($0, 4) } ?? "–" }
+        let cells = rows.flatMap { row in
+            (row.candidates ?? []).map { candidate in
+                [
+                    row.name, candidate.name, candidate.remark, text(candidate.score), text(candidate.low),
+                    text(candidate.high), fixed(candidate.seconds, 1),
+                ]
+            }
+        }
+        guard !cells.isEmpty else { return nil }
+        return Table(
+            "Candidates by cross-validation on \(set.name.isolated)",
+            ["probe", "candidate", "remark", set.metric, "folds from", "to", "seconds"], names: 3, cells)
+    }
+
+    private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {
+        return Table(
+            "\(set.metric) on \(set.name.isolated)",
+            [
+                "probe", set.metric, "95 % from", "95 % to", "less \(set.baseline.isolated)",
+                "difference from",
+                "difference to", "entropy ratio",
+            ],
+            rows.map {
+                [
+                    $0.name, fixed($0.value, 4), fixed($0.low, 4), fixed($0.high, 4), fixed($0.difference, 4),
+                    fixed($0.differenceLow, 4), fixed($0.differenceHigh, 4), fixed($0.entropyRatio, 4),
+                ]
+            })
+    }
+
+    // A drawing with a line of its own for every probe.
+    private static func plot(
+        _ id: String, _ title: String, _ description: String, _ rows: [Comparison.Row], _ axis: Axis,
+        _ table: Table
+    ) -> Plot {
+        Plot(
+            id, title, description, x: axis, y: Axis(0...Double(rows.count), ""), table: table,
+            height: 64 + 24 * Double(rows.count), yNames: rows.reversed().map { shortened($0.name) })
+    }
+
+    private static func shortened(_ name: String) -> String {
+        name.count <= 20 ? name : name.prefix(19) + "…"
+    }
+
+    // Where a row's line is, counted from below.
+    private static func level(_ index: Int, _ rows: [Comparison.Row]) -> Double {
+        Double(rows.count - index) - 0.5
+    }
+
+    private static func values(
+        _ id: String, _ set: Comparison.DataSet, _ rows: [Comparison.Row], _ table: Table
+    ) -> Plot {
+        let numbers = rows.flatMap { [$0.value, $0.low, $0.high].compactMap(\.self) }
+        var plot = plot(
+            "\(id)-values", set.metric,
+            "\(set.metric) of each probe with its interval. The best is \(rows[0].name.isolated) with \(fixed(rows[0].value!)).",
+            rows, Axis(numbers.min()!...numbers.max()!, set.metric, ticks: 4, isRounded: true), table)
+        if let baseline = rows.first(where: { $0.name == set.baseline })?.value {
+            plot.line(
+                [(baseline, 0), (baseline, Double(rows.count))], "limit",
+                "baseline \(set.baseline.isolated)")
+        }
+        for (index, row) in rows.enumerated() {
+            let (y, style) = (level(index, rows), row.name == set.baseline ? "muted" : "accent")
+            if let low = row.low, let high = row.high {
+                plot.whisker((low, y), (high, y), "whisker \(style)")
+            }
+            plot.dots([(row.value!, y)], style)
+        }
+        return plot
+    }
+
+    private static func differences(
+        _ id: String, _ set: Comparison.DataSet, _ rows: [Comparison.Row]
+    ) -> Plot? {
+        let compared = rows.filter { $0.difference != nil }
+        guard !compared.isEmpty else { return nil }
+        let numbers = compared.flatMap {
+            [$0.difference, $0.differenceLow, $0.differenceHigh].compactMap(\.self)
+        }
+        let axis = Axis(
+            min(0, numbers.min()!)...max(0, numbers.max()!),
+            "\(set.metric) less that of \(set.baseline.isolated)",
+            ticks: 4,
+            isRounded: true)
+        let surely = compared.count { $0.differenceLow ?? -.infinity > 0 }
+        var plot = plot(
+            "\(id)-differences", "Against \(set.baseline.isolated)",
+            "What each probe has more than the baseline, with the interval of the difference; "
+                + "\(surely) of \(compared.count) are above it with all of their interval.", rows, axis,
+            Table(
+                "\(set.metric) less that of \(set.baseline.isolated) on \(set.name.isolated)",
+                ["probe", "difference", "95 % from", "to"],
+                compared.map {
+                    [
+                        $0.name, fixed($0.difference, 4), fixed($0.differenceLow, 4),
+                        fixed($0.differenceHigh, 4),
+                    ]
+                }))
+        plot.line([(0, 0), (0, Double(rows.count))], "limit", "no difference")
+        for (index, row) in rows.enumerated() {
+            guard let difference = row.difference else { continue }
+            let y = level(index, rows)
+            let style = difference >= 0 ? "positive" : "negative"
+            if let low = row.differenceLow, let high = row.differenceHigh {
+                plot.whisker((low, y), (high, y), "whisker \(style)")
+            }
+            plot.dots([(difference, y)], style)
+        }
+        return plot
+    }
+
+    private static func entropies(_ id: String, _ rows: [Comparison.Row]) -> Plot? {
+        guard rows.contains(where: { $0.entropyRatio != nil }) else { return nil }
+        var plot = plot(
+            "\(id)-entropy", "Entropy",
+            "The mean entropy ratio of the heads: 1 looks everywhere alike, 0 at one token. Probes without "
+                + "attention have none.", rows, .share("entropy ratio"),
+            Table(
+                "Entropy ratio", ["probe", "entropy ratio"],
+                rows.map { [$0.name, brief($0.entropyRatio)] }))
+        for (index, row) in rows.enumerated() {
+            guard let ratio = row.entropyRatio else { continue }
+            let y = level(index, rows)
+            plot.bars([(x: 0...min(1, max(0, ratio)), y: y - 0.22...y + 0.22)], "accent")
+        }
+        return plot
+    }
+}
+
+extension SelectionResult.Row {
+    fileprivate var remark: String {
+        [chosen ? "chosen" : nil, failure.map { "failed: \($0)" } ?? (converged ? nil : "not converged")]
+            .compactMap(\.self).joined(separator: ", ")
+    }
+}

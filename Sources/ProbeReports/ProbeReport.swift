@@ -1,0 +1,80 @@
+public import Tensors
+public import Activations
+public import ProbeMetrics
+public import Probes
+
+/// A page about a probe and a set of sequences: figures, plots, attention and documents, in one HTML
+/// file that needs no other.
+///
+/// Without labels it has no figures and says so. See `Options` for what it shows of documents.
+public struct ProbeReport: Sendable {
+    /// What a page is made with.
+    public struct Options: Sendable {
+        /// Documents of each group (hits, mistakes, nearest to the threshold, random); nil for 25, or
+        /// fewer where they would make the page larger than five megabytes.
+        public var documents: Int?
+        /// Seed of the choice of random documents.
+        public var seed: UInt64
+        /// How to find confidence intervals; nil for none.
+        public var bootstrap: Bootstrap?
+        /// Threads to use at most.
+        public var threads: Int
+        /// What to call the probe.
+        public var probeName: String
+
+        /// The defaults of the command line.
+        public init(
+            documents: Int? = nil, seed: UInt64 = 0, bootstrap: Bootstrap? = Bootstrap(),
+            threads: Int = Parallel.availableThreads, probeName: String = "probe"
+        ) {
+            self.documents = documents
+            self.seed = seed
+            self.bootstrap = bootstrap
+            self.threads = threads
+            self.probeName = probeName
+        }
+    }
+
+    /// The figures; nil where the data have no labels.
+    public let evaluation: Evaluation?
+    /// Where the probe looks; nil for kinds without attention.
+    public let attention: AttentionSummary?
+    /// The page.
+    public let html: String
+
+    /// Scores a set and makes the page.
+    ///
+    /// - Parameter progress: is told the sequences of each chunk when they are scored.
+    /// - Throws: `DataError` where there is no sequence, labels, classes or width do not fit the probe, a hidden
+    ///   state is not finite, or a file has become shorter.
+    public init(
+        _ probe: Probe, _ data: ActivationSet, options: Options = Options(),
+        progress: (Range<Int>) -> Void = { _ in }
+    ) throws {
+        let scored = try probe.scored(
+            data, attention: true, threads: options.threads, progress: progress)
+        let data = scored.data
+        evaluation =
+            try data.targets.map { _ in
+                try scored.evaluation(threads: options.threads, bootstrap: options.bootstrap)
+            }
+        attention = scored.attention
+        let judged = JudgedSet(scored)
+        var content = ReportContent(
+            probe, data, judged, evaluation: evaluation, attention: attention,
+            entropyRatio: scored.entropyRatios, options: options)
+        let title = "\(options.probeName.isolated) · probe report"
+        // Documents have the room that the rest of the page leaves.
+        let rest = try Page.html(title, template: "report", content, data: nil).utf8.count
+        try data.checkLengths(data.indices)
+        let documents = try ReportDocuments(probe, data, judged, options, pageSize: rest)
+        content.documentNotes = documents.notes(probe, data)
+        html = try Page.html(title, template: "report", content, data: documents)
+        try data.checkNothingLost(data.indices)
+    }
+
+    /// Writes the page, beside its target and renamed when it is whole.
+    ///
+    /// - Throws: `SystemError`.
+    public func write(to path: String) throws { try Page.write(html, to: path) }
+}

@@ -1,0 +1,226 @@
+// What `report.mustache` shows, as values with the names that it uses.
+private import Foundation
+import Activations
+import ProbeMetrics
+import Probes
+
+/// The content of a probe's page.
+struct ReportContent {
+    let title, subtitle: String
+    /// What is not there, and why.
+    let notes: [String]
+    let headline: [Headline]
+    let metrics: Table?
+    let facts: [Fact]
+    let threshold: [String]
+    let panels: Panels?
+    let plots: [Plot]
+    let confusion: Table?
+    /// Each class, or each output of a regression.
+    let classes: Table?
+    let classesTitle: String
+    let lossPlot: Plot?
+    let selection: Table?
+    let training: Table?
+    let attention: Attention?
+    /// What is to be known about the documents.
+    var documentNotes: [String] = []
+
+    struct Headline { let name, value: String; let interval: String? }
+    struct Fact { let name, value: String }
+
+    /// Things of which one is shown at a time.
+    struct Panels {
+        let label: String
+        let isChoice: Bool
+        let panels: [Panel]
+
+        init?(_ label: String, _ panels: [Panel]) {
+            guard !panels.isEmpty else { return nil }
+            self.label = label
+            self.panels = panels
+            isChoice = panels.count > 1
+        }
+    }
+
+    struct Panel { let name: String; var plots: [Plot] = []; var table: Table? = nil }
+    struct Attention {
+        let plots: [Plot]; let tokens: Panels?; let hasTokens: Bool; let differentTokens: String
+    }
+
+    /// Classes that get plots of their own.
+    private static let mostPanels = 24
+    /// Classes of a whole confusion matrix.
+    private static let mostConfused = 40
+
+    init(
+        _ probe: Probe, _ data: ActivationSet, _ scored: JudgedSet, evaluation: Evaluation?,
+        attention summary: AttentionSummary?, entropyRatio: [Double]?, options: ProbeReport.Options
+    ) {
+        let record = TrainingRecord(probe)
+        let (task, names) = (probe.task, probe.outputNames)
+        title = options.probeName
+        subtitle = Self.subtitle(probe, data)
+        headline = evaluation.map(Self.headline) ?? []
+        metrics = evaluation.map(Self.metrics)
+        let parts = record.summaryParts.map(\.isolated)
+        let trained = parts.isEmpty ? [] : [Fact(name: "training", value: parts.joined(separator: ", "))]
+        facts = Self.facts(probe, data) + trained
+        threshold = ThresholdText(probe, evaluation, record).sentences
+
+        var notes: [String] = []
+        if scored.targets == nil {
+            notes.append(
+                "These data have no labels: there are scores and attention, and no figures of how right they are."
+            )
+        }
+        let shownNames = names.prefix(Self.mostPanels)
+        if shownNames.count < names.count {
+            notes.append(
+                "Plots are of the first \(shownNames.count) of \(names.count) "
+                    + (task.classes == nil ? "outputs" : "classes") + "; tables have all.")
+        }
+        self.notes = notes
+
+        let isBinary = task.isBinary
+        let scoreName = task.hasThreshold ? "logit" : "log odds"
+        panels = Panels(
+            task.classes == nil ? "Output" : "Class",
+            shownNames.enumerated().map { o, name in
+                let plots: [Plot]
+                if let classes = evaluation?.byClass, !classes.isEmpty {
+                    plots = classes[o].plots(
+                        id: "class-\(o)", other: isBinary ? task.classes![0].isolated : "other classes",
+                        limit: scored.limit, scoreName: scoreName)
+                } else if scored.targets == nil {
+                    plots = [scored.unlabelledPlot(output: o, name: name)]
+                } else {
+                    plots = scored.regressionPlots(output: o, name: name)
+                }
+                return Panel(name: name, plots: plots)
+            })
+        plots = [
+            evaluation?.reliabilityPlot(confidenceOf: isBinary ? names[0].isolated : "the predicted class"),
+            evaluation?.lengthPlot,
+        ].compactMap(\.self)
+        confusion = evaluation?.confusionMatrix.map { matrix in
+            let classes = task.classes ?? []
+            return classes.count <= Self.mostConfused
+                ? Table(matrix, classes: classes) : Table(mistakesOf: matrix, classes: classes)
+        }
+        classes =
+            evaluation.flatMap { $0.byClass.count > 1 ? Self.classTable($0.byClass) : nil }
+            ?? scored.outputTable(names)
+        classesTitle = task.classes == nil ? "Outputs" : "Classes"
+        lossPlot = record.lossPlot
+        selection = record.selectionTable
+        training = Self.trainingTable(record)
+        attention = Self.attention(summary, entropyRatio, data)
+    }
+
+    private static func subtitle(_ probe: Probe, _ data: ActivationSet) -> String {
+        let task = probe.task.classes.map { classes in
+            "\(probe.task.name): " + classes.prefix(6).map(\.isolated).joined(separator: ", ")
+                + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
+        }
+        return
+            "\(task ?? probe.task.name) · \(data.count.grouped("sequence")) · \(data.tokenCount.grouped("token"))"
+    }
+
+    /// What a page begins with, the first six that there are.
+    private static let headlines: [Metric] = [
+        .auroc, .averagePrecision, .accuracy, .f1, .recallAt1FPR, .balancedAccuracy,
+        .expectedCalibrationError, .r2, .meanSquaredError,
+    ]
+
+    private static func headline(_ evaluation: Evaluation) -> [Headline] {
+        let chosen = headlines.filter { $0 != .balancedAccuracy || evaluation.auroc == nil }
+        return chosen.compactMap { evaluation($0) }.prefix(6).map { own in
+            func text(_ value: Double) -> String { own.metric.isFraction ? fixed(value) : brief(value) }
+            return Headline(
+                name: own.metric.name, value: text(own.value),
+                interval: own.interval.map { "\(text($0.lowerBound)) – \(text($0.upperBound))" })
+        }
+    }
+
+    private static func metrics(_ evaluation: Evaluation) -> Table {
+        let counts = [("sequences", evaluation.sequences), ("tokens", evaluation.tokens)]
+            .map { [$0.0, String($0.1), "–", "–"] }
+        let metrics = evaluation.metrics.map {
+            [
+                $0.metric.name, brief($0.value, digits: 6), brief($0.interval?.lowerBound, digits: 6),
+                brief($0.interval?.upperBound, digits: 6),
+            ]
+        }
+        let threshold = evaluation.threshold.map { [["threshold", brief($0, digits: 6), "–", "–"]] } ?? []
+        return Table("All figures", ["figure", "value", "95 % from", "to"], counts + metrics + threshold)
+    }
+
+    private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
+        let lengths = data.indices.map { data.length($0) }.sorted()
+        let names = data.fileNames
+        let metadata = data.files[0].metadata
+        let origin = ["model", "layer", "task"].compactMap { key in
+            metadata[key].map { Fact(name: key, value: $0) }
+        }
+        return [
+            Fact(name: "probe", value: probe.configuration.summary),
+            Fact(name: "width", value: probe.width.grouped),
+            Fact(
+                name: "data",
+                value: names.prefix(3).map(\.isolated).joined(separator: ", ")
+                    + (names.count > 3 ? " and \(names.count - 3) more" : "")),
+        ] + (probe.task.positiveClass.map { [Fact(name: "positive class", value: $0)] } ?? []) + origin + [
+            Fact(
+                name: "lengths",
+                value:
+                    "\(lengths[0]) to \(lengths[lengths.count - 1]) tokens, median \(lengths[lengths.count / 2])"
+            )
+        ]
+    }
+
+    private static func classTable(_ classes: [ClassMetrics]) -> Table {
+        return Table(
+            "Figures by class",
+            ["class", "sequences", "precision", "recall", "F1", "AUROC", "average precision"],
+            classes.map {
+                [
+                    $0.name, String($0.sequences), fixed($0.precision, 4), fixed($0.recall, 4),
+                    fixed($0.f1, 4),
+                    fixed($0.auroc, 4), fixed($0.averagePrecision, 4),
+                ]
+            })
+    }
+
+    private static func trainingTable(_ record: TrainingRecord) -> Table? {
+        var rows = record.values.map { [$0.name, $0.value] }
+        if let calibration = record.calibration { rows.append(["calibration", calibration.summary]) }
+        return rows.isEmpty ? nil : Table("How the probe was trained", ["setting", "value"], names: 2, rows)
+    }
+
+    private static func attention(
+        _ summary: AttentionSummary?, _ ratios: [Double]?, _ data: ActivationSet
+    ) -> Attention? {
+        guard let summary else { return nil }
+        let heads = summary.tokens.first?.shares.count ?? 1
+        var tables = [Panel(name: "all heads", table: summary.table(head: nil))]
+        if heads > 1 {
+            tables += (0..<heads).map { Panel(name: "head \($0 + 1)", table: summary.table(head: $0)) }
+        }
+        return Attention(
+            plots: [ratios.map(AttentionSummary.entropyPlot), summary.positionPlot].compactMap(\.self),
+            tokens: data.namesTokens ? Panels("Head", tables) : nil, hasTokens: data.namesTokens,
+            differentTokens: summary.differentTokens.grouped)
+    }
+}
+
+extension Calibration {
+    /// "platt, slope 0.5, intercept 0.1".
+    var summary: String {
+        switch self {
+        case .platt(let slope, let intercept):
+            "platt, slope \(brief(slope)), intercept \(brief(intercept))"
+        case .isotonic(let logits, _): "isotonic, \(logits.count) knots"
+        }
+    }
+}

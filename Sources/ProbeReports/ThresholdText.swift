@@ -1,0 +1,39 @@
+import Probes
+
+/// What a threshold means, in sentences: what is decided with it, how that went on these data, and
+/// how it was chosen.
+struct ThresholdText {
+    let sentences: [String]
+
+    init(_ probe: Probe, _ evaluation: Evaluation?, _ record: TrainingRecord) {
+        var sentences: [String] = []
+        switch probe.task {
+        case .binary(let names):
+            let classes = names.map(\.isolated)
+            sentences.append(
+                "A sequence counts as \(classes[1]) from a probability of \(brief(probe.threshold)) on.")
+            if let counts = evaluation?.confusionMatrix?.counts {
+                let (positives, negatives) = (counts[1].reduce(0, +), counts[0].reduce(0, +))
+                sentences.append(
+                    "Here that finds \(counts[1][1].grouped) of \(positives.grouped) \(classes[1]) and takes "
+                        + "\(counts[0][1].grouped) of \(negatives.grouped) \(classes[0]) for it.")
+            }
+        case .multilabel:
+            sentences.append("A class counts as present from a probability of \(brief(probe.threshold)) on.")
+        case .multiclass: sentences.append("The class with the highest probability is predicted.")
+        case .regression: break
+        }
+        if let rule = record.thresholdRule {
+            sentences.append(
+                "It was chosen to keep false positives at \(percent(rule.falsePositiveRate)) or below with "
+                    + "\(percent(rule.confidence)) confidence: \(rule.falsePositives.grouped) of "
+                    + "\(rule.negatives.grouped) negatives passed, at most \(percent(rule.bound)) in truth.")
+        }
+        if let calibration = record.calibration {
+            sentences.append("Probabilities are calibrated (\(calibration.summary)).")
+        }
+        self.sentences = sentences
+    }
+}
+
+private func percent(_ share: Double) -> String { brief(share * 100, digits: 3) + " %" }

@@ -1,0 +1,76 @@
+import ProbeMetrics
+
+/// How kinds of probes do on several sets of data, each against a baseline.
+public struct Comparison: Codable, Sendable, Equatable {
+    /// One kind of probe on one set.
+    public struct Row: Codable, Sendable, Equatable {
+        /// What to call it: "attention, 8 heads".
+        public let name: String
+        /// Its metric; nil where it failed.
+        public let value: Double?
+        /// The 95 % interval of the metric.
+        public let low, high: Double?
+        /// The metric less the baseline's, and the interval of that; nil for the baseline itself.
+        public let difference, differenceLow, differenceHigh: Double?
+        /// The mean entropy ratio of its heads; nil without softmax attention.
+        public let entropyRatio: Double?
+        /// Why it has no metric; nil without a failure.
+        public let failure: String?
+        /// What it was selected from, with those that failed or did not converge; nil where nothing is
+        /// known of that.
+        public let candidates: [SelectionResult.Row]?
+
+        private enum CodingKeys: String, CodingKey {
+            case name, value, low, high, difference, failure, candidates
+            case differenceLow = "difference_low"
+            case differenceHigh = "difference_high"
+            case entropyRatio = "entropy_ratio"
+        }
+
+        /// A row of its parts.
+        public init(
+            name: String, value: Double?, low: Double? = nil, high: Double? = nil, difference: Double? = nil,
+            differenceLow: Double? = nil, differenceHigh: Double? = nil, entropyRatio: Double? = nil,
+            failure: String? = nil, candidates: [SelectionResult.Row]? = nil
+        ) {
+            self.name = name
+            self.value = value
+            self.low = low
+            self.high = high
+            self.difference = difference
+            self.differenceLow = differenceLow
+            self.differenceHigh = differenceHigh
+            self.entropyRatio = entropyRatio
+            self.failure = failure
+            self.candidates = candidates
+        }
+    }
+
+    /// One set of data.
+    public struct DataSet: Codable, Sendable, Equatable {
+        /// What to call it.
+        public let name: String
+        /// What the metric is called: "AUROC".
+        public let metric: String
+        /// The name of the row that the others are compared with.
+        public let baseline: String
+        /// The probes, the baseline among them.
+        public let rows: [Row]
+
+        /// A set of its parts.
+        public init(name: String, metric: String, baseline: String, rows: [Row]) {
+            self.name = name
+            self.metric = metric
+            self.baseline = baseline
+            self.rows = rows
+        }
+    }
+
+    /// The sets, in the order to show.
+    public let dataSets: [DataSet]
+
+    private enum CodingKeys: String, CodingKey { case dataSets = "data_sets" }
+
+    /// A comparison on some sets.
+    public init(dataSets: [DataSet]) { self.dataSets = dataSets }
+}

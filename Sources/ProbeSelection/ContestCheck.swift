@@ -1,0 +1,43 @@
+// What a contest cannot end well with, found before anything is trained.
+public import Activations
+
+extension Contest {
+    /// Refuses data that a contest would fail on: training data as `Selection.split` does, and test data of
+    /// another width or task, of one class, of classes that the training data lack, with labels of which the
+    /// metric is not defined; hidden states that are not finite; and trainings that cannot fit into memory. O(T·D).
+    ///
+    /// - Throws: `DataError`; `MemoryShortage`.
+    public func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
+        for set in [training, test] { try set.checkNotEmpty() }
+        let training = try training.labelled(for: task)
+        for contender in contenders {
+            var selection = selection
+            selection.candidates = contender.candidates
+            try selection.checkMemory(training, task: task)
+        }
+        try training.checkFits(test, task)
+        let test = try test.labelled(for: task)
+        _ = try selection.split(training, task: task)
+        try test.checkSeveralClasses()
+        try test.checkClasses(areAmongThoseOf: training)
+        try test.checkMetric(selection.metric ?? .suited(to: task), task)
+        for set in [training, test] { try set.checkFinite(threads: selection.threads) }
+    }
+}
+
+extension ActivationSet {
+    fileprivate func checkClasses(areAmongThoseOf other: ActivationSet) throws(DataError) {
+        guard case .classes(let labels) = targets, case .classes(let known) = other.targets else { return }
+        let all = Set(known)
+        guard let bad = labels.indices.first(where: { !all.contains(labels[$0]) }) else { return }
+        throw labelError(
+            .labels, bad, expected: "one of the \(all.count) classes that the training data have",
+            found: classes.map { $0[labels[bad]] } ?? String(labels[bad]))
+    }
+
+    fileprivate func checkFinite(threads: Int) throws {
+        let finite = Set(try finiteSequences(threads: threads))
+        guard let bad = indices.first(where: { !finite.contains($0) }) else { return }
+        throw nonFiniteError(in: bad) ?? nonFiniteError()
+    }
+}

@@ -1,0 +1,142 @@
+import FoundationEssentials
+import Tensors
+import Activations
+import ProbeTraining
+import Probes
+
+/// One training of a cross-validation: a candidate, the fold that it does not see, and which of its
+/// seeds it has.
+struct Trial: Hashable, Codable, Sendable {
+    let candidate, fold, replicate: Int
+}
+
+/// What came of a trial.
+struct TrialResult: Codable, Sendable {
+    /// Outputs of the fold's sequences, n×O, row after row; empty where training failed.
+    var logits: [Float] = []
+    /// Seconds it took on one thread.
+    var seconds = 0.0
+    /// Whether the optimiser came to its end: false where L-BFGS did not converge, or a loss rose.
+    var converged = true
+    /// The error that ended it; nil without.
+    var failure: String?
+}
+
+/// Trains candidates on all folds but one and scores that one, side by side over threads, each
+/// training on one thread.
+struct CrossValidation: Sendable {
+    let data: ActivationSet
+    let task: ProbeTask
+    let folds: Folds
+    let candidates: [Candidate]
+    let seed: UInt64
+    let threads: Int
+    // Pooled once for all folds.
+    private let pooled: [Pooling: ActivationSet]
+
+    /// - Throws: `DataError` where a hidden state is not finite.
+    init(
+        _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds, _ candidates: [Candidate], seed: UInt64,
+        threads: Int
+    ) throws {
+        let data = try data.widened(atMost: 1 << 30, threads: threads)
+        self.data = data
+        self.task = task
+        self.folds = folds
+        self.candidates = candidates
+        self.seed = seed
+        self.threads = threads
+        pooled = try Set(candidates.compactMap(\.pooling)).reduce(into: [:]) {
+            $0[$1] = try data.pooled($1, threads: threads)
+        }
+    }
+
+    /// Runs trials and tells `done` of each as it ends, from any thread.
+    ///
+    /// Trials that lie on a path of penalties are trained one from the other within their fold, the
+    /// strongest penalty first.
+    ///
+    /// - Throws: `CancellationError` when interrupted; an error of `done`.
+    func run(
+        _ trials: [Trial], isInterrupted: @escaping @Sendable () -> Bool,
+        done: @Sendable (Trial, TrialResult) throws -> Void
+    ) throws {
+        let paths = paths(trials)
+        _ = try Parallel.map(count: paths.count, threads: threads) { index in
+            var start: [Float]?
+            for trial in paths[index] {
+                if isInterrupted() { throw CancellationError() }
+                let (result, end) = try self.result(trial, from: start, isInterrupted)
+                start = paths[index].count > 1 ? end : nil
+                try done(trial, result)
+            }
+        }
+    }
+
+    /// The trials of every path that has an open one: a path is trained as a whole, so that what comes of
+    /// it does not depend on where an earlier run was interrupted.
+    func wholePaths(_ trials: [Trial], isOpen: (Trial) throws -> Bool) rethrows -> [Trial] {
+        try paths(trials).filter { try $0.contains(where: isOpen) }.flatMap(\.self)
+    }
+
+    // The long trainings first, so that none is left over at the end.
+    private func paths(_ trials: [Trial]) -> [[Trial]] {
+        var paths: [[Trial]] = []
+        for trial in trials {
+            let own = candidates[trial.candidate]
+            let path = paths.firstIndex { path in
+                path[0].fold == trial.fold && path[0].replicate == trial.replicate
+                    && own.isOnPath(with: candidates[path[0].candidate])
+            }
+            if let path { paths[path].append(trial) } else { paths.append([trial]) }
+        }
+        func cost(_ path: [Trial]) -> Int {
+            let first = candidates[path[0].candidate]
+            return first.pooling != nil
+                ? 0
+                : (first.options.optimizer == .lbfgs ? 1000 : 1)
+                    * first.configuration.heads
+        }
+        return paths.map { path in
+            path.sorted { candidates[$0.candidate].options.l2 > candidates[$1.candidate].options.l2 }
+        }.enumerated().sorted { (cost($1.element), $0.offset) < (cost($0.element), $1.offset) }.map(\.element)
+    }
+
+    private func result(
+        _ trial: Trial, from start: [Float]?, _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> (TrialResult, end: [Float]?) {
+        let candidate = candidates[trial.candidate]
+        let source = candidate.pooling.flatMap { pooled[$0] } ?? data
+        let began = Date()
+        var result = TrialResult()
+        do {
+            let fit = try Trainer(
+                candidate.configuration, options: candidate.options(seed: seed, trial.replicate, threads: 1)
+            ).fit(
+                source.selecting(folds.training(trial.fold)), task: task, start: start,
+                isInterrupted: isInterrupted)
+            guard fit.stop != .interrupted else { throw CancellationError() }
+            result.logits = try fit.probe.scores(source.selecting(folds.heldOut(trial.fold)), threads: 1)
+                .logits.storage
+            result.converged =
+                fit.stop != .unconverged && (fit.history.last?.loss ?? 0) <= (fit.history.first?.loss ?? 0)
+            result.seconds = Date().timeIntervalSince(began)
+            return (result, fit.standardized)
+        } catch let error as DataError where error.rule == .overflow {
+            result.failure = "\(error)"
+            result.converged = false
+            result.seconds = Date().timeIntervalSince(began)
+            return (result, nil)
+        }
+    }
+}
+
+extension Candidate {
+    /// Its options with the seed of one of its replicates.
+    func options(seed: UInt64, _ replicate: Int, threads: Int) -> TrainingOptions {
+        var options = options
+        options.seed = seed &+ UInt64(replicate)
+        options.threads = threads
+        return options
+    }
+}

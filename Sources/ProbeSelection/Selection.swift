@@ -1,0 +1,193 @@
+// Which probe to train, chosen by cross-validation:
+//
+// 1. Every candidate is trained once on each set of k-1 folds and scored on the fold left out. Folds are
+//    the same for all candidates, stratified, with groups whole. A candidate's score is the mean over
+//    folds.
+// 2. The best few whose average is a probe of the same kind (`Probe.average`) are trained with more
+//    seeds, and their averages scored on the same folds: the spread between seeds is as large as that
+//    between kinds.
+// 3. The best is trained on all sequences, with as many seeds.
+//
+// The score of the chosen one is the largest of several, and so a little too good; metrics of sequences
+// that took no part are what `evaluate` is for.
+import Tensors
+public import Activations
+public import ProbeMetrics
+public import ProbeTraining
+import Probes
+
+/// A choice among candidates by cross-validation.
+public struct Selection: Sendable {
+    /// What to choose from, at least one.
+    public var candidates: [Candidate]
+    /// k, the number of folds, at least 2; nil for 10 below a thousand sequences, where every one that
+    /// training misses counts, and else 5.
+    public var folds: Int?
+    /// What candidates are compared by; nil for the usual metric of the task.
+    public var metric: Metric?
+    /// How many seeds are averaged in the end, where an average is a probe; 1 for none.
+    public var average = 4
+    /// How many candidates are tried as averages.
+    public var finalists = 2
+    /// Whether the first candidate is taken that is within one standard error of the best, for candidates
+    /// in an order of preference (Breiman et al., 1984); else the best. The error is that of the mean
+    /// difference over folds.
+    public var prefersEarlier = false
+    /// The seed of folds and trainings.
+    public var seed: UInt64 = 0
+    /// Threads at most; the result does not depend on it.
+    public var threads = Parallel.availableThreads
+
+    /// A selection.
+    ///
+    /// - Precondition: there is a candidate.
+    public init(_ candidates: [Candidate]) {
+        precondition(!candidates.isEmpty, "no candidates")
+        self.candidates = candidates
+    }
+
+    /// How far a selection has come.
+    public struct Progress: Sendable {
+        /// Trainings that have ended.
+        public let done: Int
+        /// Trainings in all, as far as is known: averages are added when their candidates are.
+        public let total: Int
+        /// Trainings that an earlier run had left.
+        public let kept: Int
+        /// The candidate of the last training.
+        public let name: String
+    }
+
+    /// Selects and trains.
+    ///
+    /// - Parameters:
+    ///   - task: what to predict; nil reads it off the labels.
+    ///   - journal: a file that keeps trainings as they end, so that the same selection goes on where an
+    ///     interrupted one was (at its path with `.partial`, until `SelectionResult.removeJournal`); nil for
+    ///     none. Other candidates may share it; other data, folds and seeds may not.
+    ///   - progress: told after every training, one call at a time.
+    ///   - isInterrupted: asked between steps.
+    /// - Throws: `DataError` as `split`, or where the journal is of another selection;
+    ///   `MemoryShortage`; `CancellationError` when interrupted.
+    public func run(
+        _ data: ActivationSet, task: ProbeTask? = nil, journal: String? = nil,
+        progress: @escaping @Sendable (Progress) -> Void = { _ in },
+        isInterrupted: @escaping @Sendable () -> Bool = { false }
+    ) throws -> SelectionResult {
+        let task = try task ?? data.task()
+        let data = try data.labelled(for: task)
+        try checkMemory(data, task: task)
+        let folds = try split(data, task: task)
+        let journal = try self.journal(journal, data, task, folds, isInterrupted)
+        let counter = TrialCounter(kept: journal.kept, progress)
+        let entries = try entries(data, task, folds, journal, counter, isInterrupted)
+        guard let chosen = entries.first(where: \.isChosen) else {
+            throw DataError(
+                .overflow, data.files[0].path, expected: "a candidate that can be trained",
+                found: entries[0].failure ?? "no figure on any fold")
+        }
+        return SelectionResult(
+            probe: try train(chosen, data, task, counter, isInterrupted), entries: entries,
+            metric: metric ?? .suited(to: task), folds: folds, journal: journal)
+    }
+
+    /// Cross-validates the candidates: one entry each, one of them chosen unless all failed.
+    func entries(
+        _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds, _ journal: SelectionJournal,
+        _ counter: TrialCounter, _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [SelectionEntry] {
+        let targets = try data.targets(for: task)
+        let validation = try CrossValidation(
+            data, task, folds, candidates, seed: seed, threads: threads)
+        let sizes = (0..<folds.count).map { folds.heldOut($0).count * task.outputs }
+        func result(_ trial: Trial) throws -> TrialResult? {
+            try journal.result(key(trial), outputs: sizes[trial.fold])
+        }
+        func run(_ trials: [Trial]) throws {
+            let open = try validation.wholePaths(trials) { try result($0) == nil }
+            counter.expect(open.count)
+            try validation.run(open, isInterrupted: isInterrupted) { trial, result in
+                try journal.add(key(trial), result)
+                counter.count(candidates[trial.candidate].name)
+            }
+        }
+        func entry(_ candidate: Int, _ replicates: Int) throws -> SelectionEntry {
+            try SelectionEntry(
+                candidates[candidate], folds, replicates, metric ?? .suited(to: task), targets, task,
+                weights: data.weights
+            ) { fold, replicate in
+                try result(Trial(candidate: candidate, fold: fold, replicate: replicate))!
+            }
+        }
+
+        try run(candidates.indices.flatMap { trials($0, 0..<1, folds.count) })
+        var entries = try candidates.indices.map { try entry($0, 1) }
+        let ranked = entries.indices.filter { entries[$0].score != nil }.sorted {
+            entries[$0].score! > entries[$1].score!
+        }
+        // None where all failed; an average may have failed where its first seed had not.
+        func choice() -> Int? {
+            let ranked = ranked.filter { entries[$0].score != nil }
+            let best = ranked.max { (entries[$0].score!, -$0) < (entries[$1].score!, -$1) }
+            guard prefersEarlier, let best else { return best }
+            return ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }
+        }
+        var chosen = choice()
+        if average > 1 {
+            var open = Array(ranked.filter { candidates[$0].configuration.canBeAveraged }.prefix(finalists))
+            // The preferred one is tried as an average too, whichever it turns out to be.
+            repeat {
+                try run(open.flatMap { trials($0, 1..<average, folds.count) })
+                for candidate in open { entries[candidate] = try entry(candidate, average) }
+                chosen = choice()
+                open = [chosen].compactMap(\.self).filter {
+                    entries[$0].replicates < average && candidates[$0].configuration.canBeAveraged
+                }
+            } while !open.isEmpty
+        }
+        if let chosen { entries[chosen].isChosen = true }
+        return entries
+    }
+
+    /// Trains what was chosen on all sequences, with all its seeds.
+    func train(
+        _ chosen: SelectionEntry, _ data: ActivationSet, _ task: ProbeTask, _ counter: TrialCounter,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> Probe {
+        let (replicates, own) = (chosen.replicates, chosen.candidate)
+        counter.expect(replicates)
+        let probes = try Parallel.map(count: replicates, threads: threads) { replicate in
+            let fit = try Trainer(
+                own.configuration,
+                options: own.options(seed: seed, replicate, threads: max(1, threads / replicates))
+            ).fit(data, task: task, isInterrupted: isInterrupted)
+            guard fit.stop != .interrupted else { throw CancellationError() }
+            counter.count(own.name)
+            return fit.probe
+        }
+        return probes.count > 1 ? .average(probes) : probes[0]
+    }
+
+    /// What keeps the trainings on these data; nil for memory alone.
+    func journal(
+        _ path: String?, _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds,
+        _ isInterrupted: @Sendable () -> Bool
+    ) throws -> SelectionJournal {
+        try SelectionJournal(path: path) {
+            try data.fingerprint(folds, task, seed: seed, threads: threads, isInterrupted: isInterrupted)
+        }
+    }
+
+    /// How many folds a set is cut into.
+    public func folds(for data: ActivationSet) -> Int { folds ?? (data.count < 1000 ? 10 : 5) }
+
+    private func trials(_ candidate: Int, _ replicates: Range<Int>, _ folds: Int) -> [Trial] {
+        replicates.flatMap { replicate in
+            (0..<folds).map { Trial(candidate: candidate, fold: $0, replicate: replicate) }
+        }
+    }
+
+    private func key(_ trial: Trial) -> String {
+        "\(candidates[trial.candidate].key(among: candidates)), fold \(trial.fold), replicate \(trial.replicate)"
+    }
+}

@@ -1,0 +1,168 @@
+// Trials that have ended, a line each, so that an interrupted selection goes on where it was:
+//
+//     {"data": "FINGERPRINT", "folds": 5, "seed": 0}
+//     {"key": "…", "result": {"logits": […], "seconds": 1.2, "converged": true}}
+//
+// The fingerprint is of the data and the folds; the key of a line is the candidate with all its options,
+// the fold and the replicate. Selections among other candidates use what they share, and leave the rest.
+// A file of other data, folds or another seed is refused, so that no run takes away what another kept, and so
+// is one with a line that no training leaves. A line that was cut off at the end is written anew.
+private import FoundationEssentials
+private import Synchronization
+private import Tensors
+import Activations
+import Storage
+
+/// The trials of a selection that have ended, in memory and, if it has a path, in a file.
+final class SelectionJournal: Sendable {
+    /// What all trials of a file have in common.
+    struct Fingerprint: Codable, Equatable {
+        let data: String
+        let folds: Int
+        let seed: UInt64
+    }
+    private struct Line: Codable {
+        let key: String
+        let result: TrialResult
+    }
+    private struct State {
+        var results: [String: TrialResult] = [:]
+        // Those of an earlier run, and in which line each is.
+        var lines: [String: Int] = [:]
+        var unused: Set<String> = []
+        var file: OutputFile?
+    }
+    private let path: String?
+    private let state: Mutex<State>
+    private let keptBytes: Int
+    /// Trials that an earlier run had left.
+    let kept: Int
+
+    /// - Parameters:
+    ///   - path: where to keep trials; nil for memory alone.
+    ///   - fingerprint: asked for where there is a path.
+    /// - Throws: `SystemError` where the file cannot be written, or another run is writing it;
+    ///   `DataError` where it is of another selection, or has a line that is no trial.
+    init(path: String?, fingerprint: () throws -> Fingerprint) throws {
+        var (state, bytes) = (State(), 0)
+        if let path {
+            let fingerprint = try fingerprint()
+            let content =
+                (try? Data(contentsOf: URL(fileURLWithPath: OutputFile.partialPath(path)))) ?? Data()
+            // Behind the last end of a line there is nothing, or a line that was cut off.
+            let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                .dropLast()
+            let decoder = JSONDecoder()
+            // Nor is there anything where not even the first line is whole.
+            let isBegun = try !content.isEmpty && !Self.line(fingerprint).dropLast().starts(with: content)
+            if isBegun {
+                try Self.check(
+                    lines.first.flatMap { try? decoder.decode(Fingerprint.self, from: $0) }, fingerprint, path
+                )
+                bytes = lines[0].count + 1
+                for (number, line) in lines.enumerated().dropFirst() {
+                    guard let trial = try? decoder.decode(Line.self, from: line) else {
+                        throw Self.fault(path, number + 1, expected: "a training", found: "something else")
+                    }
+                    state.results[trial.key] = trial.result
+                    state.lines[trial.key] = number + 1
+                    bytes += line.count + 1
+                }
+            }
+            let file = try OutputFile(path: path, resumingAt: bytes)
+            do {
+                if bytes == 0 { try file.write(Self.line(fingerprint)) }
+            } catch {
+                file.keepNothing()
+                throw error
+            }
+            state.file = file
+        }
+        state.unused = Set(state.results.keys)
+        kept = state.results.count
+        keptBytes = bytes
+        self.path = path
+        self.state = Mutex(state)
+    }
+
+    // A file in which nothing is kept is not left.
+    deinit { state.withLock { if $0.results.isEmpty { $0.file?.keepNothing() } } }
+
+    private static func check(_ found: Fingerprint?, _ own: Fingerprint, _ path: String) throws(DataError) {
+        guard found != own else { return }
+        let (expected, other) =
+            switch found {
+            case nil: ("these data", "another file")
+            case let found? where found.seed != own.seed: ("seed \(own.seed)", "one with seed \(found.seed)")
+            case let found? where found.folds != own.folds: ("\(own.folds) folds", "one with \(found.folds)")
+            default: ("these data and groups", "one with others")
+            }
+        throw DataError(
+            .mismatch, OutputFile.partialPath(path), expected: "an interrupted selection with \(expected)",
+            found: "\(other); repeat that one, delete the file to start anew, or write to another place")
+    }
+
+    /// The result of a trial; nil where it has not ended.
+    ///
+    /// - Parameter outputs: how many outputs it has unless it failed.
+    /// - Throws: `DataError` where what an earlier run kept is no result of such a trial.
+    func result(_ key: String, outputs: Int) throws(DataError) -> TrialResult? {
+        let (result, line) = state.withLock {
+            $0.unused.remove(key)
+            return ($0.results[key], $0.lines[key])
+        }
+        guard let result, let line, let path else { return result }
+        let expected = result.failure == nil ? outputs : 0
+        guard result.logits.count == expected, result.logits.allSatisfy(\.isFinite) else {
+            let finite = result.logits.count(where: \.isFinite)
+            throw Self.fault(
+                path, line, expected: "\(expected) finite outputs",
+                found: finite == result.logits.count
+                    ? "\(finite)" : "\(result.logits.count - finite) that are not finite")
+        }
+        guard (0...Self.mostSeconds).contains(result.seconds) else {
+            throw Self.fault(
+                path, line, expected: "seconds from 0 to \(Self.mostSeconds)", found: "\(result.seconds)")
+        }
+        return result
+    }
+
+    // More than thirty years.
+    private static let mostSeconds = 1e9
+
+    private static func fault(_ path: String, _ line: Int, expected: String, found: String) -> DataError {
+        DataError(
+            .mismatch, OutputFile.partialPath(path), "line \(line)", expected: expected,
+            found: "\(found); delete the file to start anew")
+    }
+
+    /// Keeps the result of a trial.
+    func add(_ key: String, _ result: TrialResult) throws {
+        try state.withLock { state in
+            state.results[key] = result
+            state.lines[key] = nil
+            try state.file?.write(Self.line(Line(key: key, result: result)))
+        }
+    }
+
+    /// Removes the file, as it is not needed any more; where an earlier run left trials that were of no
+    /// use to this one, only what this one has added.
+    ///
+    /// - Returns: how many of those there are.
+    @discardableResult func remove() -> Int {
+        state.withLock { state in
+            guard let path = state.file?.path, !state.unused.isEmpty else {
+                state.file?.keepNothing()
+                return 0
+            }
+            // Closed first: its lock is in the way.
+            state.file = nil
+            state.file = try? OutputFile(path: path, resumingAt: keptBytes)
+            return state.unused.count
+        }
+    }
+
+    private static func line(_ value: some Encodable) throws -> [UInt8] {
+        try Array(JSONEncoder().encode(value)) + [UInt8(ascii: "\n")]
+    }
+}

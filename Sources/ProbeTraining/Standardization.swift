@@ -1,0 +1,153 @@
+// Training sees each dimension of the hidden states about 0 and on a scale that suits it, without ever touching
+// them: weights w' on scaled tokens (x - μ)·s are weights w = w'·s on the tokens as they are, with w·μ taken off
+// the bias that goes with them:
+//
+//     w'·(x - μ)·s + b'  =  w·x + b,    w = w'·s,  b = b' - w·μ
+//
+// so a probe is trained in w', b' and saved as w, b. With s = 1/σ, σ the standard deviation, dimensions are
+// standardised. Rows without a bias (queries) are scaled only: under a softmax over tokens their constant does
+// nothing. For the gradient, by the chain rule, ∂w' = (∂w - ∂b·μ)·s and ∂b' = ∂b.
+//
+// A dimension that does not vary has s = 0, and so w = 0: it tells nothing, and its bias is another's.
+//
+// A position is one more dimension: p = p'/σ_t with σ_t the standard deviation of positions. One
+// step of an optimiser then moves the logits of a sequence about as far through p as through q,
+// whether the sequence has sixty tokens or six thousand.
+import Tensors
+import Activations
+import Probes
+
+struct Standardization: Sendable {
+    /// μ, D values.
+    let mean: [Double]
+    /// s, D values: 1/σ; 0 for a dimension that does not vary.
+    let scale: [Double]
+    /// 1/σ_t; 1 where no position differs.
+    let positionScale: Double
+
+    /// Mean and standard deviation of all visible tokens of a set, and of their positions. O(T·D),
+    /// the same bits on any number of threads.
+    ///
+    /// - Throws: `DataError` where a hidden state is NaN or infinite.
+    init(_ data: ActivationSet, threads: Int) throws {
+        let width = data.width
+        let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
+        var scratch: [Float] = []
+        let first = data[0].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
+        let readAhead = data.readAhead(Objective.order(Array(data.indices), blocks, threads))
+        let parts = try Parallel.map(count: blocks.count, threads: threads, workspace: { [Float]() }) {
+            block, scratch in
+            var moments = Moments(origin: first)
+            for index in blocks[block] {
+                moments.add(data[index], scratch: &scratch)
+                readAhead.advance(data.byteCount(index))
+            }
+            return moments
+        }
+        let moments = parts.dropFirst().reduce(into: parts[0]) { $0.add($1) }
+        mean = (0..<width).map { moments.mean($0) }
+        scale = (0..<width).map { deviation(moments.variance($0), mean: moments.mean($0)) }
+            .map { $0 == 0 ? 0 : 1 / $0 }
+        positionScale = Self.positionScale(data)
+        guard mean.allSatisfy(\.isFinite), scale.allSatisfy(\.isFinite) else { throw data.nonFiniteError() }
+    }
+
+    private init(mean: [Double], scale: [Double], positionScale: Double) {
+        (self.mean, self.scale, self.positionScale) = (mean, scale, positionScale)
+    }
+
+    /// Dimensions as they are; positions are scaled.
+    var ofPositionsAlone: Standardization {
+        Standardization(
+            mean: mean.map { _ in 0 }, scale: scale.map { _ in 1 }, positionScale: positionScale)
+    }
+
+    /// About the mean, on the scale that makes a loss with the penalty λ/2·Σw² curve about alike along every
+    /// dimension: s = 1/√(σ² + 4λ), as the curvature of a logistic loss is at most σ²/4 + λ there.
+    func balanced(l2: Double) -> Standardization {
+        let scale = scale.map { $0 == 0 ? 0 : 1 / (1 / ($0 * $0) + 4 * l2).squareRoot() }
+        return Standardization(mean: mean, scale: scale, positionScale: positionScale)
+    }
+
+    private static func positionScale(_ data: ActivationSet) -> Double {
+        var (count, sum, square) = (0.0, 0.0, 0.0)
+        for index in data.indices {
+            let sequence = data[index]
+            for j in 0..<sequence.count {
+                let t = Double(sequence.position(j))
+                (count, sum, square) = (count + 1, sum + t, square + t * t)
+            }
+        }
+        let variance = square / count - (sum / count) * (sum / count)
+        return variance > 0 ? 1 / variance.squareRoot() : 1
+    }
+
+    /// Parameters on the tokens as they are, from parameters on scaled tokens. What a bias gives up is that of the
+    /// weights as they are rounded.
+    func fold<Number: BinaryFloatingPoint>(_ parameters: [Number], _ tensors: [ParameterTensor]) -> [Float] {
+        var folded = parameters.map { Float($0) }
+        forEachTokenRow(tensors) { row, bias in
+            var shift = 0.0
+            for d in mean.indices {
+                folded[row + d] = Float(Double(parameters[row + d]) * scale[d])
+                shift += Double(folded[row + d]) * mean[d]
+            }
+            if let bias { folded[bias] = Float(Double(parameters[bias]) - shift) }
+        }
+        forEachPosition(tensors) { folded[$0] = Float(Double(parameters[$0]) * positionScale) }
+        return folded
+    }
+
+    /// Parameters on scaled tokens, from parameters on the tokens as they are: the opposite of `fold`, but for the
+    /// weights of dimensions that do not vary.
+    func unfold(_ folded: [Float], _ tensors: [ParameterTensor]) -> [Double] {
+        var parameters = folded.map(Double.init)
+        forEachTokenRow(tensors) { row, bias in
+            for d in mean.indices {
+                if let bias { parameters[bias] += parameters[row + d] * mean[d] }
+                parameters[row + d] = scale[d] == 0 ? 0 : parameters[row + d] / scale[d]
+            }
+        }
+        forEachPosition(tensors) { parameters[$0] /= positionScale }
+        return parameters
+    }
+
+    /// The gradient by parameters on scaled tokens, from that by folded ones.
+    func pullBack(_ gradient: [Float], _ tensors: [ParameterTensor]) -> [Double] {
+        var pulled = gradient.map(Double.init)
+        forEachTokenRow(tensors) { row, bias in
+            let g = bias.map { pulled[$0] } ?? 0
+            for d in mean.indices { pulled[row + d] = (pulled[row + d] - g * mean[d]) * scale[d] }
+        }
+        // p = p'/σ_t, and likewise ∂p' = ∂p/σ_t.
+        forEachPosition(tensors) { pulled[$0] *= positionScale }
+        return pulled
+    }
+
+    /// States of one token a sequence as they are seen: (x - μ)·s.
+    func apply(_ states: inout Matrix) {
+        let width = states.columns
+        var values = states.mutableSpan
+        for start in stride(from: 0, to: values.count, by: width) {
+            for d in 0..<width {
+                values[start + d] = Float((Double(values[start + d]) - mean[d]) * scale[d])
+            }
+        }
+    }
+
+    private func forEachPosition(_ tensors: [ParameterTensor], _ body: (Int) -> Void) {
+        for (tensor, range) in tensors.placed where tensor.role == .position { range.forEach(body) }
+    }
+
+    // Where each row that multiplies tokens starts, and its bias, in the flat vector.
+    private func forEachTokenRow(_ tensors: [ParameterTensor], _ body: (Int, Int?) -> Void) {
+        for (tensor, range) in tensors.placed {
+            guard case .tokenWeights(let biasName) = tensor.role else { continue }
+            let biases = biasName.flatMap { tensors.range(of: $0) }
+            for (r, row) in stride(from: range.lowerBound, to: range.upperBound, by: mean.count).enumerated()
+            {
+                body(row, biases.map { $0.lowerBound + r })
+            }
+        }
+    }
+}

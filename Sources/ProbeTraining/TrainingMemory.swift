@@ -1,0 +1,78 @@
+// What a training needs in memory, at the least, so that one that cannot fit is refused in a sentence before anything
+// is allocated. With P parameters, all numbers floats:
+//
+//     P·(B + c)      gradients of the B blocks of a step, and c vectors more: of AdamW 8 (start, latest and best
+//                    parameters, decay, two moments, the gradient's sum, and what products take); of L-BFGS 10 and
+//                    two for each of the pairs that it keeps, up to ten
+//     threads·L·N    numbers of the tokens of the longest sequence (`numbersPerToken`)
+//
+// and for fits in one step what they say themselves.
+public import Activations
+public import Storage
+import Tensors
+
+/// A training that needs more memory than there is.
+public struct MemoryShortage: Error, Equatable, CustomStringConvertible {
+    /// What was to be trained.
+    public let training: String
+    /// Bytes that it needs at the least.
+    public let needed: Double
+    /// What there is.
+    public let available: AvailableMemory
+
+    /// "attention, 8 heads, hidden 65536 on states of width 384: expected what fits into memory, 14.9 GB left on this
+    /// machine, found at least 33.6 GB needed".
+    public var description: String {
+        "\(training): expected what fits into memory, \(available), found at least \(byteText(needed)) needed"
+    }
+
+    /// Little enough for any machine.
+    private static let small = 64e6
+
+    /// - Throws: `MemoryShortage` where there is less memory than `needed`.
+    package static func check(_ needed: Double, _ training: @autoclosure () -> String) throws(MemoryShortage)
+    {
+        guard needed > small, let available = AvailableMemory.now(), needed > Double(available.bytes) else {
+            return
+        }
+        throw MemoryShortage(training: training(), needed: needed, available: available)
+    }
+}
+
+extension Candidate {
+    /// Bytes that a training needs at the least.
+    package func trainingBytes(_ data: ActivationSet, _ task: ProbeTask, threads: Int) -> Double {
+        if let bytes = configuration.kind.closedForm?.bytes { return bytes(Double(data.width)) }
+        let architecture = configuration.trainedArchitecture(width: data.width, outputs: task.outputs)
+        let batch = options.optimizer == .adamw ? options.batchSize(for: data.count) : data.count
+        let blocks = min(Objective.mostBlocks, batch, data.count)
+        let vectors = options.optimizer == .adamw ? 8 : 10 + 2 * min(options.epochs, 10)
+        let tokens = (data.indices.map { data.length($0) }.max() ?? 0) * min(threads, blocks)
+        return 4 * Double(architecture.tensors.parameterCount) * Double(blocks + vectors)
+            + 4 * Double(architecture.numbersPerToken) * Double(tokens)
+    }
+
+    /// Bytes of the probes that are kept for an average, and of that.
+    package func averageBytes(_ data: ActivationSet, _ task: ProbeTask, of count: Int) -> Double {
+        guard count > 1, configuration.canBeAveraged else { return 0 }
+        let architecture = configuration.architecture(width: data.width, outputs: task.outputs)
+        return 4 * Double(architecture.tensors.parameterCount) * 2 * Double(count)
+    }
+}
+
+extension Trainer {
+    /// Refuses a training that cannot fit into memory.
+    ///
+    /// - Parameter average: how many probes are trained one after the other, and kept for their average.
+    /// - Throws: `MemoryShortage`; `DataError` where labels are missing.
+    public func checkMemory(_ data: ActivationSet, task: ProbeTask? = nil, average: Int = 1) throws {
+        let task = try task ?? data.task()
+        let options = options ?? .suited(to: configuration.kind, task)
+        let candidate = Candidate(configuration, options)
+        let threads = min(options.threads, Parallel.availableThreads)
+        let needed =
+            candidate.trainingBytes(data, task, threads: threads)
+            + candidate.averageBytes(data, task, of: average)
+        try MemoryShortage.check(needed, "\(candidate.name) on states of width \(data.width)")
+    }
+}

@@ -1,0 +1,122 @@
+/// A number that a user chooses about a kind of probe: its name in probe files and as an option, the values that it
+/// may have, and what is said about it.
+public struct Hyperparameter: Sendable, Hashable {
+    /// The name in probe files and on the command line.
+    public let name: String
+    /// What it is, for help; KINDS stands for the kinds that have it.
+    public let help: String
+    /// Whether it is a whole number.
+    public let isWhole: Bool
+    // Of the options: the least, which for numbers that are not whole is not 0 itself, and the largest.
+    private let least: Float
+    private let most: Float
+    private let label: @Sendable (String) -> String?
+
+    /// A whole number.
+    ///
+    /// - Parameters:
+    ///   - most: the largest that an option takes; probe files take any below 2²⁴.
+    ///   - label: how a value, written out, appears in the name of a probe; nil for not at all.
+    public init(
+        _ name: String, from least: Int, to most: Int = 1 << 24 - 1, help: String,
+        label: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) {
+        self.init(name, help, isWhole: true, Float(least), Float(most), label)
+    }
+
+    /// A number above 0.
+    ///
+    /// - Parameters:
+    ///   - least: the smallest that an option takes; probe files take any above 0.
+    ///   - most: the largest.
+    ///   - label: how a value, written out, appears in the name of a probe; nil for not at all.
+    public init(
+        _ name: String, above least: Float = 0, atMost most: Float = .greatestFiniteMagnitude, help: String,
+        label: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) {
+        self.init(name, help, isWhole: false, least, most, label)
+    }
+
+    private init(
+        _ name: String, _ help: String, isWhole: Bool, _ least: Float, _ most: Float,
+        _ label: @escaping @Sendable (String) -> String?
+    ) {
+        (self.name, self.help, self.isWhole) = (name, help, isWhole)
+        (self.least, self.most, self.label) = (least, most, label)
+    }
+
+    /// Hyperparameters are the same if their names are.
+    public static func == (a: Hyperparameter, b: Hyperparameter) -> Bool { a.name == b.name }
+
+    /// Hashes the name.
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+
+    /// A value as probe files have it: "5", "0.5".
+    public func text(_ value: Float) -> String { isWhole ? String(Int(clamping: value)) : String(value) }
+
+    /// "8 heads": a value as it appears in the name of a probe; nil if it does not.
+    package func label(_ value: Float) -> String? { label(text(value)) }
+
+    /// Reads what a probe file has; nil where that is no value of it.
+    func value(_ text: String) -> Float? {
+        guard isWhole else { return Float(text).flatMap { $0 > 0 && $0 <= most ? $0 : nil } }
+        return Int(text).flatMap { $0 >= Int(least) && $0 < 1 << 24 ? Float($0) : nil }
+    }
+
+    /// What probe files may have, for people.
+    var expected: String {
+        if isWhole { return "a whole number from \(text(least))" }
+        return most < .greatestFiniteMagnitude
+            ? "a number above 0, at most \(most.shortest)" : "a positive number"
+    }
+
+    /// Whether an option may have a value.
+    package func isOption(_ value: Double) -> Bool {
+        isWhole
+            ? (Double(least)...Double(most)).contains(value)
+            : value > 0 && Float(value) >= least && Float(value) <= most
+    }
+
+    /// What an option may have, for people.
+    package var expectedOption: String {
+        if isWhole { return "a number from \(text(least)) to \(text(most))" }
+        return least > 0 ? "a number from \(least) on" : expected
+    }
+}
+
+extension Hyperparameter {
+    /// Heads.
+    public static let heads = Hyperparameter(
+        "heads", from: 1, to: 4096, help: "Heads of KINDS.", label: { "\($0) head\($0 == "1" ? "" : "s")" })
+    /// Units of a hidden layer behind the heads.
+    public static let hidden = Hyperparameter(
+        "hidden", from: 0, to: 65536, help: "Units of a hidden layer behind the heads; 0 for none.",
+        label: { $0 == "0" ? nil : "hidden \($0)" })
+    /// Units of either of two layers before attention.
+    public static let units = Hyperparameter(
+        "units", from: 1, to: 65536, help: "Units of the two layers of KINDS.", label: { "\($0) units" })
+    /// How many scores are averaged.
+    public static let k = Hyperparameter(
+        "k", from: 1, help: "How many of the largest scores KINDS averages.", label: { "k \($0)" })
+    /// Neighbours that are looked at together.
+    public static let window = Hyperparameter(
+        "window", from: 1, help: "Tokens of a window.", label: { "window \($0)" })
+    /// φ: what scores are divided by. Where it is below 1e-6 a softmax is a maximum, and floats do not hold scores over it.
+    public static let temperature = Hyperparameter(
+        "temperature", above: 1e-6, help: "Temperature of a KINDS probe.")
+    /// α: the weight of the newest token.
+    public static let decay = Hyperparameter(
+        "decay", atMost: 1, help: "Weight of the newest token in KINDS.")
+}
+
+extension Int {
+    /// A whole number; the largest where it is larger.
+    init(clamping value: Float) { self = Int(exactly: value) ?? .max }
+}
+
+extension Float {
+    /// "0.01", "1", without a fraction of zero.
+    package var shortest: String {
+        self == rounded() && abs(self) < 1e6 ? String(Int(self)) : String(self)
+    }
+}

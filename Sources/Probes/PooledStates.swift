@@ -1,0 +1,46 @@
+package import Tensors
+package import Activations
+
+extension ActivationSet {
+    /// The visible tokens of every sequence as one vector, N×D. O(T·D).
+    ///
+    /// - Throws: `DataError` where a hidden state is not finite, or a file has become shorter.
+    package func pooledStates(_ pooling: Pooling, threads: Int) throws -> Matrix {
+        try checkLengths(indices)
+        return try Parallel.matrix(rows: count, columns: width, threads: threads, workspace: Workspace.init) {
+            index, row, work in
+            let sequence = self[index]
+            pooling.pool(sequence, &work)
+            guard allFinite(work.pooled[...]), pooling != .last || sequence.isFinite(scratch: &work.tokens)
+            else {
+                throw projectionError(in: index)
+            }
+            for d in row.indices { row[d] = work.pooled[d] }
+        }
+    }
+
+    /// The same sequences, each of one token in memory, the pooled one.
+    ///
+    /// - Throws: `DataError` where a hidden state is not finite.
+    package func pooled(_ pooling: Pooling, threads: Int) throws -> ActivationSet {
+        let states = try pooledStates(pooling, threads: threads)
+        let batch = try RaggedBatch(
+            tokens: TokenMatrix(states.storage, columns: width), offsets: Array(0...count))
+        let file = ActivationFile(
+            batch, targets: targets, classes: classes, groups: groups, weights: weights, name: files[0].path)
+        return try ActivationSet([file])
+    }
+
+    /// The tokens as a matrix, a row a sequence, if each has just one and all are in memory; else nil.
+    package var oneTokenStates: Matrix? {
+        guard files.allSatisfy(\.batch.tokens.files.isEmpty), indices.allSatisfy({ self[$0].count == 1 })
+        else { return nil }
+        var states = [Float](repeating: 0, count: count * width)
+        for index in indices {
+            let sequence = self[index]
+            let token = sequence.rows.lowerBound + sequence.position(0)
+            states.withPart(index * width..<(index + 1) * width) { sequence.tokens.copyRow(token, into: &$0) }
+        }
+        return Matrix(rows: count, columns: width, storage: states)
+    }
+}

@@ -1,0 +1,139 @@
+public import Tensors
+
+/// The shape of a probe: which parameters it has and how they turn tokens into outputs.
+///
+/// Letters: L tokens of a sequence, n of them visible, D width, O outputs.
+public protocol ProbeArchitecture: Sendable {
+    /// D, the width of a hidden state.
+    var width: Int { get }
+    /// O, the number of outputs.
+    var outputs: Int { get }
+    /// The parameters, in the order of the flat vector and of the probe file.
+    var tensors: [ParameterTensor] { get }
+    /// Numbers that training has in memory of every visible token of a sequence, at the least.
+    var numbersPerToken: Int { get }
+    /// Where training starts.
+    func initialParameters(_ generator: inout SeededGenerator) -> [Float]
+    /// Parameters made ready to meet many sequences. O(parameters).
+    ///
+    /// - Precondition: as many parameters as the tensors have elements.
+    func evaluator(_ parameters: [Float]) -> any ProbeEvaluator
+}
+
+extension ProbeArchitecture {
+    /// None: tokens are taken a tile at a time.
+    public var numbersPerToken: Int { 0 }
+}
+
+/// A probe's parameters in the form its products want.
+public protocol ProbeEvaluator: Sendable {
+    /// Weight rows, R×D, whose products with every visible token `forward` starts from: none for
+    /// probes that pool the tokens as they are. Who calls computes them, for several probes at once.
+    var tokenWeights: ArraySlice<Float> { get }
+
+    /// Whether `forward` throws for a NaN or infinity in any visible token: true by default where there are
+    /// `tokenWeights`, whose products then are not finite.
+    var meetsAllTokens: Bool { get }
+
+    /// Computes `workspace.outputs` (O values), and `workspace.attention` and `workspace.entropies`
+    /// where there are any, from the visible tokens of one sequence.
+    ///
+    /// - Parameter row: where the R products with `tokenWeights` start in `workspace.projections`.
+    /// - Throws: `NonFiniteProjection` where a product of tokens and weights is no finite number.
+    func forward(
+        _ sequence: TokenSequence, row: Int, _ workspace: inout Workspace
+    ) throws(NonFiniteProjection)
+
+    /// Adds ∂loss/∂parameters to `gradient`, given ∂loss/∂outputs.
+    ///
+    /// - Precondition: `forward` was the last call with this workspace, for the same sequence and
+    ///   with `row` 0.
+    func backward(
+        _ sequence: TokenSequence, outputGradient: [Float], _ workspace: inout Workspace,
+        gradient: inout [Float])
+
+    /// Adds the gradients of several sequences, in whatever order of operations is fastest; `backward`
+    /// after `forward`, one sequence after the other, unless an evaluator knows better.
+    ///
+    /// - Parameters:
+    ///   - projection: the products with `tokenWeights`; nil if there are none.
+    ///   - loss: sets `outputGradient` from `outputs` in the workspace it is given, for the i-th sequence.
+    /// - Throws: `NonFiniteProjection` as `forward` does, for any of them.
+    func addGradients(
+        _ sequences: [TokenSequence], _ projection: Projection?, _ workspace: inout Workspace,
+        gradient: inout [Float], loss: (Int, inout Workspace) -> Void
+    ) throws(NonFiniteProjection)
+}
+
+extension ProbeEvaluator {
+    /// True where there are `tokenWeights`.
+    public var meetsAllTokens: Bool { !tokenWeights.isEmpty }
+
+    /// `forward`, `loss` and `backward`, one sequence after the other.
+    public func addGradients(
+        _ sequences: [TokenSequence], _ projection: Projection?, _ work: inout Workspace,
+        gradient: inout [Float], loss: (Int, inout Workspace) -> Void
+    ) throws(NonFiniteProjection) {
+        for (i, sequence) in sequences.enumerated() {
+            try addGradient(sequence, projection, &work, gradient: &gradient) { loss(i, &$0) }
+        }
+    }
+
+    func addGradient(
+        _ sequence: TokenSequence, _ projection: Projection?, _ work: inout Workspace,
+        gradient: inout [Float], loss: (inout Workspace) -> Void
+    ) throws(NonFiniteProjection) {
+        projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
+        try forward(sequence, row: 0, &work)
+        loss(&work)
+        backward(sequence, outputGradient: work.outputGradient, &work, gradient: &gradient)
+    }
+}
+
+/// A product of hidden states and weights is NaN or infinite: the hidden states are, or the
+/// product overflows.
+public struct NonFiniteProjection: Error {
+    /// The only value there is.
+    public init() {}
+}
+
+/// Buffers that one thread uses for one sequence after the other. They grow to the longest
+/// sequence and stay: no allocation per sequence.
+public struct Workspace: Sendable {
+    /// The results of `forward`: O values.
+    public var outputs: [Float] = []
+    /// The gradient of the loss by `outputs`.
+    public var outputGradient: [Float] = []
+    /// Attention of each head over the visible tokens, H×n; meaningless for probes without heads.
+    public var attention: [Float] = []
+    /// Entropy of each head's attention in nats: H values for a softmax, else none.
+    public var entropies: [Float] = []
+    /// Hidden states widened from half precision or gathered around a mask.
+    public var tokens: [Float] = []
+    /// Products of weight rows and tokens, R×n.
+    public var projections: [Float] = []
+    /// Gradient of the loss by `projections`, R×n.
+    public var projectionGradient: [Float] = []
+    /// Weighted sums of tokens, H×D or 1×D.
+    var pooled: [Float] = []
+    /// Sums of tokens, D.
+    var sums: [Double] = []
+    /// Value rows combined by the gradient of the pooled values, H×D.
+    var combined: [Float] = []
+    /// Pooled values and their gradient: M with a hidden layer, else O.
+    var values: [Float] = []
+    var valueGradient: [Float] = []
+    /// Positions of the visible tokens, the first n, and what each head has seen of them, H.
+    var positions: [Float] = []
+    var heads: [RunningSoftmax] = []
+    /// What sequences that meet the value rows together leave for each other.
+    var group = GroupWorkspace()
+    /// Layers before attention, and the workspace of the attention behind them: one or none.
+    var layers = LayerWorkspace()
+    var inner: [Workspace] = []
+    /// Rectified values: the units of a hidden layer, M.
+    var rectified: [Float] = []
+
+    /// An empty workspace.
+    public init() {}
+}

@@ -1,0 +1,176 @@
+private import Synchronization
+public import Activations
+
+/// A kind of probe: its name, the hyperparameters it has, what is particular about it, and its architecture.
+///
+/// Everything that differs between kinds is said here; what trains, saves, selects, scores and shows probes asks for it.
+/// A kind of one's own is such a value too, made known to probe files by `register`.
+public struct ProbeKind: RawRepresentable, Hashable, Sendable {
+    /// Makes the architecture for a configuration of the kind, the width of hidden states and the number of outputs.
+    public typealias Architecture =
+        @Sendable (_ configuration: ProbeConfiguration, _ width: Int, _ outputs: Int) -> any ProbeArchitecture
+
+    /// The name in probe files and on the command line.
+    public let rawValue: String
+    /// The hyperparameters that it has and their usual values, in the order in which names of probes tell them.
+    public let hyperparameters: KeyValuePairs<Hyperparameter, Float>
+    let architecture: Architecture
+
+    /// Whether its heads have an attention over all tokens, which `forward` leaves in the workspace.
+    public var attends = false
+    /// Whether how logits become attention can be chosen.
+    public var hasAttentionFunction = false
+    /// Whether outputs are sums over heads, so that the average of several probes is one with all their heads.
+    public var addsHeads = false
+    /// Whether the loss is convex in its parameters, so that every start leads to the same optimum.
+    public var isConvex = false
+    /// How tokens become the one vector that a linear probe looks at; nil for kinds that look at tokens.
+    public var pooling: Pooling?
+    /// How tokens are pooled for the linear probe that is trained in its place; nil if it is trained itself.
+    public var trainedAs: Pooling?
+    /// The fit in one step, without an optimiser; nil for kinds that an optimiser trains.
+    public var closedForm: ClosedForm?
+    /// The highest learning rate of AdamW that suits it.
+    public var learningRate = usualLearningRate
+    /// What single tokens have in a probe of this kind; all but `none` take the values `v.weight` and `v.bias`.
+    public var tokenQuantity = TokenQuantity.none
+    /// Its place in the default grid of a selection; nil for none.
+    public var grid: Grid?
+
+    /// The learning rate of kinds without one of their own.
+    public static let usualLearningRate: Float = 3e-3
+
+    /// A kind with an architecture.
+    ///
+    /// - Parameter traits: says what is particular about it.
+    public init(
+        _ name: String, _ hyperparameters: KeyValuePairs<Hyperparameter, Float> = [:],
+        architecture: @escaping Architecture, traits: (inout ProbeKind) -> Void = { _ in }
+    ) {
+        rawValue = name
+        self.hyperparameters = hyperparameters
+        self.architecture = architecture
+        traits(&self)
+    }
+
+    /// A linear probe on pooled tokens.
+    public init(_ name: String, pooling: Pooling, traits: (inout ProbeKind) -> Void = { _ in }) {
+        self.init(
+            name,
+            architecture: { PooledArchitecture(width: $1, outputs: $2, pooling: pooling) })
+        self.pooling = pooling
+        tokenQuantity = .score
+        traits(&self)
+    }
+
+    /// A probe on pooled scores of tokens. It learns at 0.01: a maximum moves few tokens a step, and at the usual rate
+    /// 30 epochs are too few.
+    public init(
+        _ name: String, _ hyperparameters: KeyValuePairs<Hyperparameter, Float> = [:],
+        scores pooling: @escaping @Sendable (ProbeConfiguration) -> any ScorePooling,
+        traits: (inout ProbeKind) -> Void = { _ in }
+    ) {
+        self.init(
+            name, hyperparameters,
+            architecture: {
+                TokenScoreArchitecture(width: $1, outputs: $2, heads: $0.heads, pooling: pooling($0))
+            })
+        learningRate = 1e-2
+        tokenQuantity = .score
+        traits(&self)
+    }
+
+    /// A kind by its name; nil where none is known by it.
+    public init?(rawValue: String) {
+        guard let kind = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+        self = kind
+    }
+
+    /// Kinds are the same if their names are.
+    public static func == (a: ProbeKind, b: ProbeKind) -> Bool { a.rawValue == b.rawValue }
+
+    /// Hashes the name.
+    public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
+
+    /// Whether it has a hyperparameter.
+    public func has(_ hyperparameter: Hyperparameter) -> Bool {
+        hyperparameters.contains { $0.key == hyperparameter }
+    }
+
+    /// Whether it has several heads to choose.
+    public var hasHeads: Bool { has(.heads) }
+
+    /// Whether it is fitted in one step, without an optimiser; for two classes only.
+    public var isClosedForm: Bool { closedForm != nil }
+
+    /// Whether the sizes of classes make a difference to what is trained.
+    public var countsClassSizes: Bool { closedForm?.countsClassSizes ?? true }
+
+    /// Whether all it sees of a sequence is one token.
+    public var readsOneToken: Bool { pooling == .last }
+
+    /// Whether it can do a task.
+    public func fits(_ task: ProbeTask) -> Bool { !isClosedForm || task.isBinary }
+}
+
+extension ProbeKind: CaseIterable, CustomStringConvertible {
+    private static let builtIn: [ProbeKind] = [
+        .attention, .mean, .last, .absmax, .max, .topk, .softmax, .rolling, .ema, .mlpAttention, .multimax,
+        .rollingAttention, .massMean, .lda,
+    ]
+    private static let registered = Mutex<[ProbeKind]>([])
+
+    /// All kinds that are known by their names: those of this package, and then those that were registered.
+    public static var allCases: [ProbeKind] { builtIn + registered.withLock(\.self) }
+
+    /// Makes a kind known by its name, so that probe files of it can be read.
+    ///
+    /// - Precondition: no other kind has that name.
+    public static func register(_ kind: ProbeKind) {
+        registered.withLock { kinds in
+            precondition(!(builtIn + kinds).contains(kind), "two kinds named \(kind)")
+            kinds.append(kind)
+        }
+    }
+
+    /// The name.
+    public var description: String { rawValue }
+}
+
+extension ProbeKind {
+    /// A place in the default grid of a selection.
+    public struct Grid: Sendable {
+        /// Kinds of a lower rank come first, and are preferred among equals.
+        public let rank: Int
+        /// What is tried for a task; nothing for a task that the kind is no candidate for.
+        public let settings: @Sendable (ProbeTask) -> [GridSettings]
+
+        /// A place in the grid.
+        public init(rank: Int, settings: @escaping @Sendable (ProbeTask) -> [GridSettings]) {
+            self.rank = rank
+            self.settings = settings
+        }
+    }
+
+    /// Values that are tried where a user lists none, in all combinations; where a list is empty, the usual one.
+    public struct GridSettings: Sendable {
+        /// Numbers of heads.
+        public let heads: [Int]
+        /// The optimiser; nil for the one that suits.
+        public let optimizer: Optimizer?
+        /// Penalties.
+        public let l2: [Float]
+        /// Probabilities of hiding a token.
+        public let tokenDropouts: [Float]
+
+        /// Some values.
+        public init(
+            heads: [Int] = [], _ optimizer: Optimizer? = nil, l2: [Float] = [], tokenDropouts: [Float] = []
+        ) {
+            self.heads = heads
+            self.optimizer = optimizer
+            self.l2 = l2
+            self.tokenDropouts = tokenDropouts
+        }
+    }
+}

@@ -1,0 +1,178 @@
+private import Synchronization
+public import Tensors
+public import Activations
+import Storage
+
+/// Several probes that score in one pass: a sequence's tokens meet the weights of all of them
+/// while they are in cache, in one wide product.
+///
+/// 64 probes cost far less than 64 times one, because reading the hidden states is most of the work
+/// of one. A probe's scores beside others are those it has alone, within 1e-5 of the largest; with
+/// more than four weight rows (2H for H heads and one output) on a processor with AVX2 or AVX-512,
+/// the same bits.
+public struct ProbeSet: Sendable {
+    /// The probes.
+    public let probes: [Probe]
+    let pass: TokenPass
+    // Of each probe, its outputs and then its heads' entropies, in one row for all.
+    private let columns: [(outputs: Range<Int>, entropies: Range<Int>)]
+
+    /// Probes of one width.
+    ///
+    /// - Precondition: there is a probe, and all have the same width.
+    public init(_ probes: [Probe]) {
+        precondition(!probes.isEmpty, "no probes")
+        precondition(probes.allSatisfy { $0.width == probes[0].width }, "probes of different widths")
+        self.probes = probes
+        pass = TokenPass(
+            probes.map { $0.architecture.evaluator($0.parameters) }, width: probes[0].width)
+        var end = 0
+        columns = probes.map { probe in
+            let outputs = end..<end + probe.task.outputs
+            end = outputs.upperBound + (probe.hasEntropies ? probe.configuration.heads : 0)
+            return (outputs, outputs.upperBound..<end)
+        }
+    }
+
+    /// Reads probe files.
+    ///
+    /// - Parameter opened: those of them that are open, by their paths.
+    /// - Throws: `SystemError` where one cannot be read; `DataError` where there is none, one breaks the
+    ///   format, or has another width than the first.
+    public init(paths: [String], opened: [String: TensorFile] = [:]) throws {
+        guard !paths.isEmpty else {
+            throw DataError(.mismatch, "the probes", expected: "at least one file", found: "none")
+        }
+        let probes = try paths.map { try Probe(opened[$0] ?? Safetensors.open(path: $0)) }
+        for (path, probe) in zip(paths, probes) where probe.width != probes[0].width {
+            throw DataError(
+                .mismatch, path, "tensor v.weight",
+                expected: "the width of \(paths[0]), \(probes[0].width)", found: "\(probe.width)")
+        }
+        self.init(probes)
+    }
+
+    /// Scores the sequences of a range, all by default; one result a probe.
+    ///
+    /// A score has the same bits whatever the range, the other sequences and the threads are.
+    ///
+    /// - Precondition: the range is within the set.
+    /// - Throws: `DataError` where widths differ, there is no sequence in the set, a hidden state is NaN or
+    ///   infinite, or a file has become shorter.
+    public func scores(
+        _ data: ActivationSet, _ range: Range<Int>? = nil, threads: Int = Parallel.availableThreads
+    ) throws -> [Scores] {
+        try checkFits(data)
+        let range = range ?? data.indices
+        try data.checkLengths(range)
+        do {
+            return try scores(data, range, threads, reading: data.readAhead(range))
+        } catch let fault as SequenceFault {
+            throw fault.error
+        }
+    }
+
+    /// Scores all sequences from `start` on in order, a chunk at a time, and hands each chunk over as
+    /// it is done, one result a probe: memory does not grow with the number of sequences. Files are
+    /// read ahead of the arithmetic. Where a sequence fails, those before it are handed over first.
+    ///
+    /// - Parameters:
+    ///   - start: the first sequence; 0 for all.
+    ///   - chunkTokens: tokens of a chunk, about.
+    /// - Precondition: `start` is not beyond the set.
+    /// - Throws: what `body` throws; `DataError` where widths differ, there is no sequence in the set, a hidden
+    ///   state is NaN or infinite, or a file has become shorter.
+    public func forEachScores(
+        _ data: ActivationSet, from start: Int = 0, threads: Int = Parallel.availableThreads,
+        chunkTokens: Int = 1 << 17, _ body: ([Scores]) throws -> Void
+    ) throws {
+        try forEachScores(
+            data, from: start, threads: threads, chunkTokens: chunkTokens, keeping: { _, _ in () }
+        ) { scores, _ in try body(scores) }
+    }
+
+    /// The same, with something kept of every sequence while the workspace has what its forward pass left.
+    package func forEachScores<Kept: Sendable>(
+        _ data: ActivationSet, from start: Int = 0, threads: Int, chunkTokens: Int,
+        keeping keep: @Sendable (Int, Workspace) -> Kept, _ body: ([Scores], [Kept]) throws -> Void
+    ) throws {
+        try checkFits(data)
+        var start = start
+        let readAhead = data.readAhead(start..<data.count)
+        func score(_ range: Range<Int>) throws {
+            let kept = Mutex<[Int: Kept]>([:])
+            let scores = try scores(data, range, threads, reading: readAhead) { index, work in
+                let own = keep(index, work)
+                kept.withLock { $0[index] = own }
+            }
+            try body(scores, kept.withLock { kept in range.map { kept[$0]! } })
+        }
+        while start < data.count {
+            var (end, tokens) = (start, 0)
+            while end < data.count, tokens < chunkTokens {
+                tokens += data.length(end)
+                end += 1
+            }
+            do {
+                try data.checkLengths(start..<end)
+                try score(start..<end)
+            } catch let fault as SequenceFault {
+                if fault.index > start { try score(start..<fault.index) }
+                throw fault.error
+            }
+            start = end
+        }
+    }
+
+    // The first sequence of a range that cannot be scored.
+    private struct SequenceFault: Error {
+        let index: Int
+        let error: DataError
+    }
+
+    private func scores(
+        _ data: ActivationSet, _ range: Range<Int>, _ threads: Int, reading readAhead: ReadAhead,
+        then: @Sendable (Int, Workspace) -> Void = { _, _ in }
+    ) throws -> [Scores] {
+        let rows = try Parallel.matrix(
+            rows: range.count, columns: columns.last!.entropies.upperBound, threads: threads,
+            workspace: Workspace.init
+        ) { offset, row, work in
+            let index = range.lowerBound + offset
+            do {
+                try pass.forward(data[index], &work) { i, work in
+                    copy(work.outputs, into: &row, columns[i].outputs)
+                    copy(work.entropies, into: &row, columns[i].entropies)
+                }
+            } catch {
+                throw SequenceFault(index: index, error: data.projectionError(in: index))
+            }
+            then(index, work)
+            readAhead.advance(data.byteCount(index))
+        }
+        return zip(probes, columns).map { probe, columns in
+            Scores(
+                range: range, logits: rows.columns(columns.outputs),
+                entropies: probe.hasEntropies ? rows.columns(columns.entropies) : nil)
+        }
+    }
+
+    package func checkFits(_ data: ActivationSet) throws(DataError) {
+        try data.checkNotEmpty()
+        guard data.width == probes[0].width else {
+            throw DataError(
+                .mismatch, data.files[0].path, "tensor hidden_states",
+                expected: "the width of the probe, \(probes[0].width)", found: "\(data.width)")
+        }
+    }
+}
+
+extension Probe {
+    fileprivate var hasEntropies: Bool {
+        configuration.kind.attends && configuration.attention == .softmax
+    }
+}
+
+private func copy(_ values: [Float], into row: inout MutableSpan<Float>, _ columns: Range<Int>) {
+    for (i, column) in columns.enumerated() { row[column] = values[i] }
+}

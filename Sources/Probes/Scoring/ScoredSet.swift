@@ -1,0 +1,78 @@
+// What evaluation, comparison and reports take: everything that one pass over a set gives.
+public import Activations
+public import Tensors
+
+/// A set with what a probe says of each of its sequences.
+public struct ScoredSet: Sendable {
+    /// The probe.
+    public let probe: Probe
+    /// The sequences, with labels as the probe's task has them where there are any.
+    public let data: ActivationSet
+    /// Outputs and entropies of all sequences.
+    public let scores: Scores
+    /// Outputs of each sequence, O values.
+    public let logits: [[Float]]
+    /// Probabilities of each sequence; each empty for regression.
+    public let probabilities: [[Float]]
+    /// Predicted classes of each sequence: one for binary and multiclass, any number for multilabel, none for
+    /// regression.
+    public let predictions: [[Int]]
+    /// Where the heads look; nil where it was not asked for, and for kinds without attention over a sequence.
+    public let attention: AttentionSummary?
+
+    /// - Precondition: the scores are of all sequences, whose labels, if any, are as the probe's task has them.
+    package init(
+        _ probe: Probe, _ data: ActivationSet, _ scores: Scores, attention: AttentionSummary? = nil
+    ) {
+        (self.probe, self.data, self.scores, self.attention) = (probe, data, scores, attention)
+        logits = data.indices.map { Array(scores.logits[row: $0]) }
+        probabilities = logits.map { probe.probabilities($0) }
+        predictions = probabilities.map { probe.task.predictedClasses($0, threshold: probe.threshold) }
+    }
+}
+
+extension Probe {
+    /// Scores all sequences of a set in one pass over its hidden states.
+    ///
+    /// - Parameters:
+    ///   - attention: whether to sum up where heads look, too.
+    ///   - progress: is told the sequences of each chunk when they are scored.
+    /// - Throws: `DataError` where there is no sequence, labels that there are, classes or width do not fit the
+    ///   probe, a hidden state is NaN or infinite, or a file has become shorter.
+    public func scored(
+        _ data: ActivationSet, attention: Bool = false, threads: Int = Parallel.availableThreads,
+        progress: (Range<Int>) -> Void = { _ in }
+    ) throws -> ScoredSet {
+        try pass(
+            data.targets == nil ? data : labelled(data), attention: attention, threads: threads,
+            progress: progress)
+    }
+
+    // The same of data whose labels, if any, are as the task has them.
+    func pass(
+        _ data: ActivationSet, attention: Bool, threads: Int, progress: (Range<Int>) -> Void
+    ) throws -> ScoredSet {
+        let heads = attention && configuration.kind.attends ? configuration.heads : 0
+        var tally = AttentionTally(heads: heads)
+        var parts: [Scores] = []
+        try ProbeSet([self]).forEachScores(
+            data, threads: threads,
+            // A chunk bounds how much attention is in memory.
+            chunkTokens: min(1 << 17, (1 << 21) / max(1, heads)),
+            keeping: { index, work in
+                heads > 0
+                    ? AttentionTally.Sequence(work.attention, heads: heads, tokens: data[index].count) : nil
+            }
+        ) { scores, kept in
+            parts += scores
+            for (index, sequence) in zip(scores[0].range, kept) {
+                if let sequence { tally.add(sequence, data, index) }
+            }
+            progress(scores[0].range)
+        }
+        if heads > 0 { try data.checkNothingLost(data.indices) }
+        return ScoredSet(
+            self, data, Scores(joining: parts),
+            attention: heads > 0 ? tally.summary(sequences: data.count) : nil)
+    }
+}

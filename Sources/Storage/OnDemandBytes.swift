@@ -1,0 +1,55 @@
+private import Synchronization
+
+/// Bytes that are fetched when they are looked at and dropped some time later: thousands of small
+/// files cost neither a mapping nor memory each.
+package final class OnDemandBytes: Sendable {
+    private struct State {
+        var head: HeldBytes?
+        var whole: HeldBytes?
+    }
+    private let state: Mutex<State>
+    private let count: Int
+    private let fetch: @Sendable (Range<Int>) -> HeldBytes
+    private let kept: KeptBytes
+
+    // As long as there is a head, parts up to this size are fetched alone: what is read of a file when it is
+    // opened are its head and a few short tensors, often at its end.
+    private static let shortPart = 1 << 16
+
+    /// - Parameters:
+    ///   - count: how many there are.
+    ///   - head: bytes from the start that are there already.
+    ///   - fetch: gives a range of them: all, or where there is a head any other.
+    package init(
+        count: Int, head: HeldBytes? = nil, kept: KeptBytes = .files,
+        fetch: @escaping @Sendable (Range<Int>) -> HeldBytes
+    ) {
+        state = Mutex(State(head: head))
+        self.count = count
+        self.kept = kept
+        self.fetch = fetch
+    }
+
+    /// Lends bytes. Two threads may fetch at a time; each gets what it asked for.
+    package func withBytes<R, E: Error>(_ range: Range<Int>, _ body: (RawSpan) throws(E) -> R) throws(E) -> R
+    {
+        let (there, hasHead) = state.withLock { state -> (HeldBytes?, Bool) in
+            if let head = state.head, range.upperBound <= head.count { return (head, true) }
+            return (state.whole, state.head != nil)
+        }
+        if let there { return try there.withBytes(range, body) }
+        if hasHead, range.count <= Self.shortPart {
+            return try fetch(range).withBytes(0..<range.count, body)
+        }
+        kept.makeRoom(count)
+        let whole = fetch(0..<count)
+        state.withLock { $0.whole = whole }
+        // Not before: who makes room meanwhile could not drop what is not there yet.
+        kept.add(self, count)
+        return try whole.withBytes(range, body)
+    }
+
+    func forgetHead() { state.withLock { $0.head = nil } }
+
+    func forget() { state.withLock { $0.whole = nil } }
+}

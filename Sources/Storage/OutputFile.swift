@@ -1,0 +1,159 @@
+private import Glibc
+
+/// Makes a limit on the size of files an error of who writes, where it would end the process. For programs,
+/// at their start.
+public func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
+
+/// A file that appears whole or not at all: bytes go to a file without a name on the same disk, which
+/// takes the target's name when everything is written. Dropped without `commit`, or killed, it leaves
+/// nothing, or if it is resumable the part that was written, in a file of its own. (Where the disk knows
+/// no files without a name, as NFS, it has a hidden one; if the process is killed, the next that writes into the
+/// folder removes it.)
+///
+/// A target that exists and is no regular file (a pipe, a device) is written in place. One whose name no
+/// other file can take, as a file that is mounted alone, gets the bytes copied when everything is written.
+public final class OutputFile {
+    /// The target.
+    public let path: String
+    /// Bytes written so far.
+    public private(set) var byteCount = 0
+    private let descriptor: Int32
+    private let replacement: (temporary: String, target: String)?
+    private let hasNoName: Bool
+    private var keepsPartial: Bool
+    private var isCommitted = false
+
+    /// Where a resumable write to a target keeps what it has so far.
+    public static func partialPath(_ path: String) -> String { OutputTarget.resolved(path) + ".partial" }
+
+    /// Opens a target for writing; an existing file keeps its content until `commit`.
+    ///
+    /// - Parameter resumingAt: nil for bytes that go to a file without a name and are dropped without
+    ///   `commit`. Else they go to `partialPath`, after the first so many that are there already, and
+    ///   stay there without `commit`.
+    /// - Throws: `SystemError`, for example where its folder does not exist.
+    public init(path: String, resumingAt: Int? = nil) throws(SystemError) {
+        self.path = path
+        keepsPartial = resumingAt != nil
+        guard let target = try OutputTarget(path) else {
+            descriptor = Int32(unsafe try checked(Int(open(path, O_WRONLY | O_CLOEXEC)), "write", path))
+            replacement = nil
+            hasNoName = false
+            return
+        }
+        target.removeAbandoned()
+        let temporary: String
+        if let resumingAt {
+            temporary = Self.partialPath(path)
+            let flags = O_RDWR | O_CLOEXEC | O_CREAT
+            descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
+            hasNoName = false
+            do throws(SystemError) {
+                try OutputTarget.claim(descriptor, temporary)
+                _ = try checked(Int(ftruncate(descriptor, resumingAt)), "write", path)
+                _ = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
+            } catch {
+                close(descriptor)
+                throw error
+            }
+        } else {
+            (descriptor, temporary, hasNoName) = try target.openTemporary()
+        }
+        // A file that is replaced keeps its mode.
+        if let mode = target.mode { fchmod(descriptor, mode) }
+        replacement = (temporary, target.path)
+    }
+
+    /// Finds out whether a target can be written, and leaves nothing. A pipe or device is not opened:
+    /// its reader would see an end.
+    ///
+    /// - Throws: `SystemError`, as opening it would.
+    public static func check(path: String) throws(SystemError) {
+        var status = stat()
+        if unsafe stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) { return }
+        _ = try OutputFile(path: path)
+    }
+
+    /// The process's standard output, written as it comes.
+    public static func standardOutput() -> OutputFile { OutputFile(standard: STDOUT_FILENO) }
+
+    private init(standard: Int32) {
+        path = "standard output"
+        keepsPartial = false
+        descriptor = standard
+        replacement = nil
+        hasNoName = false
+    }
+
+    deinit {
+        // Of a resumable file nothing is worth keeping where nothing is in it.
+        if let replacement, !isCommitted, !hasNoName, !keepsPartial || isEmpty {
+            unsafe unlink(replacement.temporary)
+        }
+        // Standard output is the process's.
+        if descriptor != STDOUT_FILENO { close(descriptor) }
+    }
+
+    private var isEmpty: Bool {
+        var status = stat()
+        return unsafe fstat(descriptor, &status) == 0 && status.st_size == 0
+    }
+
+    /// Appends bytes.
+    public func write(_ bytes: [UInt8]) throws(SystemError) { unsafe try write(bytes.span.bytes) }
+
+    /// Appends bytes.
+    public func write(_ bytes: RawSpan) throws(SystemError) {
+        var done = 0
+        while done < bytes.byteCount {
+            let written = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe Glibc.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
+            }
+            if written == -1, errno == EINTR { continue }
+            done += try checked(written, "write", path)
+        }
+        byteCount += done
+    }
+
+    /// Appends `count` bytes that `body` writes in parts.
+    public func writeParts(_ count: Int, _ body: (OutputParts) throws -> Void) throws {
+        let start = replacement == nil ? nil : try checked(lseek(descriptor, 0, SEEK_CUR), "write", path)
+        let parts = OutputParts(descriptor, path, start: start)
+        try body(parts)
+        byteCount += parts.byteCount
+        if let start { _ = try checked(lseek(descriptor, off_t(start + count), SEEK_SET), "write", path) }
+    }
+
+    /// The file that holds what was written if there is no `commit`; nil if nothing will be left.
+    public var partialPath: String? {
+        keepsPartial && !isCommitted && !isEmpty ? replacement?.temporary : nil
+    }
+
+    /// Leaves nothing without `commit`, resumable or not.
+    public func keepNothing() { keepsPartial = false }
+
+    /// Gives the target what was written.
+    ///
+    /// - Parameter isDurable: whether it is on disk before it takes the name, so that not even a power
+    ///   failure leaves half of it. Copies of what is there anyway can do without, as `cp` does.
+    public func commit(isDurable: Bool = true) throws(SystemError) {
+        guard let replacement else { return }
+        if isDurable { _ = try checked(Int(fsync(descriptor)), "write", path) }
+        if hasNoName {
+            // A name of its own first: only a rename replaces what is there.
+            let link = unsafe linkat(
+                AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, replacement.temporary, AT_SYMLINK_FOLLOW)
+            _ = try checked(Int(link), "write", path)
+        }
+        if unsafe rename(replacement.temporary, replacement.target) != 0 {
+            let code = errno
+            defer { if hasNoName { unsafe unlink(replacement.temporary) } }
+            guard OutputTarget.isInPlace(code) else {
+                throw SystemError(operation: "replace", path: path, code: code)
+            }
+            try OutputTarget.copy(descriptor, to: replacement.target, path, isDurable: isDurable)
+            if !hasNoName { unsafe unlink(replacement.temporary) }
+        }
+        isCommitted = true
+    }
+}

@@ -1,0 +1,100 @@
+internal import Glibc
+
+/// Whether there is a folder at a path, or a link to one.
+public func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
+/// Makes a folder where there is none; that which it goes into must be there.
+///
+/// - Throws: `SystemError` where it cannot be made.
+public func makeFolder(_ path: String) throws(SystemError) {
+    guard !isFolder(path) else { return }
+    _ = unsafe try checked(Int(mkdir(path, 0o777)), "write", path)
+}
+
+/// The names of the files in a folder, those that start with a dot left out, in the order of their bytes.
+/// O(n log n), by `scandir`: of thousands, Foundation's list and Swift's order of strings are a tenth of
+/// the time that scoring the files takes.
+///
+/// - Throws: `SystemError` where it cannot be listed.
+public func names(inFolder path: String) throws(SystemError) -> [String] {
+    var entries: UnsafeMutablePointer<UnsafeMutablePointer<dirent>?>?
+    let found = unsafe scandir(
+        path, &entries,
+        { entry in
+            let isHidden = unsafe fileName(entry!)[0] == CChar(UInt8(ascii: "."))
+            return unsafe isHidden || entry!.pointee.d_type == UInt8(DT_DIR) ? 0 : 1
+        },
+        { unsafe strcmp(fileName($0!.pointee!), fileName($1!.pointee!)) })
+    let count = try checked(Int(found), "open", path)
+    // Where there is nothing, there is no list either.
+    guard let entries = unsafe entries else { return [] }
+    defer { unsafe free(entries) }
+    return (0..<count).map { i in
+        let entry = unsafe entries[i]!
+        defer { unsafe free(entry) }
+        return unsafe String(cString: fileName(entry))
+    }
+}
+
+/// A name in a folder that fulfils a condition and does not start with a dot, whichever the system lists
+/// first; nil where there is none.
+///
+/// - Throws: `SystemError` where it cannot be listed.
+public func firstName(
+    inFolder path: String, hidden: Bool = false, where condition: (String) -> Bool
+) throws(SystemError) -> String? {
+    guard let folder = unsafe opendir(path) else {
+        throw SystemError(operation: "open", path: path, code: errno)
+    }
+    defer { unsafe closedir(folder) }
+    while let entry = unsafe readdir(folder) {
+        let name = unsafe String(cString: fileName(entry))
+        if hidden || !name.hasPrefix("."), condition(name) { return name }
+    }
+    return nil
+}
+
+private func fileName(_ entry: UnsafePointer<dirent>) -> UnsafePointer<CChar> {
+    unsafe (UnsafeRawPointer(entry) + MemoryLayout<dirent>.offset(of: \.d_name)!)
+        .assumingMemoryBound(to: CChar.self)
+}
+
+/// Which file something is, whatever path leads to it.
+public struct FileIdentity: Sendable, Hashable {
+    private let device: UInt
+    private let inode: UInt
+
+    init(_ status: stat) {
+        device = UInt(status.st_dev)
+        inode = UInt(status.st_ino)
+    }
+
+    /// The file at a path, through links; nil if there is none.
+    public init?(path: String) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    /// The same; nil also for a folder, a pipe or a device.
+    public init?(regularFile path: String) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        self.init(status)
+    }
+}
+
+/// Whether two paths lead to one file, through links or not; false where there is none.
+public func isSameFile(_ a: String, _ b: String) -> Bool {
+    guard let first = FileIdentity(path: a) else { return false }
+    return first == FileIdentity(path: b)
+}
+
+/// Whether another process holds a lock (`flock`) on a file that keeps readers out; false where there
+/// is no such file, or locks are not known.
+public func isLocked(_ path: String) -> Bool {
+    (try? Descriptor(path))?.isLocked ?? false
+}

@@ -1,0 +1,209 @@
+import AttentionProbes
+@testable import Probes
+@testable import ProbeTraining
+import TestSupport
+import Testing
+
+@Suite("Gradients against finite differences")
+struct GradientTests {
+    // Random shapes; every parameter of each is moved both ways in the double-precision reference.
+    @Test(arguments: 0..<12)
+    func attention(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        func size(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+        let hidden = seed % 3 == 0 ? size(1...4) : 0
+        let shape = AttentionArchitecture(
+            width: size(1...9), outputs: size(1...4), heads: size(1...5), hidden: hidden,
+            attention: seed % 4 == 3 ? .tanh : .softmax, plan: AttentionPlan.allCases[size(0...1)])
+        let parameters = randomFloats(shape.tensors.parameterCount, seed: seed + 100, scale: 0.4)
+        let batch = try randomBatch(lengths: [size(1...7)], width: shape.width, seed: seed + 200)
+        let all = batch[0]
+        // Every other token hidden, to check positions around a mask.
+        let sequence = seed % 2 == 0 ? all : all.keeping { $0 == 0 || $0 % 2 == 1 }
+        let weights = randomFloats(shape.outputs, seed: seed + 300)
+
+        var work = Workspace()
+        var gradient = [Float](repeating: 0, count: parameters.count)
+        let evaluator = shape.evaluator(parameters)
+        try TokenPass([evaluator], width: shape.width).forward(sequence, &work)
+        evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
+
+        var scratch: [Float] = []
+        let tokens = (0..<sequence.count).map { j in
+            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
+                token.indices.map { Double(token[$0]) }
+            }
+        }
+        let positions = (0..<sequence.count).map(sequence.position)
+        let reference = ReferenceProbe(shape)
+        func objective(_ parameters: [Double]) -> Double {
+            zip(reference.forward(tokens, positions: positions, parameters).outputs, weights)
+                .reduce(0) { $0 + $1.0 * Double($1.1) }
+        }
+        let differences = parameters.indices.map { i -> Float in
+            var moved = parameters.map(Double.init)
+            moved[i] += 1e-6
+            let above = objective(moved)
+            moved[i] -= 2e-6
+            return Float((above - objective(moved)) / 2e-6)
+        }
+        #expect(relativeError(gradient, differences) < 1e-4)
+        let outputs = reference.forward(tokens, positions: positions, parameters.map(Double.init)).outputs
+        #expect(relativeError(work.outputs, outputs.map { Float($0) }) < 1e-5)
+    }
+
+    // Many sequences at once, some of several tiles, against one at a time: one visit with one value a head,
+    // value rows shared by short sequences with several. Position weights as large as 2 move the origin of
+    // the exponentials from tile to tile.
+    @Test(arguments: [(1, 0), (1, 1), (3, 0), (2, 4)], [0, 0.01, 2, -2] as [Float])
+    func manySequences(sizes: (outputs: Int, hidden: Int), slope: Float) throws {
+        let width = 3000
+        let shape = AttentionArchitecture(
+            width: width, outputs: sizes.outputs, heads: 3, hidden: sizes.hidden)
+        var parameters = randomFloats(shape.tensors.parameterCount, seed: 1, scale: 0.02)
+        let positions = shape.tensors.range(of: "position_weight")!
+        for (h, i) in positions.enumerated() { parameters[i] = h == 1 ? 0 : slope }
+        let batch = try randomBatch(lengths: [1, 130, 5, 60, 3, 90, 49], width: width, seed: 2)
+        let sequences = (0..<batch.count).map { i in
+            i == 3 ? batch[i].keeping { $0 % 3 > 0 } : batch[i]
+        }
+        let weights = randomFloats(shape.outputs, seed: 3)
+        let evaluator = shape.evaluator(parameters)
+        let pass = TokenPass([evaluator], width: width)
+
+        var (work, expected, outputs): (Workspace, [Float], [Float]) = (
+            Workspace(), [Float](repeating: 0, count: parameters.count), []
+        )
+        for sequence in sequences {
+            try pass.forward(sequence, &work)
+            outputs += work.outputs
+            evaluator.backward(sequence, outputGradient: weights, &work, gradient: &expected)
+        }
+        var (found, gradient) = ([Float](), [Float](repeating: 0, count: parameters.count))
+        var order: [Int] = []
+        try evaluator.addGradients(sequences, pass.projection, &work, gradient: &gradient) { i, work in
+            order.append(i)
+            found += work.outputs
+            work.outputGradient = weights
+        }
+        #expect(order == Array(sequences.indices))
+        #expect(relativeError(found, outputs) < 1e-5)
+        for (tensor, range) in shape.tensors.placed {
+            #expect(relativeError(gradient[range], expected[range]) < 2e-5, "\(tensor.name)")
+        }
+    }
+
+    // What a group leaves for each sequence has the size of H tokens, also of a sequence of one.
+    @Test(arguments: [1, 8, 12, 40])
+    func groupsOfShortSequencesAreBounded(heads: Int) throws {
+        let shape = AttentionArchitecture(width: 1024, outputs: 2, heads: heads)
+        let evaluator = AttentionEvaluator(
+            shape, Array(repeating: 0, count: shape.tensors.parameterCount))
+        let batch = try randomBatch(lengths: Array(repeating: 1, count: 1200), width: shape.width, seed: 1)
+        let groups = evaluator.groups((0..<batch.count).map { batch[$0] })
+        #expect(groups.allSatisfy { $0.count * (1 + 2 * heads) * shape.width <= 1 << 19 })
+        #expect(groups.map(\.count).max()! > 4 && groups.joined().count == batch.count)
+    }
+
+    @Test(arguments: 0..<6)
+    func layersBeforeAttention(seed: UInt64) throws {
+        let (width, units, outputs, heads) = (5, 4, 1 + Int(seed) % 3, 1 + Int(seed) % 2)
+        let shape = MLPAttentionArchitecture(width: width, outputs: outputs, heads: heads, units: units)
+        let parameters = randomFloats(shape.tensors.parameterCount, seed: seed + 40, scale: 0.6)
+        let all = try randomBatch(lengths: [6], width: width, seed: seed + 50)[0]
+        let sequence = seed % 2 == 0 ? all : all.keeping { $0 == 0 || $0 > 2 }
+        let weights = randomFloats(outputs, seed: seed + 60)
+        var work = Workspace()
+        var gradient = [Float](repeating: 0, count: parameters.count)
+        let evaluator = shape.evaluator(parameters)
+        try TokenPass([evaluator], width: width).forward(sequence, &work)
+        evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
+
+        var scratch: [Float] = []
+        let tokens = (0..<sequence.count).map { j in
+            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
+                token.indices.map { Double(token[$0]) }
+            }
+        }
+        let positions = (0..<sequence.count).map(sequence.position)
+        // The formula, in double precision.
+        func layer(_ x: [Double], _ w: ArraySlice<Double>, _ c: ArraySlice<Double>) -> [Double] {
+            (0..<units).map { u in
+                let row = w.dropFirst(u * x.count).prefix(x.count)
+                return max(0, zip(row, x).reduce(c[c.startIndex + u]) { $0 + $1.0 * $1.1 })
+            }
+        }
+        let reference = ReferenceProbe(shape.attention)
+        func scores(_ p: [Double]) -> [Double] {
+            let (a, b) = (units * width, units * width + units)
+            let hidden = tokens.map { x in
+                layer(layer(x, p[..<a], p[a..<b]), p[b..<b + units * units], p[(b + units * units)...])
+            }
+            return reference.forward(
+                hidden, positions: positions, Array(p[(b + units * units + units)...])
+            ).outputs
+        }
+        let differences = parameters.indices.map { i -> Float in
+            func objective(_ step: Double) -> Double {
+                var moved = parameters.map(Double.init)
+                moved[i] += step
+                return zip(scores(moved), weights).reduce(0) { $0 + $1.0 * Double($1.1) }
+            }
+            return Float((objective(1e-6) - objective(-1e-6)) / 2e-6)
+        }
+        #expect(relativeError(gradient, differences) < 1e-4)
+        #expect(relativeError(work.outputs, scores(parameters.map(Double.init)).map { Float($0) }) < 1e-5)
+    }
+
+    @Test(arguments: Pooling.allCases)
+    func pooled(pooling: Pooling) throws {
+        let shape = PooledArchitecture(width: 5, outputs: 2, pooling: pooling)
+        let parameters = randomFloats(12, seed: 1)
+        let sequence = try randomBatch(lengths: [4], width: 5, seed: 2)[0]
+        var work = Workspace()
+        var gradient = [Float](repeating: 0, count: 12)
+        try TokenPass([shape.evaluator(parameters)], width: shape.width).forward(sequence, &work)
+        shape.evaluator(parameters).backward(sequence, outputGradient: [2, -1], &work, gradient: &gradient)
+        // The outputs are linear in the parameters, so any difference quotient is the derivative.
+        for i in parameters.indices {
+            var moved = parameters
+            moved[i] += 1
+            var other = Workspace()
+            try TokenPass([shape.evaluator(moved)], width: shape.width).forward(sequence, &other)
+            let difference = 2 * (other.outputs[0] - work.outputs[0]) - (other.outputs[1] - work.outputs[1])
+            #expect(abs(gradient[i] - difference) < 1e-4)
+        }
+    }
+
+    @Test(arguments: ["binary", "multiclass", "multilabel", "regression"])
+    func losses(name: String) throws {
+        let classes = ["a", "b", "c"]
+        let (task, target): (ProbeTask, Target) =
+            switch name {
+            case "binary": (.binary(classes: ["a", "b"]), .class(1))
+            case "multiclass": (.multiclass(classes: classes), .class(2))
+            case "multilabel": (.multilabel(classes: classes), .values([1, 0, 1]))
+            default: (.regression(outputs: 3), .values([0.5, -2, 1]))
+            }
+        let outputs = Array([0.3, -1.2, 2.5].prefix(task.outputs)).map { Float($0) }
+        var gradient: [Float] = []
+        var unused: [Float] = []
+        _ = Loss(task)(outputs, target, gradient: &gradient)
+        for o in outputs.indices {
+            var (above, below) = (outputs, outputs)
+            above[o] += 1e-2
+            below[o] -= 1e-2
+            let difference =
+                Loss(task)(above, target, gradient: &unused) - Loss(task)(below, target, gradient: &unused)
+            #expect(abs(Double(gradient[o]) - difference / Double(above[o] - below[o])) < 1e-4)
+        }
+    }
+
+    @Test func lossOfExtremeLogitsIsFinite() {
+        var gradient: [Float] = []
+        let loss = Loss(.binary(classes: ["a", "b"]))([-1e4], .class(1), gradient: &gradient)
+        #expect(loss == 1e4 && gradient == [-1])
+        let multiclass = Loss(.multiclass(classes: ["a", "b"]))([1e4, -1e4], .class(1), gradient: &gradient)
+        #expect(multiclass == 2e4 && gradient == [1, -1])
+    }
+}
