@@ -39,7 +39,7 @@ let package = Package(
             name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Storage"], swiftSettings: settings),
         .target(name: "Activations", dependencies: ["Storage", "Tensors"], swiftSettings: settings),
         .target(
-            name: "ProbeMetrics", dependencies: ["Storage", "Tensors", "Activations"],
+            name: "ProbeMetrics", dependencies: ["Tensors", "Activations"],
             swiftSettings: settings),
         .target(
             name: "Probes", dependencies: ["Storage", "Tensors", "Activations", "ProbeMetrics"],

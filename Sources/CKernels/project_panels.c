@@ -4,7 +4,7 @@
 // x is read once from memory, so the aim is to read it at the memory's speed. What is some hundred numbers ahead
 // is fetched into the cache: the rows of a block are too many and too short for the processor's own
 // prefetching. Half-width numbers are widened in registers or a few hundred of a block at a time, which stay in the
-// first-level cache: through the second, a tile at a time, the product took more than half as long again. Output is
+// first-level cache: a whole tile at a time, in the second-level cache, takes one and a half times as long. Output is
 // column by column, so that the logits of one head lie side by side over tokens, as the softmax wants them.
 #include <string.h>
 

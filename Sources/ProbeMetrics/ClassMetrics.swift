@@ -1,5 +1,4 @@
 private import Glibc
-import Activations
 import Tensors
 
 /// Metrics of one class against all others.

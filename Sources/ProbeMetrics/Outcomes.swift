@@ -42,13 +42,22 @@ public struct Outcomes: Sendable {
         _ task: ProbeTask, _ targets: Targets, logits: Matrix, calibration: Calibration? = nil,
         threshold: Double = 0.5
     ) {
-        precondition(targets.count == logits.rows && task.outputs == logits.columns, "outputs a target")
-        let rows = 0..<logits.rows
-        let probabilities = rows.map { row in
+        let probabilities = (0..<logits.rows).map { row in
             calibration.map { calibration in logits[row: row].map { calibration($0) } }
                 ?? task.probabilities(logits[row: row])
         }
-        let predictions = probabilities.map { task.predictedClasses($0, threshold: threshold) }
+        self.init(
+            task, targets, logits: logits, calibration: calibration, probabilities: probabilities,
+            predictions: probabilities.map { task.predictedClasses($0, threshold: threshold) })
+    }
+
+    /// The same where probabilities and predictions are known already.
+    package init(
+        _ task: ProbeTask, _ targets: Targets, logits: Matrix, calibration: Calibration?,
+        probabilities: [[Float]], predictions: [[Int]]
+    ) {
+        precondition(targets.count == logits.rows && task.outputs == logits.columns, "outputs a target")
+        let rows = 0..<logits.rows
         (self.task, self.targets, self.logits) = (task, targets, logits)
         (self.probabilities, self.predictions) = (probabilities, predictions)
         losses = Lazy {

@@ -1,7 +1,6 @@
 private import Foundation
 import ProbeMetrics
 public import ProbeSelection
-import Storage
 
 /// A page that draws a comparison: of every set of data the probes against the baseline, with the
 /// entropy of their attention beside it.

@@ -1,8 +1,6 @@
 public import Activations
-import ProbeMetrics
 public import ProbeTraining
 public import Probes
-import Tensors
 
 /// All combinations of what a user lists, as candidates; where nothing is listed for a kind, its usual
 /// values, and where no kind is listed, the grid that did well on the sets in docs/benchmarks.md, the preferred

@@ -1,4 +1,4 @@
-// What a contest cannot end well with, found before anything is trained.
+// Data that a comparison would fail on are refused before anything is trained.
 public import Activations
 
 extension Contest {

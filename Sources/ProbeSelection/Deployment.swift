@@ -1,6 +1,5 @@
 // What a selection's out-of-fold scores are good for: probabilities and a threshold for the chosen probe.
 private import FoundationEssentials
-import Tensors
 public import Activations
 public import ProbeMetrics
 public import Probes

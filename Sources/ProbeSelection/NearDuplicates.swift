@@ -1,6 +1,5 @@
 public import Tensors
 public import Activations
-import ProbeMetrics
 
 /// Pairs of sequences that are almost the same: where they land in different folds, validation sees what
 /// training saw.

@@ -1,7 +1,6 @@
 // What the trainings of a selection need in memory (`TrainingMemory.swift`).
 public import Activations
 import ProbeTraining
-import Probes
 
 extension Selection {
     /// Refuses candidates whose trainings, as many side by side as there are threads, cannot fit into memory.

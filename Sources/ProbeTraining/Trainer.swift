@@ -1,4 +1,3 @@
-import Tensors
 public import Activations
 public import Probes
 

@@ -1,6 +1,5 @@
 public import Activations
 public import Probes
-import Tensors
 
 /// How a probe is trained.
 public struct TrainingOptions: Sendable, Equatable {

@@ -15,7 +15,8 @@ private import Synchronization
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer?
 
     /// Bytes that `fill` writes; false from it means that they are not to be had. Then they are all 0xFF,
-    /// which is NaN in every type of floats: no product hides it, and who finds one asks for the fault.
+    /// which is NaN in every type of floats: every product with it is NaN, and code that meets a NaN asks the
+    /// file whether bytes were lost.
     ///
     /// - Parameters:
     ///   - isBrief: whether they are soon dropped and others of the kind needed.

@@ -54,8 +54,9 @@ package final class KeptBytes: Sendable {
     private let queues = Mutex<[UInt: Queue]>([:])
     private let most: Int
     private let isByThread: Bool
-    // How many stay though they have more, with what comes next.
     private let fewest = Atomic(1)
+    /// How many stay though they have more, with what comes next.
+    var fewestKept: Int { fewest.load(ordering: .relaxed) }
 
     package init(most: Int, isByThread: Bool) {
         self.most = most
@@ -71,7 +72,7 @@ package final class KeptBytes: Sendable {
                 defer { queues.removeAll() }
                 return queues.values.flatMap { $0.entries.map(\.owner) }
             }
-            return queues[thread, default: Queue()].makeRoom(count, most, fewest.load(ordering: .relaxed))
+            return queues[thread, default: Queue()].makeRoom(count, most, fewestKept)
         }
         for owner in dropped { owner.forget() }
     }

@@ -1,7 +1,7 @@
 private import Glibc
 
-/// Makes a limit on the size of files an error of who writes, where it would end the process. For programs,
-/// at their start.
+/// Lets a write beyond the limit on the size of files (`ulimit -f`) fail with an error, where it would end the
+/// process. For programs, at their start.
 public func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
 
 /// A file that appears whole or not at all: bytes go to a file without a name on the same disk, which

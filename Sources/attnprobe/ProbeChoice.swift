@@ -29,7 +29,7 @@ struct ProbeChoice {
         selection.seed = shared.seed
         selection.threads = shared.threadCount
 
-        // What cannot end well is refused in one sentence before anything is trained.
+        // Outputs, kinds and sizes that would fail in the end are refused before anything is trained.
         guard !isSameFile(outOfFoldPath, out), outOfFoldPath != out else {
             throw ValidationError("--out-of-fold: expected another file than --out, found \(out)")
         }

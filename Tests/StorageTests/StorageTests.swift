@@ -74,6 +74,15 @@ struct StorageTests {
         #expect(found.contains("hidden_state.npy"))
     }
 
+    // Else files that a set of several layers had would stay in memory for the rest of the process.
+    @Test func filesStayAsLongAsTheirClaim() {
+        let many = 1 << 40
+        var claim: KeptBytes.Claim? = KeptBytes.Claim(atLeast: many)
+        #expect(claim != nil && KeptBytes.files.fewestKept == many)
+        claim = nil
+        #expect(KeptBytes.files.fewestKept < many)
+    }
+
     // The second makes room while the first is being fetched, as it does on another thread.
     @Test func bytesFetchedTogetherAreDropped() {
         let size = 200 << 20

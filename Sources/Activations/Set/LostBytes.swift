@@ -2,7 +2,6 @@
 // it is asked before every pass over its tokens; a small one has NaN there, so it is asked when a NaN is found, and
 // when something else than numbers was read of it.
 internal import Tensors
-import Storage
 
 extension ActivationSet {
     /// Checks that the files of some sequences are as long as when they were opened.

@@ -2,7 +2,6 @@
 // boundary half way:
 //
 //     w = μ₊ - μ₋           b = -w·(μ₊ + μ₋)/2                    (Marks and Tegmark, 2023)
-import Tensors
 
 extension ProbeKind {
     /// The difference of the classes' means.

@@ -2,7 +2,6 @@
 // each sequence 1 in all; with tanh the magnitudes are taken, divided by their sum.
 public import Tensors
 public import Activations
-import Storage
 
 /// Where attention falls along sequences, and on which tokens.
 public struct AttentionSummary: Sendable {

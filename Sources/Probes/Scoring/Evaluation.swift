@@ -92,7 +92,7 @@ extension ScoredSet {
         let task = probe.task
         let outcomes = Outcomes(
             task, try data.targets(for: task), logits: scores.logits, calibration: probe.calibration,
-            threshold: probe.threshold)
+            probabilities: probabilities, predictions: predictions)
         let metrics = metrics.filter { $0.fits(task) }
         let sample = outcomes.sample()
         let values = metrics.map { $0(sample) }

@@ -2,9 +2,7 @@
 // same bits in every run, so the kept rows prove themselves: all must have the ids of the data, and
 // some of them, the first and the last among these, are scored again and must be the same bytes.
 private import FoundationEssentials
-import Tensors
 public import Activations
-import Storage
 
 /// The complete rows at the start of a file that was not finished.
 public struct PartialScores: Sendable {

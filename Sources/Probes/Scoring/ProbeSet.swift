@@ -86,20 +86,17 @@ public struct ProbeSet: Sendable {
         _ data: ActivationSet, from start: Int = 0, threads: Int = Parallel.availableThreads,
         chunkTokens: Int = 1 << 17, _ body: ([Scores]) throws -> Void
     ) throws {
-        try forEachScores(
-            data, from: start, threads: threads, chunkTokens: chunkTokens, keeping: { _, _ in () }
-        ) { scores, _ in try body(scores) }
+        try forEachChunk(data, from: start, chunkTokens: chunkTokens) { range, readAhead in
+            try body(scores(data, range, threads, reading: readAhead))
+        }
     }
 
-    /// The same, with something kept of every sequence while the workspace has what its forward pass left.
-    package func forEachScores<Kept: Sendable>(
-        _ data: ActivationSet, from start: Int = 0, threads: Int, chunkTokens: Int,
+    /// The same for all sequences, with something kept of each while the workspace has what its forward pass left.
+    func forEachScores<Kept: Sendable>(
+        _ data: ActivationSet, threads: Int, chunkTokens: Int,
         keeping keep: @Sendable (Int, Workspace) -> Kept, _ body: ([Scores], [Kept]) throws -> Void
     ) throws {
-        try checkFits(data)
-        var start = start
-        let readAhead = data.readAhead(start..<data.count)
-        func score(_ range: Range<Int>) throws {
+        try forEachChunk(data, from: 0, chunkTokens: chunkTokens) { range, readAhead in
             let kept = Mutex<[Int: Kept]>([:])
             let scores = try scores(data, range, threads, reading: readAhead) { index, work in
                 let own = keep(index, work)
@@ -107,6 +104,16 @@ public struct ProbeSet: Sendable {
             }
             try body(scores, kept.withLock { kept in range.map { kept[$0]! } })
         }
+    }
+
+    // Ranges of sequences in order. Where one fails, those of its range before it are tried alone.
+    private func forEachChunk(
+        _ data: ActivationSet, from start: Int, chunkTokens: Int,
+        _ score: (Range<Int>, ReadAhead) throws -> Void
+    ) throws {
+        try checkFits(data)
+        var start = start
+        let readAhead = data.readAhead(start..<data.count)
         while start < data.count {
             var (end, tokens) = (start, 0)
             while end < data.count, tokens < chunkTokens {
@@ -115,9 +122,9 @@ public struct ProbeSet: Sendable {
             }
             do {
                 try data.checkLengths(start..<end)
-                try score(start..<end)
+                try score(start..<end, readAhead)
             } catch let fault as SequenceFault {
-                if fault.index > start { try score(start..<fault.index) }
+                if fault.index > start { try score(start..<fault.index, readAhead) }
                 throw fault.error
             }
             start = end

@@ -15,7 +15,6 @@
 // no probabilities either.
 public import Tensors
 public import Activations
-import Storage
 
 /// Formats of scores.
 public enum ScoreFormat: String, Sendable, CaseIterable {

@@ -52,27 +52,30 @@ extension Probe {
     func pass(
         _ data: ActivationSet, attention: Bool, threads: Int, progress: (Range<Int>) -> Void
     ) throws -> ScoredSet {
-        let heads = attention && configuration.kind.attends ? configuration.heads : 0
-        var tally = AttentionTally(heads: heads)
+        let (set, heads) = (ProbeSet([self]), configuration.heads)
         var parts: [Scores] = []
-        try ProbeSet([self]).forEachScores(
-            data, threads: threads,
-            // A chunk bounds how much attention is in memory.
-            chunkTokens: min(1 << 17, (1 << 21) / max(1, heads)),
-            keeping: { index, work in
-                heads > 0
-                    ? AttentionTally.Sequence(work.attention, heads: heads, tokens: data[index].count) : nil
-            }
-        ) { scores, kept in
+        func add(_ scores: [Scores]) {
             parts += scores
-            for (index, sequence) in zip(scores[0].range, kept) {
-                if let sequence { tally.add(sequence, data, index) }
-            }
             progress(scores[0].range)
         }
-        if heads > 0 { try data.checkNothingLost(data.indices) }
+        guard attention, configuration.kind.attends else {
+            try set.forEachScores(data, threads: threads, add)
+            return ScoredSet(self, data, Scores(joining: parts))
+        }
+        var tally = AttentionTally(heads: heads)
+        try set.forEachScores(
+            data, threads: threads,
+            // A chunk bounds how much attention is in memory.
+            chunkTokens: min(1 << 17, (1 << 21) / heads),
+            keeping: { index, work in
+                AttentionTally.Sequence(work.attention, heads: heads, tokens: data[index].count)
+            }
+        ) { scores, kept in
+            for (index, sequence) in zip(scores[0].range, kept) { tally.add(sequence, data, index) }
+            add(scores)
+        }
+        try data.checkNothingLost(data.indices)
         return ScoredSet(
-            self, data, Scores(joining: parts),
-            attention: heads > 0 ? tally.summary(sequences: data.count) : nil)
+            self, data, Scores(joining: parts), attention: tally.summary(sequences: data.count))
     }
 }
