@@ -22,9 +22,9 @@ public struct ClassMetrics: Sendable, Encodable {
 
     /// What the sequences are ranked by, N values: the logit of the class, and for multiclass the
     /// logarithm of its odds against all others.
-    public var scores: [Float] { ranked.scores }
+    package var scores: [Float] { ranked.scores }
     /// Which sequences are labelled with it, N values.
-    public var isLabelled: [Bool] { ranked.isLabelled }
+    package var isLabelled: [Bool] { ranked.isLabelled }
 
     private enum CodingKeys: String, CodingKey {
         case name, sequences, precision, recall, f1, auroc
@@ -69,7 +69,7 @@ public struct ClassMetrics: Sendable, Encodable {
     }
 
     /// The ranking of the sequences by this class's scores. O(n).
-    public var ranking: RankingCurve {
+    package var ranking: RankingCurve {
         RankingCurve(
             ranked.order, scores: scores, counts: Array(repeating: 1, count: scores.count))
     }

@@ -16,7 +16,7 @@ public struct ConfusionMatrix: Sendable, Equatable, Encodable {
 
     /// The most frequent mistakes: a label, the prediction in its place, and how often, the most
     /// frequent first.
-    public func mistakes(_ count: Int) -> [(label: Int, prediction: Int, count: Int)] {
+    package func mistakes(_ count: Int) -> [(label: Int, prediction: Int, count: Int)] {
         let all = counts.enumerated().flatMap { label, row in
             row.enumerated().filter { $0.offset != label && $0.element > 0 }
                 .map { (label: label, prediction: $0.offset, count: $0.element) }

@@ -7,7 +7,7 @@ private import Glibc
 ///   - entropies: one a sequence.
 ///   - tokens: n, one a sequence.
 /// - Returns: nil where every sequence has one token.
-public func entropyRatio(_ entropies: [Float], tokens: [Int]) -> Double? {
+package func entropyRatio(_ entropies: [Float], tokens: [Int]) -> Double? {
     precondition(entropies.count == tokens.count, "one entropy a sequence")
     let uniform = tokens.reduce(0) { $0 + log(Double($1)) }
     return uniform > 0 ? entropies.reduce(0) { $0 + Double($1) } / uniform : nil

@@ -47,7 +47,7 @@ extension [CurvePoint] {
     /// possible, else within a tolerance doubled until they are few enough.
     ///
     /// - Precondition: `count` is at least 2.
-    public func simplified(to count: Int) -> [CurvePoint] {
+    package func simplified(to count: Int) -> [CurvePoint] {
         precondition(count >= 2, "a curve has two ends")
         var (tolerance, points) = (0.001, self)
         while true {

@@ -1,16 +1,16 @@
 /// Predictions of about the same confidence, and how many of them came true: a point of a reliability
 /// diagram (Murphy and Winkler, 1977).
-public struct ReliabilityBin: Sendable, Equatable {
+package struct ReliabilityBin: Sendable, Equatable {
     /// The confidences that belong to it: from `lower`, below `upper`; the last bin takes 1, too.
-    public let lower, upper: Double
+    package let lower, upper: Double
     /// How many predictions it has; at least one.
-    public let count: Int
+    package let count: Int
     /// The sum of their weights; without weights as many as there are.
-    public let weight: Double
+    package let weight: Double
     /// Their mean confidence.
-    public let confidence: Double
+    package let confidence: Double
     /// The fraction of them that came true.
-    public let fraction: Double
+    package let fraction: Double
 
     /// The bins of equal width that have predictions, the least confident first.
     ///
@@ -19,7 +19,7 @@ public struct ReliabilityBin: Sendable, Equatable {
     ///   - isRight: whether what the confidence is about came true.
     ///   - weights: how much each counts; nil for all alike.
     /// - Precondition: one outcome a confidence, and one weight.
-    public static func bins(
+    package static func bins(
         _ confidences: [Float], _ isRight: [Bool], weights: [Float]? = nil, count: Int = 10
     ) -> [ReliabilityBin] {
         precondition(confidences.count == isRight.count, "one outcome a confidence")

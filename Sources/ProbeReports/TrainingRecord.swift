@@ -3,7 +3,7 @@
 private import Foundation
 import ProbeMetrics
 import ProbeSelection
-public import Probes
+package import Probes
 import ProbeTraining
 
 /// What a probe file says of its training.
@@ -87,7 +87,7 @@ struct TrainingRecord {
 
 extension Probe {
     /// "train.safetensors, adamw, 30 epochs, 200 sequences": as much of its training as its file tells.
-    public var trainingSummary: String { TrainingRecord(self).summary }
+    package var trainingSummary: String { TrainingRecord(self).summary }
 }
 
 // Some values are for other tools to read.

@@ -28,7 +28,7 @@ public struct Comparison: Codable, Sendable, Equatable {
         }
 
         /// A row of its parts.
-        public init(
+        package init(
             name: String, value: Double?, low: Double? = nil, high: Double? = nil, difference: Double? = nil,
             differenceLow: Double? = nil, differenceHigh: Double? = nil, entropyRatio: Double? = nil,
             failure: String? = nil, candidates: [SelectionResult.Row]? = nil
@@ -58,7 +58,7 @@ public struct Comparison: Codable, Sendable, Equatable {
         public let rows: [Row]
 
         /// A set of its parts.
-        public init(name: String, metric: String, baseline: String, rows: [Row]) {
+        package init(name: String, metric: String, baseline: String, rows: [Row]) {
             self.name = name
             self.metric = metric
             self.baseline = baseline
@@ -72,5 +72,5 @@ public struct Comparison: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey { case dataSets = "data_sets" }
 
     /// A comparison on some sets.
-    public init(dataSets: [DataSet]) { self.dataSets = dataSets }
+    package init(dataSets: [DataSet]) { self.dataSets = dataSets }
 }

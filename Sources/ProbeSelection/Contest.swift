@@ -43,7 +43,7 @@ public struct Contest: Sendable {
         let journal: SelectionJournal
 
         /// Removes the file that keeps trainings: call it when the metrics are where they should be.
-        public func removeJournal() { journal.remove() }
+        package func removeJournal() { journal.remove() }
     }
 
     /// Selects and trains every contender on one set and judges it on another. Intervals are from a

@@ -1,5 +1,5 @@
 // Data that a comparison would fail on are refused before anything is trained.
-public import Activations
+package import Activations
 
 extension Contest {
     /// Refuses data that a contest would fail on: training data as `Selection.split` does, and test data of
@@ -7,7 +7,7 @@ extension Contest {
     /// metric is not defined; hidden states that are not finite; and trainings that cannot fit into memory. O(T·D).
     ///
     /// - Throws: `DataError`; `MemoryShortage`.
-    public func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
+    package func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
         for set in [training, test] { try set.checkNotEmpty() }
         let training = try training.labelled(for: task)
         for contender in contenders {

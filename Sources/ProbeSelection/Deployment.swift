@@ -55,7 +55,7 @@ extension SelectionResult {
     /// Out-of-fold scores as JSON lines, one a sequence in the order of the data: its id, fold, logits,
     /// probabilities by `probe`, and label in the form that `LabelTable` reads: the name of the class, for
     /// multilabel a list of names, for regression a list of numbers.
-    public func outOfFoldLines(_ data: ActivationSet, by probe: Probe) throws -> [UInt8] {
+    package func outOfFoldLines(_ data: ActivationSet, by probe: Probe) throws -> [UInt8] {
         struct Row: Encodable {
             let id: String
             let fold: Int

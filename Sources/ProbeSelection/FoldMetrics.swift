@@ -1,5 +1,5 @@
 // Folds in which a selection has its metric, found before anything is trained.
-public import Activations
+package import Activations
 import ProbeMetrics
 import Tensors
 
@@ -9,7 +9,7 @@ extension Selection {
     ///
     /// - Throws: `DataError` where there is no sequence, labels are missing or do not fit, classes or groups are too small for the
     ///   folds, or labels or numbers vary too little.
-    public func split(_ data: ActivationSet, task: ProbeTask) throws -> Folds {
+    package func split(_ data: ActivationSet, task: ProbeTask) throws -> Folds {
         try data.checkNotEmpty()
         try data.checkLengths(data.indices)
         let metric = metric ?? .suited(to: task)

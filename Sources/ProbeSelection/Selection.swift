@@ -179,7 +179,7 @@ public struct Selection: Sendable {
     }
 
     /// How many folds a set is cut into.
-    public func folds(for data: ActivationSet) -> Int { folds ?? (data.count < 1000 ? 10 : 5) }
+    package func folds(for data: ActivationSet) -> Int { folds ?? (data.count < 1000 ? 10 : 5) }
 
     private func trials(_ candidate: Int, _ replicates: Range<Int>, _ folds: Int) -> [Trial] {
         replicates.flatMap { replicate in

@@ -1,12 +1,12 @@
 // What the trainings of a selection need in memory (`TrainingMemory.swift`).
-public import Activations
+package import Activations
 import ProbeTraining
 
 extension Selection {
     /// Refuses candidates whose trainings, as many side by side as there are threads, cannot fit into memory.
     ///
     /// - Throws: `MemoryShortage`; `DataError` where labels are missing.
-    public func checkMemory(_ data: ActivationSet, task: ProbeTask? = nil) throws {
+    package func checkMemory(_ data: ActivationSet, task: ProbeTask? = nil) throws {
         let task = try task ?? data.task()
         let needs = candidates.map { ($0, bytes: $0.trainingBytes(data, task, threads: 1)) }
             .sorted { $0.bytes > $1.bytes }

@@ -1,11 +1,11 @@
-public import Activations
-public import ProbeMetrics
+package import Activations
+package import ProbeMetrics
 import Tensors
 
 // Candidates are compared by a metric, or by its negative where less of it is better: higher wins.
 extension Metric {
     /// The usual one to select by: the area under the ROC curve, for several classes accuracy, for regression R².
-    public static func suited(to task: ProbeTask) -> Metric {
+    package static func suited(to task: ProbeTask) -> Metric {
         switch task.kind {
         case .binary, .multilabel: .auroc
         case .multiclass: .accuracy
@@ -14,12 +14,12 @@ extension Metric {
     }
 
     /// What a selection by it is called on the command line and in probe files: "balanced-accuracy", "negative-loss".
-    public var scoreName: String {
+    package var scoreName: String {
         (isHigherBetter ? "" : "negative-") + String(key.map { $0 == "_" ? "-" : $0 })
     }
 
     /// And what people call it: "balanced accuracy", "negative loss".
-    public var scoreTitle: String { (isHigherBetter ? "" : "negative ") + name }
+    package var scoreTitle: String { (isHigherBetter ? "" : "negative ") + name }
 
     /// The metric of a sample, higher is better; nil where it is not defined.
     func score(_ sample: Sample) -> Double? { self(sample).map { isHigherBetter ? $0 : -$0 } }

@@ -1,7 +1,7 @@
-public import Tensors
-public import Activations
+import Tensors
+package import Activations
 import ProbeMetrics
-public import Probes
+package import Probes
 
 /// The mean loss of a probe over sequences, with its gradient by the parameters.
 ///
@@ -148,7 +148,7 @@ extension Probe {
     ///
     /// - Throws: `DataError` where there is no sequence, labels, classes or width do not fit the probe, a hidden
     ///   state is NaN or infinite, or a file has become shorter.
-    public func lossGradient(
+    package func lossGradient(
         _ data: ActivationSet, threads: Int = Parallel.availableThreads
     ) throws -> (loss: Double, gradient: [Float]) {
         let data = try labelled(data)

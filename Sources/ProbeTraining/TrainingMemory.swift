@@ -7,8 +7,8 @@
 //     threads·L·N    numbers of the tokens of the longest sequence (`numbersPerToken`)
 //
 // and for fits in one step what they say themselves.
-public import Activations
-public import Storage
+package import Activations
+package import Storage
 import Tensors
 
 /// A training that needs more memory than there is.
@@ -18,7 +18,7 @@ public struct MemoryShortage: Error, Equatable, CustomStringConvertible {
     /// Bytes that it needs at the least.
     public let needed: Double
     /// What there is.
-    public let available: AvailableMemory
+    package let available: AvailableMemory
 
     /// "attention, 8 heads, hidden 65536 on states of width 384: expected what fits into memory, 14.9 GB left on this
     /// machine, found at least 33.6 GB needed".
@@ -65,7 +65,7 @@ extension Trainer {
     ///
     /// - Parameter average: how many probes are trained one after the other, and kept for their average.
     /// - Throws: `MemoryShortage`; `DataError` where labels are missing.
-    public func checkMemory(_ data: ActivationSet, task: ProbeTask? = nil, average: Int = 1) throws {
+    package func checkMemory(_ data: ActivationSet, task: ProbeTask? = nil, average: Int = 1) throws {
         let task = try task ?? data.task()
         let options = options ?? .suited(to: configuration.kind, task)
         let candidate = Candidate(configuration, options)

@@ -52,7 +52,7 @@ public struct Hyperparameter: Sendable, Hashable {
     public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 
     /// A value as probe files have it: "5", "0.5".
-    public func text(_ value: Float) -> String { isWhole ? String(Int(clamping: value)) : String(value) }
+    package func text(_ value: Float) -> String { isWhole ? String(Int(clamping: value)) : String(value) }
 
     /// "8 heads": a value as it appears in the name of a probe; nil if it does not.
     package func label(_ value: Float) -> String? { label(text(value)) }

@@ -39,7 +39,7 @@ public struct ParameterTensor: Sendable, Equatable {
     public var count: Int { shape.reduce(1, *) }
 
     /// Whether L2 penalties and weight decay apply: to weights, never to biases and positions.
-    public var isPenalised: Bool {
+    package var isPenalised: Bool {
         switch role {
         case .tokenWeights, .outputWeights: true
         case .bias, .position: false
@@ -89,7 +89,7 @@ extension [ParameterTensor] {
     }
 
     /// The tensors and where each stands in the flat vector.
-    public var placed: [(tensor: ParameterTensor, range: Range<Int>)] {
+    package var placed: [(tensor: ParameterTensor, range: Range<Int>)] {
         var start = 0
         return map { tensor in
             defer { start += tensor.count }

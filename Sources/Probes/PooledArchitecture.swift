@@ -5,7 +5,7 @@
 //     absmax   pool(x)_k = max_j |x_jk|           (each dimension alone)
 //
 // over the visible tokens j = 1…n. They are the baselines that attention probes are compared with.
-public import Tensors
+package import Tensors
 
 /// How the visible tokens of a sequence become one vector.
 public enum Pooling: String, Sendable, CaseIterable {
@@ -18,18 +18,18 @@ public enum Pooling: String, Sendable, CaseIterable {
 }
 
 /// A linear probe on the visible tokens as one vector.
-public struct PooledArchitecture: ProbeArchitecture, Equatable {
+package struct PooledArchitecture: ProbeArchitecture, Equatable {
     /// D, the width of a hidden state.
-    public let width: Int
+    package let width: Int
     /// O, the number of outputs.
-    public let outputs: Int
+    package let outputs: Int
     /// How the tokens become one vector.
-    public let pooling: Pooling
+    package let pooling: Pooling
 
     /// An architecture of the given sizes.
     ///
     /// - Precondition: sizes are positive.
-    public init(width: Int, outputs: Int, pooling: Pooling) {
+    package init(width: Int, outputs: Int, pooling: Pooling) {
         precondition(width > 0 && outputs > 0)
         self.width = width
         self.outputs = outputs
@@ -37,15 +37,15 @@ public struct PooledArchitecture: ProbeArchitecture, Equatable {
     }
 
     /// `v.weight` (O,D) and `v.bias` (O).
-    public var tensors: [ParameterTensor] { .values(rows: outputs, width: width) }
+    package var tensors: [ParameterTensor] { .values(rows: outputs, width: width) }
 
     /// Zeros: the loss is convex, so every start leads to the same optimum.
-    public func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
+    package func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
         Array(repeating: 0, count: tensors.parameterCount)
     }
 
     /// Parameters made ready to meet many sequences. O(parameters).
-    public func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
+    package func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
         precondition(parameters.count == tensors.parameterCount, "parameters of another architecture")
         return PooledEvaluator(shape: self, parameters: parameters)
     }

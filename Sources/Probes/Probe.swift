@@ -6,7 +6,7 @@ public struct Probe: Sendable {
     /// What was chosen about it.
     public let configuration: ProbeConfiguration
     /// Its shape.
-    public let architecture: any ProbeArchitecture
+    package let architecture: any ProbeArchitecture
     /// The tensors of the architecture, end to end.
     public let parameters: [Float]
     /// What it predicts.
@@ -40,7 +40,7 @@ public struct Probe: Sendable {
     }
 
     /// The same probe with another calibration and threshold, and with more said of its training.
-    public func deployed(
+    package func deployed(
         threshold: Double, calibration: Calibration?, noting notes: [String: String] = [:]
     ) -> Probe {
         Probe(

@@ -4,7 +4,7 @@
 extension ProbeConfiguration {
     /// Whether an average of such probes is such a probe: outputs are sums over heads, and nothing
     /// bends them afterwards.
-    public var canBeAveraged: Bool { kind.addsHeads && hidden == 0 }
+    package var canBeAveraged: Bool { kind.addsHeads && hidden == 0 }
 }
 
 extension Probe {

@@ -101,7 +101,7 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The architecture for hidden states of `width` and so many outputs.
-    public func architecture(width: Int, outputs: Int) -> any ProbeArchitecture {
+    package func architecture(width: Int, outputs: Int) -> any ProbeArchitecture {
         kind.architecture(self, width, outputs)
     }
 

@@ -12,12 +12,12 @@
 // absent: the formula of the paper has none. Other metadata tell how the probe was trained.
 private import FoundationEssentials
 private import Tensors
-public import Activations
+package import Activations
 import ProbeMetrics
 
 extension Probe {
     /// The value of `format` in the metadata of a probe file.
-    public static let fileFormat = "attention-probes/probe"
+    package static let fileFormat = "attention-probes/probe"
     private static let fileVersion = "1"
     private static let weightTypes = ["F32", "F64", "F16", "BF16"]
 
@@ -29,7 +29,7 @@ extension Probe {
     /// Reads a probe file that is open.
     ///
     /// - Throws: `DataError` where it breaks the format.
-    public init(_ file: TensorFile) throws {
+    package init(_ file: TensorFile) throws {
         let path = file.path
         let fields = ProbeMetadata(file)
         try fields.check("format", Self.fileFormat)

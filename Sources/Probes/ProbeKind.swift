@@ -38,7 +38,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     public var grid: Grid?
 
     /// The learning rate of kinds without one of their own.
-    public static let usualLearningRate: Float = 3e-3
+    package static let usualLearningRate: Float = 3e-3
 
     /// A kind with an architecture.
     ///
@@ -93,7 +93,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
 
     /// Whether it has a hyperparameter.
-    public func has(_ hyperparameter: Hyperparameter) -> Bool {
+    package func has(_ hyperparameter: Hyperparameter) -> Bool {
         hyperparameters.contains { $0.key == hyperparameter }
     }
 
@@ -101,13 +101,13 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     public var hasHeads: Bool { has(.heads) }
 
     /// Whether it is fitted in one step, without an optimiser; for two classes only.
-    public var isClosedForm: Bool { closedForm != nil }
+    package var isClosedForm: Bool { closedForm != nil }
 
     /// Whether the sizes of classes make a difference to what is trained.
-    public var countsClassSizes: Bool { closedForm?.countsClassSizes ?? true }
+    package var countsClassSizes: Bool { closedForm?.countsClassSizes ?? true }
 
     /// Whether all it sees of a sequence is one token.
-    public var readsOneToken: Bool { pooling == .last }
+    package var readsOneToken: Bool { pooling == .last }
 
     /// Whether it can do a task.
     public func fits(_ task: ProbeTask) -> Bool { !isClosedForm || task.isBinary }

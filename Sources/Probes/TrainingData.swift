@@ -1,16 +1,16 @@
 // What a probe was trained on, as its file says.
-public import Activations
+package import Activations
 
 extension Probe {
     /// A file that is called like one of those the probe was trained on, which may be the same; nil where there is
     /// none, or the probe's own file does not say.
-    public func trainingFile(in data: ActivationSet) -> String? {
+    package func trainingFile(in data: ActivationSet) -> String? {
         let trained = Set((training["data"] ?? "").split(separator: ", ").map(String.init))
         return data.fileNames.first(where: trained.contains)
     }
 
     /// The layers that it was trained on; nil where its file does not say.
-    public var layers: LayerRecord? { LayerRecord(metadata: training) }
+    package var layers: LayerRecord? { LayerRecord(metadata: training) }
 
     /// The same sequences with their labels as this probe's task has them; see `ActivationSet.labelled(for:)`.
     package func labelled(_ data: ActivationSet) throws(DataError) -> ActivationSet {

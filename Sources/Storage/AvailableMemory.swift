@@ -2,21 +2,21 @@ private import FoundationEssentials
 private import Glibc
 
 /// Memory that this process can still get, and what sets that limit.
-public struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
+package struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
     /// How much.
-    public let bytes: Int
+    package let bytes: Int
     /// What sets the limit, for people: "left on this machine".
-    public let limit: String
+    package let limit: String
 
     /// "14.9 GB left on this machine".
-    public var description: String { "\(byteText(Double(bytes))) \(limit)" }
+    package var description: String { "\(byteText(Double(bytes))) \(limit)" }
 
     /// The least of what the machine has left (with its swap space), what the process's control group and those around
     /// it leave (both versions; a group's file cache can be dropped, and counts as left), and what the limits on
     /// address space and data (`ulimit -v`, `ulimit -d`) leave. nil where the system tells nothing.
     ///
     /// - Parameter root: the folder that `proc` and `sys` are in.
-    public static func now(root: String = "/") -> AvailableMemory? {
+    package static func now(root: String = "/") -> AvailableMemory? {
         let root = root.hasSuffix("/") ? root : root + "/"
         return ([machine(root)] + groups(root) + limits(root)).compactMap(\.self).min { $0.bytes < $1.bytes }
     }
@@ -94,7 +94,7 @@ public struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Bytes for people: "14.9 GB".
-public func byteText(_ bytes: Double) -> String {
+package func byteText(_ bytes: Double) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB")]
     let (size, name) = units.first { bytes >= $0.0 } ?? (1e3, "kB")
     return "\((10 * bytes / size).rounded() / 10) \(name)"

@@ -14,7 +14,7 @@ extension MappedFile {
     /// For programs, once, at their start; a library leaves signals alone.
     ///
     /// - Parameter name: the program's, which the line starts with.
-    public static func exitWhenBytesAreLost(program name: StaticString) {
+    package static func exitWhenBytesAreLost(program name: StaticString) {
         unsafe program = name
         unsafe buffer = .allocate(byteCount: 2 * mostPath, alignment: 16)
         _ = isReporting.load(ordering: .relaxed)

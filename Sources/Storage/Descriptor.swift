@@ -68,7 +68,7 @@ final class Descriptor: Sendable {
 ///
 /// - Throws: `SystemError` where that is too few to do anything: threads, an input and an output take some each, and where
 ///   the last cannot be opened the work is lost.
-public func raiseOpenFileLimit() throws(SystemError) {
+package func raiseOpenFileLimit() throws(SystemError) {
     var limit = rlimit()
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
@@ -81,7 +81,7 @@ public func raiseOpenFileLimit() throws(SystemError) {
 
 /// Makes room for so many more open files at once. The system else doubles a process's table step by step,
 /// and where there are threads each step waits for all of them: opening 10,000 files took twice as long.
-public func reserveOpenFiles(_ count: Int) {
+package func reserveOpenFiles(_ count: Int) {
     var limit = rlimit()
     guard count > 256, let anything = try? Descriptor("/"),
         unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0

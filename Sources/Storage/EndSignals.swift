@@ -8,12 +8,12 @@ private import Synchronization
 /// a thread, which may not be to be had.
 ///
 /// For programs; a library leaves signals alone.
-public enum EndSignals {
+package enum EndSignals {
     /// Whether one has come; may be asked from any thread.
-    public static var isSet: Bool { firstTime.load(ordering: .relaxed) != 0 }
+    package static var isSet: Bool { firstTime.load(ordering: .relaxed) != 0 }
 
     /// Listens from now on. Where the process was started with SIGHUP ignored, as by `nohup`, that stays so.
-    public static func listen() {
+    package static func listen() {
         _ = isSet
         _ = farewell.load(ordering: .relaxed)
         handle(SIGALRM) { _ in end() }
@@ -34,7 +34,7 @@ public enum EndSignals {
 
     /// Says what to write to standard error if the process is ended because the work has not stopped a second after
     /// the first signal, as in a long computation that asks for none; nil where that would lose what is not on disk.
-    public static func mayEnd(_ text: String?) {
+    package static func mayEnd(_ text: String?) {
         texts.withLock { last in
             guard last != text else { return }
             last = text

@@ -5,11 +5,11 @@ private import Glibc
 /// space only. A small one is read whole when it is looked at, which is faster than a mapping.
 ///
 /// The bytes are those of the file when it was opened, as long as nobody shortens it.
-@safe public final class MappedFile: Sendable {
+@safe package final class MappedFile: Sendable {
     /// The path it was opened with.
-    public let path: String
+    package let path: String
     /// Length in bytes.
-    public let count: Int
+    package let count: Int
     private let identity: FileIdentity?
     private nonisolated(unsafe) let base: UnsafeRawPointer?
     private let onDemand: OnDemandBytes?
@@ -24,7 +24,7 @@ private import Glibc
     /// Opens a regular file. O(1).
     ///
     /// - Throws: `SystemError` where it cannot be opened or mapped, or is no regular file.
-    public init(path: String) throws(SystemError) {
+    package init(path: String) throws(SystemError) {
         let descriptor = try Descriptor(path)
         let status = try descriptor.status(path)
         guard status.st_mode & S_IFMT == S_IFREG else {
@@ -94,7 +94,7 @@ private import Glibc
     /// Lends the bytes of a range, without a copy.
     ///
     /// - Precondition: the range lies inside the file.
-    public func withBytes<R, E: Error>(
+    package func withBytes<R, E: Error>(
         _ range: Range<Int>, _ body: (RawSpan) throws(E) -> R
     ) throws(E) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes outside \(path)")
@@ -109,7 +109,7 @@ private import Glibc
     /// The file's length now, at most `count`. Less, and the bytes that are gone end the process when
     /// they are looked at, or of a small file are all NaN. A file that was renamed or deleted meanwhile
     /// keeps its bytes, but for a small one among more than the process may have open: nil.
-    public var presentLength: Int? {
+    package var presentLength: Int? {
         if let kept { return (try? kept.status(path)).map { min(count, Int($0.st_size)) } }
         guard let identity else { return count }
         var status = stat()
@@ -120,21 +120,21 @@ private import Glibc
     }
 
     /// Whether it is a certain file, whatever path that was found by.
-    public func isFile(_ other: FileIdentity) -> Bool { (identity ?? FileIdentity(path: path)) == other }
+    package func isFile(_ other: FileIdentity) -> Bool { (identity ?? FileIdentity(path: path)) == other }
 
     /// Whether another process holds a lock (`flock`) on the file that keeps readers out.
-    public var isLocked: Bool { kept?.isLocked ?? Storage.isLocked(path) }
+    package var isLocked: Bool { kept?.isLocked ?? Storage.isLocked(path) }
 
     /// What kept bytes from being fetched, at least once since the file was opened; they were all 0xFF then, which
     /// is NaN. Always nil for a mapped file.
-    public var damage: ZipArchive.Loss? { damages?.found }
+    package var damage: ZipArchive.Loss? { damages?.found }
 
     /// Whether it is mapped. Others are read when they are looked at: bytes that are gone are NaN there, where they
     /// would end the process in a mapped file, and `populate` gains nothing.
-    public var isMapped: Bool { onDemand == nil }
+    package var isMapped: Bool { onDemand == nil }
 
     /// Lets go of what opening has read of a small file, unless that is all of it.
-    public func forgetHead() {
+    package func forgetHead() {
         if count > Self.headSize { onDemand?.forgetHead() }
     }
 
@@ -158,7 +158,7 @@ private import Glibc
     }
 
     /// Copies the bytes of a range. O(range.count).
-    public func bytes(_ range: Range<Int>) -> [UInt8] {
+    package func bytes(_ range: Range<Int>) -> [UInt8] {
         withBytes(range) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
     }
 }
@@ -198,14 +198,14 @@ extension RawSpan {
 /// Copies one element of a trivial type out of bytes that may be unaligned. O(1).
 ///
 /// - Precondition: the bytes hold an element.
-@inlinable public func load<T: BitwiseCopyable>(_ bytes: RawSpan, as type: T.Type) -> T {
+@inlinable package func load<T: BitwiseCopyable>(_ bytes: RawSpan, as type: T.Type) -> T {
     unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: T.self)
 }
 
 /// Copies elements of a trivial type out of bytes that may be unaligned. O(n).
 ///
 /// - Precondition: the bytes hold a whole number of elements.
-@inlinable public func loadArray<T: BitwiseCopyable>(_ bytes: RawSpan, of type: T.Type) -> [T] {
+@inlinable package func loadArray<T: BitwiseCopyable>(_ bytes: RawSpan, of type: T.Type) -> [T] {
     let size = MemoryLayout<T>.size
     precondition(bytes.byteCount % size == 0, "bytes are no whole number of elements")
     return (0..<bytes.byteCount / size).map {

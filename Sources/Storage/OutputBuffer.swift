@@ -2,23 +2,23 @@ private import Glibc
 
 /// Bytes that follow each other in a file, gathered until a part of it is full (`OutputParts`). Each thread
 /// has one and uses it again.
-public struct OutputBuffer {
+package struct OutputBuffer {
     private let parts: OutputParts
     private var bytes: [UInt8]
     private var count = 0
     private var place = 0
 
     /// An empty buffer.
-    public init(_ parts: OutputParts) {
+    package init(_ parts: OutputParts) {
         self.parts = parts
         bytes = Array(repeating: 0, count: parts.size)
     }
 
     /// Goes on at another place, counted from the first byte of all parts. What was not written is dropped.
-    public mutating func move(to place: Int) { (self.place, count) = (place, 0) }
+    package mutating func move(to place: Int) { (self.place, count) = (place, 0) }
 
     /// Adds bytes that `body` writes into an array from an index on.
-    public mutating func append(_ more: Int, _ body: (inout [UInt8], Int) throws -> Void) throws {
+    package mutating func append(_ more: Int, _ body: (inout [UInt8], Int) throws -> Void) throws {
         if bytes.count < count + more {
             bytes.append(contentsOf: repeatElement(0, count: count + more - bytes.count))
         }
@@ -28,7 +28,7 @@ public struct OutputBuffer {
     }
 
     /// Writes what is left.
-    public mutating func finish() throws(SystemError) { try write(count) }
+    package mutating func finish() throws(SystemError) { try write(count) }
 
     private mutating func write(_ first: Int) throws(SystemError) {
         try unsafe parts.write(bytes.span.bytes.extracting(first: first), at: place)

@@ -2,7 +2,7 @@ private import Glibc
 
 /// Lets a write beyond the limit on the size of files (`ulimit -f`) fail with an error, where it would end the
 /// process. For programs, at their start.
-public func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
+package func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
 
 /// A file that appears whole or not at all: bytes go to a file without a name on the same disk, which
 /// takes the target's name when everything is written. Dropped without `commit`, or killed, it leaves
@@ -12,11 +12,11 @@ public func reportFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
 ///
 /// A target that exists and is no regular file (a pipe, a device) is written in place. One whose name no
 /// other file can take, as a file that is mounted alone, gets the bytes copied when everything is written.
-public final class OutputFile {
+package final class OutputFile {
     /// The target.
-    public let path: String
+    package let path: String
     /// Bytes written so far.
-    public private(set) var byteCount = 0
+    package private(set) var byteCount = 0
     private let descriptor: Int32
     private let replacement: (temporary: String, target: String)?
     private let hasNoName: Bool
@@ -24,7 +24,7 @@ public final class OutputFile {
     private var isCommitted = false
 
     /// Where a resumable write to a target keeps what it has so far.
-    public static func partialPath(_ path: String) -> String { OutputTarget.resolved(path) + ".partial" }
+    package static func partialPath(_ path: String) -> String { OutputTarget.resolved(path) + ".partial" }
 
     /// Opens a target for writing; an existing file keeps its content until `commit`.
     ///
@@ -32,7 +32,7 @@ public final class OutputFile {
     ///   `commit`. Else they go to `partialPath`, after the first so many that are there already, and
     ///   stay there without `commit`.
     /// - Throws: `SystemError`, for example where its folder does not exist.
-    public init(path: String, resumingAt: Int? = nil) throws(SystemError) {
+    package init(path: String, resumingAt: Int? = nil) throws(SystemError) {
         self.path = path
         keepsPartial = resumingAt != nil
         guard let target = try OutputTarget(path) else {
@@ -68,14 +68,14 @@ public final class OutputFile {
     /// its reader would see an end.
     ///
     /// - Throws: `SystemError`, as opening it would.
-    public static func check(path: String) throws(SystemError) {
+    package static func check(path: String) throws(SystemError) {
         var status = stat()
         if unsafe stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) { return }
         _ = try OutputFile(path: path)
     }
 
     /// The process's standard output, written as it comes.
-    public static func standardOutput() -> OutputFile { OutputFile(standard: STDOUT_FILENO) }
+    package static func standardOutput() -> OutputFile { OutputFile(standard: STDOUT_FILENO) }
 
     private init(standard: Int32) {
         path = "standard output"
@@ -100,10 +100,10 @@ public final class OutputFile {
     }
 
     /// Appends bytes.
-    public func write(_ bytes: [UInt8]) throws(SystemError) { unsafe try write(bytes.span.bytes) }
+    package func write(_ bytes: [UInt8]) throws(SystemError) { unsafe try write(bytes.span.bytes) }
 
     /// Appends bytes.
-    public func write(_ bytes: RawSpan) throws(SystemError) {
+    package func write(_ bytes: RawSpan) throws(SystemError) {
         var done = 0
         while done < bytes.byteCount {
             let written = unsafe bytes.withUnsafeBytes { buffer in
@@ -116,7 +116,7 @@ public final class OutputFile {
     }
 
     /// Appends `count` bytes that `body` writes in parts.
-    public func writeParts(_ count: Int, _ body: (OutputParts) throws -> Void) throws {
+    package func writeParts(_ count: Int, _ body: (OutputParts) throws -> Void) throws {
         let start = replacement == nil ? nil : try checked(lseek(descriptor, 0, SEEK_CUR), "write", path)
         let parts = OutputParts(descriptor, path, start: start)
         try body(parts)
@@ -125,18 +125,18 @@ public final class OutputFile {
     }
 
     /// The file that holds what was written if there is no `commit`; nil if nothing will be left.
-    public var partialPath: String? {
+    package var partialPath: String? {
         keepsPartial && !isCommitted && !isEmpty ? replacement?.temporary : nil
     }
 
     /// Leaves nothing without `commit`, resumable or not.
-    public func keepNothing() { keepsPartial = false }
+    package func keepNothing() { keepsPartial = false }
 
     /// Gives the target what was written.
     ///
     /// - Parameter isDurable: whether it is on disk before it takes the name, so that not even a power
     ///   failure leaves half of it. Copies of what is there anyway can do without, as `cp` does.
-    public func commit(isDurable: Bool = true) throws(SystemError) {
+    package func commit(isDurable: Bool = true) throws(SystemError) {
         guard let replacement else { return }
         if isDurable { _ = try checked(Int(fsync(descriptor)), "write", path) }
         if hasNoName {

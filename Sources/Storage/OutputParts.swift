@@ -5,7 +5,7 @@ private import Synchronization
 ///
 /// Each is written by the thread that made it, from a buffer that is used again: handing them on to one
 /// thread, and fresh memory for each, took two to three times as long.
-public struct OutputParts: Sendable {
+package struct OutputParts: Sendable {
     private let descriptor: Int32
     private let path: String
     // Where the first byte is in the file; nil for a pipe or device.
@@ -31,7 +31,7 @@ public struct OutputParts: Sendable {
     }
 
     /// Whether parts must be written in their order, one after the other: a pipe has no places.
-    public var areInOrder: Bool { start == nil }
+    package var areInOrder: Bool { start == nil }
 
     /// Writes bytes at a place, counted from the first of all.
     func write(_ bytes: RawSpan, at place: Int) throws(SystemError) {
@@ -56,7 +56,7 @@ public struct OutputParts: Sendable {
     ///
     /// - Precondition: the range lies inside the file.
     /// - Throws: `SystemError`, also where the file has become shorter.
-    public func copy(_ file: MappedFile, _ range: Range<Int>, at place: Int) throws(SystemError) {
+    package func copy(_ file: MappedFile, _ range: Range<Int>, at place: Int) throws(SystemError) {
         guard let source = file.reopened() else {
             try file.withBytes(range) { (bytes) throws(SystemError) in try write(bytes, at: place) }
             return

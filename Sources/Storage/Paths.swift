@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Whether there is a folder at a path, or a link to one.
-public func isFolder(_ path: String) -> Bool {
+package func isFolder(_ path: String) -> Bool {
     var status = stat()
     return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
@@ -9,7 +9,7 @@ public func isFolder(_ path: String) -> Bool {
 /// Makes a folder where there is none; that which it goes into must be there.
 ///
 /// - Throws: `SystemError` where it cannot be made.
-public func makeFolder(_ path: String) throws(SystemError) {
+package func makeFolder(_ path: String) throws(SystemError) {
     guard !isFolder(path) else { return }
     _ = unsafe try checked(Int(mkdir(path, 0o777)), "write", path)
 }
@@ -19,7 +19,7 @@ public func makeFolder(_ path: String) throws(SystemError) {
 /// the time that scoring the files takes.
 ///
 /// - Throws: `SystemError` where it cannot be listed.
-public func names(inFolder path: String) throws(SystemError) -> [String] {
+package func names(inFolder path: String) throws(SystemError) -> [String] {
     var entries: UnsafeMutablePointer<UnsafeMutablePointer<dirent>?>?
     let found = unsafe scandir(
         path, &entries,
@@ -43,7 +43,7 @@ public func names(inFolder path: String) throws(SystemError) -> [String] {
 /// first; nil where there is none.
 ///
 /// - Throws: `SystemError` where it cannot be listed.
-public func firstName(
+package func firstName(
     inFolder path: String, hidden: Bool = false, where condition: (String) -> Bool
 ) throws(SystemError) -> String? {
     guard let folder = unsafe opendir(path) else {
@@ -63,7 +63,7 @@ private func fileName(_ entry: UnsafePointer<dirent>) -> UnsafePointer<CChar> {
 }
 
 /// Which file something is, whatever path leads to it.
-public struct FileIdentity: Sendable, Hashable {
+package struct FileIdentity: Sendable, Hashable {
     private let device: UInt
     private let inode: UInt
 
@@ -73,14 +73,14 @@ public struct FileIdentity: Sendable, Hashable {
     }
 
     /// The file at a path, through links; nil if there is none.
-    public init?(path: String) {
+    package init?(path: String) {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
         self.init(status)
     }
 
     /// The same; nil also for a folder, a pipe or a device.
-    public init?(regularFile path: String) {
+    package init?(regularFile path: String) {
         var status = stat()
         guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         self.init(status)
@@ -88,13 +88,13 @@ public struct FileIdentity: Sendable, Hashable {
 }
 
 /// Whether two paths lead to one file, through links or not; false where there is none.
-public func isSameFile(_ a: String, _ b: String) -> Bool {
+package func isSameFile(_ a: String, _ b: String) -> Bool {
     guard let first = FileIdentity(path: a) else { return false }
     return first == FileIdentity(path: b)
 }
 
 /// Whether another process holds a lock (`flock`) on a file that keeps readers out; false where there
 /// is no such file, or locks are not known.
-public func isLocked(_ path: String) -> Bool {
+package func isLocked(_ path: String) -> Bool {
     (try? Descriptor(path))?.isLocked ?? false
 }

@@ -7,14 +7,14 @@ private import Synchronization
 ///
 /// Pages that are in memory already cost next to nothing. Faults of the disk are not reported here:
 /// who needs the bytes meets them.
-public final class ReadAhead: Sendable {
+package final class ReadAhead: Sendable {
     /// Bytes of a file.
-    public struct Part: Sendable {
+    package struct Part: Sendable {
         let file: MappedFile
         let bytes: Range<Int>
 
         /// - Precondition: the range lies inside the file.
-        public init(_ file: MappedFile, _ bytes: Range<Int>) {
+        package init(_ file: MappedFile, _ bytes: Range<Int>) {
             self.file = file
             self.bytes = bytes
         }
@@ -30,7 +30,7 @@ public final class ReadAhead: Sendable {
     private let state = State()
 
     /// Starts reading; nothing happens where there is less to read than is worth a thread.
-    public init(_ parts: [Part]) {
+    package init(_ parts: [Part]) {
         let parts = Self.joined(parts)
         // Small files are read when they are looked at.
         guard parts.contains(where: \.file.isMapped),
@@ -41,7 +41,7 @@ public final class ReadAhead: Sendable {
     }
 
     /// Says that the next bytes in the order have been used.
-    public func advance(_ bytes: Int) { state.used.add(bytes, ordering: .relaxed) }
+    package func advance(_ bytes: Int) { state.used.add(bytes, ordering: .relaxed) }
 
     deinit { state.isStopped.store(true, ordering: .relaxed) }
 

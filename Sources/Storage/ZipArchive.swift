@@ -4,20 +4,20 @@ private import Synchronization
 
 /// The table of contents of a zip archive, and its members' bytes when they are looked at. Read by
 /// libzip: members that are stored or deflated, in archives of any size.
-public struct ZipArchive: Sendable {
+package struct ZipArchive: Sendable {
     /// One member.
-    public struct Member: Sendable {
+    package struct Member: Sendable {
         /// Its name in the archive.
-        public let name: String
+        package let name: String
         /// Bytes unpacked, as the archive states.
-        public let size: Int
+        package let size: Int
         /// Bytes in the archive.
-        public let packedSize: Int
+        package let packedSize: Int
         let index: UInt64
     }
 
     /// What kept bytes from being fetched.
-    public enum Loss: Sendable {
+    package enum Loss: Sendable {
         /// The file had fewer than when it was opened, or could not be read.
         case cut
         /// The archive is not what it was, or states what is not so.
@@ -27,20 +27,20 @@ public struct ZipArchive: Sendable {
     }
 
     /// Why an archive cannot be read.
-    public struct Fault: Error {
+    package struct Fault: Error {
         /// What libzip says.
-        public let reason: String
+        package let reason: String
     }
 
     private let path: String
     private let identity: FileIdentity?
     /// The members, in the order of the archive.
-    public let members: [Member]
+    package let members: [Member]
 
     /// Reads the table of contents. O(members).
     ///
     /// - Throws: `Fault`.
-    public init(path: String) throws(Fault) {
+    package init(path: String) throws(Fault) {
         self.path = path
         identity = FileIdentity(path: path)
         let archive = try OpenArchive(path)
@@ -50,7 +50,7 @@ public struct ZipArchive: Sendable {
     /// The first bytes of a member, at most `count`, unpacked.
     ///
     /// - Throws: `Fault`.
-    public func start(of member: Member, _ count: Int) throws(Fault) -> [UInt8] {
+    package func start(of member: Member, _ count: Int) throws(Fault) -> [UInt8] {
         let archive = try OpenArchive(path)
         let count = min(count, member.size)
         let bytes = unsafe HeldBytes(count: count) {
@@ -61,14 +61,14 @@ public struct ZipArchive: Sendable {
     }
 
     /// Up to so many bytes are unpacked into memory; more into a file.
-    public static let mostMemory = 64 << 20
+    package static let mostMemory = 64 << 20
 
     /// Where such a file is made, and the bytes that are free there.
-    public static var room: (folder: String, bytes: Int) { (SpillFile.folder, SpillFile.freeBytes) }
+    package static var room: (folder: String, bytes: Int) { (SpillFile.folder, SpillFile.freeBytes) }
 
     /// Some members as one file: unpacked when they are looked at, each from a multiple of 64 on; into memory,
     /// or where they are larger than `memory` altogether, into a nameless file on disk that is mapped.
-    public func contents(of members: [Member], memory: Int = mostMemory) -> (file: MappedFile, starts: [Int])
+    package func contents(of members: [Member], memory: Int = mostMemory) -> (file: MappedFile, starts: [Int])
     {
         var starts: [Int] = []
         var end = 0

@@ -4,26 +4,26 @@ private import COpenBLAS
 ///
 /// Its thread count is one for the whole process, set here at first use: parallelism is
 /// `Parallel`'s, and a product has the same bits on any number of threads.
-public enum BLAS {
+package enum BLAS {
     private static let configured: Void = openblas_set_num_threads(1)
 
     /// Ends the threads that OpenBLAS starts when it is loaded: they never get work here, and look for it
     /// for some 20 ms, which takes a processor away from whoever starts and ends quickly.
     ///
     /// For programs of which no other part uses OpenBLAS, at their start.
-    public static func endIdleThreads() {
+    package static func endIdleThreads() {
         _ = configured
         openblas_end_threads()
     }
 
     /// The processor kind OpenBLAS chose its kernels for ("Haswell", "SkylakeX", …).
-    public static var coreName: String { unsafe String(cString: openblas_get_corename()) }
+    package static var coreName: String { unsafe String(cString: openblas_get_corename()) }
 
     /// OpenBLAS's version and build options.
-    public static var configuration: String { unsafe String(cString: openblas_get_config()) }
+    package static var configuration: String { unsafe String(cString: openblas_get_config()) }
 
     /// Whether an operand is read as it is stored or transposed.
-    public enum Transpose: Sendable {
+    package enum Transpose: Sendable {
         /// As stored.
         case no
         /// Transposed.
@@ -41,7 +41,7 @@ public enum BLAS {
     ///   - aStride: elements from one stored row of A to the next; likewise `bStride`, `cStride`.
     ///   - start: where C starts in its span.
     /// - Precondition: the spans hold the elements that the sizes and strides reach.
-    public static func gemm(
+    package static func gemm(
         _ transposeA: Transpose, _ transposeB: Transpose, m: Int, n: Int, k: Int, alpha: Float = 1,
         a: Span<Float>, aStride: Int, b: Span<Float>, bStride: Int,
         beta: Float = 0, c: inout MutableSpan<Float>, at start: Int = 0, cStride: Int
@@ -71,7 +71,7 @@ public enum BLAS {
     /// C ← op(A)·op(B) + β·C where no operand has gaps between rows; C starts at element `start`.
     ///
     /// - Precondition: the operands hold the elements that the sizes reach.
-    public static func product(
+    package static func product(
         _ transposeA: Transpose, _ transposeB: Transpose, m: Int, n: Int, k: Int, _ a: ArraySlice<Float>,
         _ b: ArraySlice<Float>, beta: Float = 0, into c: inout [Float], at start: Int = 0
     ) {
@@ -85,7 +85,7 @@ public enum BLAS {
     /// element `start` of its array.
     ///
     /// - Precondition: A, x and y hold the elements that the sizes reach.
-    public static func gemv(
+    package static func gemv(
         _ transpose: Transpose, rows: Int, columns: Int, a: ArraySlice<Float>, x: ArraySlice<Float>,
         beta: Float = 0, y: inout [Float], at start: Int = 0
     ) {
@@ -109,7 +109,7 @@ public enum BLAS {
     /// Σ_i x_i·y_i in single precision, by `cblas_sdot`.
     ///
     /// - Precondition: as many elements in `x` as in `y`.
-    public static func dot(_ x: ArraySlice<Float>, _ y: ArraySlice<Float>) -> Float {
+    package static func dot(_ x: ArraySlice<Float>, _ y: ArraySlice<Float>) -> Float {
         _ = configured
         precondition(x.count == y.count, "lengths differ: \(x.count) and \(y.count)")
         return unsafe x.withUnsafeBufferPointer { x in
@@ -123,7 +123,7 @@ public enum BLAS {
     /// starts at element `start` of its array.
     ///
     /// - Precondition: A holds that many elements from `start` on.
-    public static func ger(x: ArraySlice<Float>, y: ArraySlice<Float>, a: inout [Float], at start: Int = 0) {
+    package static func ger(x: ArraySlice<Float>, y: ArraySlice<Float>, a: inout [Float], at start: Int = 0) {
         _ = configured
         precondition(
             start >= 0 && a.count - start >= x.count * y.count, "A is smaller than \(x.count)×\(y.count)")
@@ -144,7 +144,7 @@ public enum BLAS {
     /// - Parameters:
     ///   - x: where x starts; likewise `y`.
     /// - Precondition: both parts lie inside the array and do not overlap.
-    public static func axpby(
+    package static func axpby(
         _ alpha: Float, from x: Int, _ beta: Float, to y: Int, count: Int, in array: inout [Float]
     ) {
         _ = configured
@@ -160,7 +160,7 @@ public enum BLAS {
     /// y ← α·x + y, by `cblas_saxpy`; y starts at element `start` of its array.
     ///
     /// - Precondition: y holds that many elements from `start` on.
-    public static func axpy(_ alpha: Float, _ x: ArraySlice<Float>, y: inout [Float], at start: Int = 0) {
+    package static func axpy(_ alpha: Float, _ x: ArraySlice<Float>, y: inout [Float], at start: Int = 0) {
         _ = configured
         precondition(start >= 0 && y.count - start >= x.count, "y is shorter than \(x.count)")
         unsafe x.withUnsafeBufferPointer { x in

@@ -1,18 +1,18 @@
 extension [Float] {
     /// Makes room for at least `count` elements, of which none keeps its value if it must grow.
-    public mutating func grow(to count: Int) {
+    package mutating func grow(to count: Int) {
         if self.count < count { self = Array(repeating: 0, count: count) }
     }
 
     /// Gives it `count` elements of one value, in the memory it has if that suffices.
-    public mutating func reset(to value: Float = 0, count: Int) {
+    package mutating func reset(to value: Float = 0, count: Int) {
         if self.count > count { removeLast(self.count - count) }
         unsafe withUnsafeMutableBufferPointer { unsafe $0.update(repeating: value) }
         append(contentsOf: repeatElement(value, count: count - self.count))
     }
 
     /// Gives it the elements of another array, in the memory it has if that suffices.
-    public mutating func reset(to other: ArraySlice<Float>) {
+    package mutating func reset(to other: ArraySlice<Float>) {
         removeAll(keepingCapacity: true)
         append(contentsOf: other)
     }
@@ -20,7 +20,7 @@ extension [Float] {
     /// Gives the elements from `start` on the values of another array.
     ///
     /// - Precondition: there are that many.
-    public mutating func replace(at start: Int, with other: ArraySlice<Float>) {
+    package mutating func replace(at start: Int, with other: ArraySlice<Float>) {
         withPart(start..<start + other.count) { part in
             for (i, value) in other.enumerated() { part[i] = value }
         }
@@ -28,14 +28,14 @@ extension [Float] {
 
     /// The first element, of less than 16, that begins a line of the cache: a vector that crosses two lines takes two
     /// loads. Another array has another, also a copy.
-    public var firstInLine: Int {
+    package var firstInLine: Int {
         unsafe withUnsafeBufferPointer { -(Int(bitPattern: $0.baseAddress) / 4) & 15 }
     }
 
     /// Lends a part for writing. O(1).
     ///
     /// - Precondition: the range lies inside the array.
-    public mutating func withPart<R>(_ range: Range<Int>, _ body: (inout MutableSpan<Float>) -> R) -> R {
+    package mutating func withPart<R>(_ range: Range<Int>, _ body: (inout MutableSpan<Float>) -> R) -> R {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "part \(range) of \(count) elements")
         return unsafe withUnsafeMutableBufferPointer { buffer in
             var part = unsafe MutableSpan(_unsafeElements: buffer[range])

@@ -1,12 +1,12 @@
 private import COpenBLAS
 
 /// Why a symmetric system could not be solved.
-public struct NotPositiveDefinite: Error, Equatable, CustomStringConvertible {
+package struct NotPositiveDefinite: Error, Equatable, CustomStringConvertible {
     /// Order of the leading minor that is not positive, counted from 1.
-    public let minor: Int
+    package let minor: Int
 
     /// Says which leading minor is not positive.
-    public var description: String {
+    package var description: String {
         "the matrix is not positive definite: its leading minor of order \(minor) is not positive"
     }
 }
@@ -21,7 +21,7 @@ public struct NotPositiveDefinite: Error, Equatable, CustomStringConvertible {
 ///   - b: n×columns, row after row.
 /// - Returns: X, n×columns, row after row.
 /// - Throws: `NotPositiveDefinite`.
-public func solveSymmetric(
+package func solveSymmetric(
     _ a: [Double], order n: Int, _ b: [Double], columns: Int
 ) throws(NotPositiveDefinite) -> [Double] {
     precondition(a.count == n * n, "A has \(n * n) elements, found \(a.count)")

@@ -2,28 +2,28 @@ private import CKernels
 
 /// A hash of numbers, texts and hidden states one after the other, the same in every run: it tells data from others
 /// that nobody made alike on purpose.
-public struct DataHash: Sendable {
+package struct DataHash: Sendable {
     /// What all that was added comes to.
-    public private(set) var value: UInt64 = 0
+    package private(set) var value: UInt64 = 0
 
     /// A hash of nothing.
-    public init() {}
+    package init() {}
 
     /// Adds a number. O(1).
-    public mutating func add(_ number: UInt64) { value = ck_hash_number(value, number) }
+    package mutating func add(_ number: UInt64) { value = ck_hash_number(value, number) }
 
     /// Adds bytes, and how many there are. O(n).
-    public mutating func add(_ bytes: Span<UInt8>) {
+    package mutating func add(_ bytes: Span<UInt8>) {
         value = unsafe bytes.withUnsafeBufferPointer { unsafe ck_hash_bytes(value, $0.baseAddress, $0.count) }
     }
 
     /// Adds a text, and how long it is. O(n).
-    public mutating func add(_ text: String) { add(Array(text.utf8).span) }
+    package mutating func add(_ text: String) { add(Array(text.utf8).span) }
 
     /// Adds rows of hidden states with the bits they are stored with, wherever that is, and how they are stored. O(n).
     ///
     /// - Parameter scratch: room for some rows, which grows and stays.
-    public mutating func add(_ rows: Range<Int>, of states: TokenMatrix, scratch: inout [UInt8]) {
+    package mutating func add(_ rows: Range<Int>, of states: TokenMatrix, scratch: inout [UInt8]) {
         add(states.elementType.rawValue)
         let most = max(1, Self.blockSize / states.rowSize)
         for start in stride(from: rows.lowerBound, to: rows.upperBound, by: most) {

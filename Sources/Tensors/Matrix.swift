@@ -28,7 +28,7 @@ public struct Matrix: Sendable, Equatable {
     }
 
     /// Matrices of the same columns, one below the other; at least one.
-    public init(joining parts: [Matrix]) {
+    package init(joining parts: [Matrix]) {
         precondition(parts.allSatisfy { $0.columns == parts[0].columns }, "matrices of different columns")
         self.init(
             rows: parts.reduce(0) { $0 + $1.rows }, columns: parts[0].columns,
@@ -41,7 +41,7 @@ public struct Matrix: Sendable, Equatable {
     }
 
     /// The elements for writing, row after row. O(1), or a copy if the storage is shared.
-    public var mutableSpan: MutableSpan<Float> {
+    package var mutableSpan: MutableSpan<Float> {
         @_lifetime(&self) mutating get { storage.mutableSpan }
     }
 
@@ -57,7 +57,7 @@ public struct Matrix: Sendable, Equatable {
     }
 
     /// A matrix of some of the columns. O(rows·range.count).
-    public func columns(_ range: Range<Int>) -> Matrix {
+    package func columns(_ range: Range<Int>) -> Matrix {
         guard range != 0..<columns else { return self }
         let part = (0..<rows).flatMap {
             storage[$0 * columns + range.lowerBound..<$0 * columns + range.upperBound]

@@ -2,18 +2,18 @@ private import CKernels
 
 /// Number, sums and sums of squares of vectors, a dimension each, taken from an origin: what means
 /// and variances are made of.
-public struct Moments: Sendable {
+package struct Moments: Sendable {
     /// How many vectors there were.
-    public private(set) var count = 0
+    package private(set) var count = 0
     /// Σ (x - origin), D values.
-    public private(set) var sums: [Double]
+    package private(set) var sums: [Double]
     /// Σ (x - origin)², D values.
-    public private(set) var squares: [Double]
+    package private(set) var squares: [Double]
     private let origin: [Float]
 
     /// No vectors yet. An origin near the mean, such as one of the vectors, keeps a variance that is
     /// small beside the mean.
-    public init(origin: [Float]) {
+    package init(origin: [Float]) {
         self.origin = origin
         sums = Array(repeating: 0, count: origin.count)
         squares = sums
@@ -22,7 +22,7 @@ public struct Moments: Sendable {
     /// Adds the visible tokens of a sequence, in double precision. O(n·D).
     ///
     /// - Precondition: its width is that of the origin.
-    public mutating func add(_ sequence: TokenSequence, scratch: inout [Float]) {
+    package mutating func add(_ sequence: TokenSequence, scratch: inout [Float]) {
         precondition(sequence.width == origin.count, "tokens of another width")
         count += sequence.count
         sequence.forEachTile(scratch: &scratch) { range, tokens in
@@ -41,7 +41,7 @@ public struct Moments: Sendable {
     }
 
     /// Adds what another one has gathered from the same origin.
-    public mutating func add(_ other: Moments) {
+    package mutating func add(_ other: Moments) {
         precondition(other.origin == origin, "moments about another origin")
         count += other.count
         for d in sums.indices {
@@ -53,12 +53,12 @@ public struct Moments: Sendable {
     /// The mean of one dimension.
     ///
     /// - Precondition: there is at least one vector.
-    public func mean(_ d: Int) -> Double { Double(origin[d]) + sums[d] / Double(count) }
+    package func mean(_ d: Int) -> Double { Double(origin[d]) + sums[d] / Double(count) }
 
     /// The variance of one dimension, by the number of vectors.
     ///
     /// - Precondition: there is at least one vector.
-    public func variance(_ d: Int) -> Double {
+    package func variance(_ d: Int) -> Double {
         let offset = sums[d] / Double(count)
         return squares[d] / Double(count) - offset * offset
     }

@@ -4,7 +4,7 @@ private import CKernels
 /// the even one. O(n).
 ///
 /// A finite float beyond the largest of `type` becomes an infinity; a NaN stays one.
-public func narrow(_ values: Span<Float>, as type: ElementType) -> [UInt8] {
+package func narrow(_ values: Span<Float>, as type: ElementType) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: values.count * type.size)
     narrow(values, as: type, into: &bytes, at: 0)
     return bytes
@@ -13,7 +13,7 @@ public func narrow(_ values: Span<Float>, as type: ElementType) -> [UInt8] {
 /// The same, into bytes that are there, from one on.
 ///
 /// - Precondition: there is room for them.
-public func narrow(_ values: Span<Float>, as type: ElementType, into bytes: inout [UInt8], at start: Int) {
+package func narrow(_ values: Span<Float>, as type: ElementType, into bytes: inout [UInt8], at start: Int) {
     precondition(start >= 0 && start + values.count * type.size <= bytes.count, "bytes outside the buffer")
     unsafe values.withUnsafeBufferPointer { values in
         unsafe bytes.withUnsafeMutableBytes { bytes in
@@ -34,7 +34,7 @@ public func narrow(_ values: Span<Float>, as type: ElementType, into bytes: inou
 
 /// The first finite float that has become an infinity in its bytes as `type`, which start at `start`; nil if
 /// there is none. O(n), fast where no result is infinite or NaN.
-public func firstOverflow(
+package func firstOverflow(
     _ values: Span<Float>, _ bytes: [UInt8], at start: Int, as type: ElementType
 ) -> Int? {
     guard type != .f32 else { return nil }

@@ -14,7 +14,7 @@ public enum Parallel {
     /// What an index computes must not depend on the workspace's earlier use; then the results do
     /// not depend on the number of threads. If some indices throw, the error of the lowest one
     /// that ran is thrown.
-    public static func map<Workspace, R>(
+    package static func map<Workspace, R>(
         count: Int, threads: Int, workspace: @Sendable () -> Workspace,
         _ body: @Sendable (Int, inout Workspace) throws -> R
     ) throws -> [R] {
@@ -31,7 +31,7 @@ public enum Parallel {
 
     /// A count×columns matrix of which `body` writes row after row, in the manner of `map`: no
     /// memory is allocated for a row.
-    public static func matrix<Workspace>(
+    package static func matrix<Workspace>(
         rows count: Int, columns: Int, threads: Int, workspace: @Sendable () -> Workspace,
         _ body: @Sendable (Int, inout MutableSpan<Float>, inout Workspace) throws -> Void
     ) throws -> Matrix {
@@ -95,7 +95,7 @@ public enum Parallel {
     }
 
     /// `map` for work that needs no workspace.
-    public static func map<R>(
+    package static func map<R>(
         count: Int, threads: Int, _ body: @Sendable (Int) throws -> R
     ) throws -> [R] {
         try map(count: count, threads: threads, workspace: { () }) { index, _ in try body(index) }

@@ -11,7 +11,7 @@ private import CKernels
 /// - `gemm`: `cblas_sgemm` on token tiles; always there, and what the others are tested against.
 public struct Projection: Sendable {
     /// How the product is computed.
-    public enum Plan: Sendable, CaseIterable {
+    package enum Plan: Sendable, CaseIterable {
         /// C kernel, 8 to 32 weight rows a pass, interleaved.
         case panels
         /// C kernel, up to 4 weight rows a pass, as they are.
@@ -20,7 +20,7 @@ public struct Projection: Sendable {
         case gemm
 
         /// The fastest plan for R weight rows on this processor.
-        public static func best(rows: Int) -> Plan {
+        package static func best(rows: Int) -> Plan {
             guard ck_has_fast_kernels() else { return .gemm }
             return rows <= 4 ? .rows : .panels
         }
@@ -28,14 +28,14 @@ public struct Projection: Sendable {
 
     /// What the kernels are compiled for and this processor has: "AVX-512", "AVX2", or "plain" for the
     /// target's own.
-    public static var instructionSet: String { ["plain", "AVX2", "AVX-512"][Int(ck_level())] }
+    package static var instructionSet: String { ["plain", "AVX2", "AVX-512"][Int(ck_level())] }
 
     /// R, the number of weight rows.
     public let rows: Int
     /// D, the width of a token.
     public let width: Int
     /// How it is computed.
-    public let plan: Plan
+    package let plan: Plan
     // R×D row-major for `rows` and `gemm`; for `panels` blocks of D×16, zeros at the end, the last of D×8 where
     // 8 rows are left at most. The first is at `start`, which begins a line of the cache: a product with 16 rows was a
     // tenth slower where every vector of weights crossed two.
@@ -49,7 +49,7 @@ public struct Projection: Sendable {
     /// Prepares weights, R×D row-major. O(R·D).
     ///
     /// - Parameter plan: nil for the fastest.
-    public init(_ weights: ArraySlice<Float>, rows: Int, width: Int, plan: Plan? = nil) {
+    package init(_ weights: ArraySlice<Float>, rows: Int, width: Int, plan: Plan? = nil) {
         precondition(weights.count == rows * width, "\(weights.count) weights for \(rows)×\(width)")
         self.rows = rows
         self.width = width
@@ -94,7 +94,7 @@ public struct Projection: Sendable {
     /// z[r, j] = x_j · w_r for a tile of tokens, count×D; z is R×count, row-major.
     ///
     /// - Precondition: the tile holds that many tokens.
-    public func apply(_ tile: Span<Float>, count: Int, into z: inout [Float]) {
+    package func apply(_ tile: Span<Float>, count: Int, into z: inout [Float]) {
         z.grow(to: rows * count)
         if plan == .gemm {
             applyGemm(tile, count: count, into: &z, at: 0, stride: count)

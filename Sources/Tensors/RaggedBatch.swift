@@ -5,13 +5,13 @@
 /// ranges with others between them that belong to none.
 public struct RaggedBatch: Sendable {
     /// The hidden states of all tokens, T×D.
-    public let tokens: TokenMatrix
+    package let tokens: TokenMatrix
     /// N+1 token counts: starts at 0, rises, ends at T.
-    public let offsets: [Int]
+    package let offsets: [Int]
     // Where sequences start among the rows; nil if they lie end to end.
     private let starts: [Int]?
     /// For every token, whether a probe may look at it; nil if it may look at all.
-    public let tokenMask: [Bool]?
+    package let tokenMask: [Bool]?
 
     /// Why tokens and offsets make no batch.
     public enum Fault: Error, Equatable {
@@ -37,7 +37,7 @@ public struct RaggedBatch: Sendable {
     ///
     /// - Parameter allowsEmpty: whether sequences may be without a token to look at; nothing is computed of these.
     /// - Throws: `Fault`, the first rule that is broken.
-    public init(
+    package init(
         tokens: TokenMatrix, offsets: [Int], tokenMask: [Bool]? = nil, allowsEmpty: Bool = false
     ) throws(Fault) {
         guard offsets.first == 0 else { throw .firstOffset(found: offsets.first) }
@@ -66,7 +66,7 @@ public struct RaggedBatch: Sendable {
     ///
     /// - Parameter allowsEmpty: whether sequences may be without a token to look at; nothing is computed of these.
     /// - Throws: `Fault.outsideMatrix`, `.emptySequence`, `.maskLength`, `.maskedSequence`.
-    public init(
+    package init(
         tokens: TokenMatrix, rows: [Range<Int>], tokenMask: [Bool]? = nil, allowsEmpty: Bool = false
     ) throws(Fault) {
         var offsets = [0]
@@ -100,10 +100,10 @@ public struct RaggedBatch: Sendable {
     /// The same sequences with other hidden states.
     ///
     /// - Precondition: as many rows.
-    public func replacing(tokens: TokenMatrix) -> RaggedBatch { RaggedBatch(self, tokens: tokens) }
+    package func replacing(tokens: TokenMatrix) -> RaggedBatch { RaggedBatch(self, tokens: tokens) }
 
     /// The rows of one sequence. O(1).
-    public func rows(_ index: Int) -> Range<Int> {
+    package func rows(_ index: Int) -> Range<Int> {
         let start = starts?[index] ?? offsets[index]
         return start..<start + offsets[index + 1] - offsets[index]
     }

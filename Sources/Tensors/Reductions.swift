@@ -3,7 +3,7 @@ private import CKernels
 /// Σ_i a_i·b_i, added in double precision. O(n).
 ///
 /// - Precondition: as many elements in `a` as in `b`.
-public func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
+package func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
     precondition(a.count == b.count, "lengths differ: \(a.count) and \(b.count)")
     var result = 0.0
     unsafe a.withUnsafeBufferPointer { x in
@@ -16,13 +16,13 @@ public func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
 }
 
 /// Σ_i a_i, added in double precision. O(n).
-public func sum(_ a: ArraySlice<Float>) -> Double {
+package func sum(_ a: ArraySlice<Float>) -> Double {
     var sum = 0.0
     for a in a { sum += Double(a) }
     return sum
 }
 
 /// Whether every value is finite. O(n).
-public func allFinite(_ values: ArraySlice<Float>) -> Bool {
+package func allFinite(_ values: ArraySlice<Float>) -> Bool {
     StoredRows(values.span, columns: values.count).areFinite(1, columns: values.count)
 }

@@ -11,22 +11,22 @@ private import CKernels
 /// m is the largest l of the first tile, and again of a tile that has one more than 10 above it; c is the
 /// mean value after the first tile, and again when the mean has moved two standard deviations away. (After the
 /// running maximum of Milakov and Gimelshein, 2018, arXiv 1805.02867, which changes with every new one.)
-public struct RunningSoftmax: Sendable {
+package struct RunningSoftmax: Sendable {
     private var run = ck_running_softmax()
 
     /// No token yet.
-    public init() {}
+    package init() {}
 
     /// Σ e_i.
-    public var total: Double { run.total }
+    package var total: Double { run.total }
     /// Σ e_i·(value_i - c).
-    public var values: Double { run.values }
+    package var values: Double { run.values }
     /// Σ e_i·t_i.
-    public var positions: Double { run.positions }
+    package var positions: Double { run.positions }
     /// Σ e_i·(value_i - c)·t_i.
-    public var products: Double { run.products }
+    package var products: Double { run.products }
     /// c.
-    public var center: Float { run.center }
+    package var center: Float { run.center }
 
     /// Adds a tile of tokens. In `z`, e_i takes the place of its logits and e_i·(value_i - c) that of its
     /// values.
@@ -37,7 +37,7 @@ public struct RunningSoftmax: Sendable {
     ///   - positions: one a token.
     ///   - first: what positions are counted from.
     /// - Precondition: all numbers are finite, and `z` holds both lines.
-    public mutating func add(
+    package mutating func add(
         _ z: inout [Float], logits: Int, values: Int, slope: Float, positions: ArraySlice<Float>,
         first: Float
     ) {
@@ -61,7 +61,7 @@ public struct RunningSoftmax: Sendable {
     ///   - totals: where the sums by e_i start in `sums`.
     ///   - deviations: likewise those by e_i·(value_i - c).
     /// - Precondition: `sums` holds both, `width` elements each.
-    public func rescale(_ sums: inout [Float], totals: Int, deviations: Int, width: Int) {
+    package func rescale(_ sums: inout [Float], totals: Int, deviations: Int, width: Int) {
         guard run.scale != 1 || run.shift != 0 else { return }
         BLAS.axpby(-run.scale * run.shift, from: totals, run.scale, to: deviations, count: width, in: &sums)
         BLAS.axpby(0, from: deviations, run.scale, to: totals, count: width, in: &sums)

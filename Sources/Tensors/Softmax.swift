@@ -12,7 +12,7 @@ private import CKernels
 /// - Returns: the entropy of the result in nats, -Σ_i w_i·ln w_i.
 /// - Precondition: `weights` holds n elements from `offset` on.
 @discardableResult
-public func softmax(
+package func softmax(
     _ logits: ArraySlice<Float>, slope: Float = 0, start: Float = 0, into weights: inout [Float],
     at offset: Int = 0
 ) -> Double {
@@ -36,7 +36,7 @@ public func softmax(
 ///   - positions: the positions that the logits had a slope along, one each, counted from `first`.
 /// - Returns: the gradient by that slope, Σ_i d_i·(positions_i - first).
 /// - Precondition: `gradient` holds n elements from `start` on, and there are n positions.
-public func softmaxGradient(
+package func softmaxGradient(
     _ weights: ArraySlice<Float>, _ gradient: inout [Float], at start: Int, positions: ArraySlice<Float>,
     first: Float
 ) -> Double {

@@ -1,4 +1,4 @@
-public import Storage
+package import Storage
 
 /// The hidden states of many tokens, T×D, as they were stored: floats in memory, or f32, f16 or
 /// bf16 in files. Products read rows in place however they are stored; to others they are lent in place where
@@ -10,18 +10,18 @@ public struct TokenMatrix: Sendable {
     /// D, the width of a hidden state.
     public let columns: Int
     /// How an element is stored.
-    public let elementType: ElementType
+    package let elementType: ElementType
 
     /// The same columns of every row: those that start at byte `offset` of a file and again every
     /// `stride` bytes.
-    public struct Piece: Sendable {
+    package struct Piece: Sendable {
         let file: MappedFile
         let offset: Int
         let stride: Int
         let columns: Int
 
         /// - Precondition: `offset` and `stride` are not negative, and there is a column.
-        public init(_ file: MappedFile, offset: Int, stride: Int, columns: Int) {
+        package init(_ file: MappedFile, offset: Int, stride: Int, columns: Int) {
             precondition(offset >= 0 && stride >= 0 && columns > 0)
             self.file = file
             self.offset = offset
@@ -44,7 +44,7 @@ public struct TokenMatrix: Sendable {
     // Where rows are put together from several small files.
     private let claim: KeptBytes.Claim?
     /// Whether rows lie in mapped files, so that reading ahead gains something.
-    public let isMapped: Bool
+    package let isMapped: Bool
 
     /// Hidden states in memory, token after token.
     ///
@@ -61,7 +61,7 @@ public struct TokenMatrix: Sendable {
     /// Hidden states in a file, from byte `offset` on.
     ///
     /// - Precondition: the file holds them all.
-    public init(file: MappedFile, offset: Int, elementType: ElementType, rows: Int, columns: Int) {
+    package init(file: MappedFile, offset: Int, elementType: ElementType, rows: Int, columns: Int) {
         let piece = Piece(file, offset: offset, stride: columns * elementType.size, columns: columns)
         self.init(pieces: [piece], elementType: elementType, rows: rows)
     }
@@ -70,7 +70,7 @@ public struct TokenMatrix: Sendable {
     /// several in a file, or several files.
     ///
     /// - Precondition: there is a piece, and the files hold them all.
-    public init(pieces: [Piece], elementType: ElementType, rows: Int) {
+    package init(pieces: [Piece], elementType: ElementType, rows: Int) {
         precondition(!pieces.isEmpty && rows >= 0)
         self.rows = rows
         columns = pieces.reduce(0) { $0 + $1.columns }
@@ -97,7 +97,7 @@ public struct TokenMatrix: Sendable {
 
     /// Several matrices with the same rows, side by side; nil where they differ in rows or in how an
     /// element is stored, or one is not in a file.
-    public init?(beside matrices: [TokenMatrix]) {
+    package init?(beside matrices: [TokenMatrix]) {
         guard let first = matrices.first,
             matrices.allSatisfy({ $0.rows == first.rows && $0.elementType == first.elementType })
         else { return nil }
@@ -125,33 +125,33 @@ public struct TokenMatrix: Sendable {
     private var wholePiece: Piece? { onlyPiece.flatMap { $0.stride == rowSize ? $0 : nil } }
 
     /// Bytes of one row as it is stored.
-    public var rowSize: Int { columns * elementType.size }
+    package var rowSize: Int { columns * elementType.size }
 
     /// The files they are in; none if they are in memory.
-    public var files: [MappedFile] { pieces.map(\.file) }
+    package var files: [MappedFile] { pieces.map(\.file) }
 
     /// Whether a file that rows lie in fulfils a condition.
     private func hasFile(_ condition: (MappedFile) -> Bool) -> Bool { pieces.contains { condition($0.file) } }
 
     /// Whether another process holds a lock on a file that rows lie in.
-    public var isLocked: Bool { hasFile(\.isLocked) }
+    package var isLocked: Bool { hasFile(\.isLocked) }
 
     /// Whether rows lie in a certain file.
-    public func reads(_ file: FileIdentity) -> Bool { hasFile { $0.isFile(file) } }
+    package func reads(_ file: FileIdentity) -> Bool { hasFile { $0.isFile(file) } }
 
     /// Hands over where rows are in files; nothing if they are in memory.
-    public func forEachPart(_ range: Range<Int>, _ body: (ReadAhead.Part) -> Void) {
+    package func forEachPart(_ range: Range<Int>, _ body: (ReadAhead.Part) -> Void) {
         for piece in pieces { body(ReadAhead.Part(piece.file, piece.bytes(range, elementType.size))) }
     }
 
     /// Bytes of what `forEachPart` hands over, or of the rows in memory.
-    public func byteCount(_ range: Range<Int>) -> Int {
+    package func byteCount(_ range: Range<Int>) -> Int {
         guard case .pieces(let pieces) = storage else { return range.count * rowSize }
         return pieces.reduce(0) { $0 + $1.bytes(range, elementType.size).count }
     }
 
     /// Lends rows as floats, rows×D: in place where possible, else widened into `scratch`.
-    public func withRows<R, E: Error>(
+    package func withRows<R, E: Error>(
         _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R
     ) throws(E) -> R {
         if case .owned(let values) = storage {
@@ -185,14 +185,14 @@ public struct TokenMatrix: Sendable {
     }
 
     /// Where rows lie side by side in one file; nil if they do not.
-    public func storedBytes(_ range: Range<Int>) -> (file: MappedFile, bytes: Range<Int>)? {
+    package func storedBytes(_ range: Range<Int>) -> (file: MappedFile, bytes: Range<Int>)? {
         wholePiece.map { ($0.file, $0.bytes(range, elementType.size)) }
     }
 
     /// Copies rows with the bits they are stored with into bytes that are there, from one on.
     ///
     /// - Precondition: there is room for them.
-    public func copyRows(_ range: Range<Int>, into bytes: inout [UInt8], at start: Int) {
+    package func copyRows(_ range: Range<Int>, into bytes: inout [UInt8], at start: Int) {
         precondition(start >= 0 && start + range.count * rowSize <= bytes.count, "bytes outside the buffer")
         unsafe bytes.withUnsafeMutableBytes { target in
             func put(_ source: UnsafeRawBufferPointer, _ place: Int) {
@@ -235,7 +235,7 @@ public struct TokenMatrix: Sendable {
     }
 
     /// Copies one row, widened, into `row` (D floats).
-    public func copyRow(_ index: Int, into row: inout MutableSpan<Float>) {
+    package func copyRow(_ index: Int, into row: inout MutableSpan<Float>) {
         let range = index..<index + 1
         if let piece = onlyPiece {
             piece.file.withBytes(piece.bytes(range, elementType.size)) {

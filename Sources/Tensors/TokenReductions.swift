@@ -5,7 +5,7 @@ extension TokenSequence {
     /// the sum divided by their number is that number. NaN and infinity stay. O(n·D).
     ///
     /// - Precondition: there are D sums.
-    public func addSums(to sums: inout [Double], scratch: inout [Float]) {
+    package func addSums(to sums: inout [Double], scratch: inout [Float]) {
         precondition(sums.count == width, "\(sums.count) sums of \(width) dimensions")
         forEachTile(scratch: &scratch) { range, tokens in
             unsafe tokens.withUnsafeBufferPointer { x in
@@ -19,7 +19,7 @@ extension TokenSequence {
     /// largest[d] ← max(largest[d], max_j |x_j[d]|) over the visible tokens j. NaN and infinity stay. O(n·D).
     ///
     /// - Precondition: there are D magnitudes.
-    public func raiseMagnitudes(_ largest: inout [Float], scratch: inout [Float]) {
+    package func raiseMagnitudes(_ largest: inout [Float], scratch: inout [Float]) {
         precondition(largest.count == width, "\(largest.count) magnitudes of \(width) dimensions")
         forEachTile(scratch: &scratch) { range, tokens in
             unsafe tokens.withUnsafeBufferPointer { x in
@@ -31,7 +31,7 @@ extension TokenSequence {
     }
 
     /// Whether no visible token has a NaN or infinity, looked at as they are stored. O(n·D), at the speed of memory.
-    public func isFinite(scratch: inout [Float]) -> Bool {
+    package func isFinite(scratch: inout [Float]) -> Bool {
         var result = true
         forEachStoredTile(rows: 1, scratch: &scratch) { range, tokens in
             result = result && tokens.areFinite(range.count, columns: width)

@@ -4,7 +4,7 @@
 /// depend on the batch around it or on threads.
 public struct TokenSequence: Sendable {
     /// The matrix its tokens are rows of.
-    public let tokens: TokenMatrix
+    package let tokens: TokenMatrix
     /// Its rows there, L of them.
     public let rows: Range<Int>
     /// Positions 0…L-1 of the visible tokens, rising; nil if all are visible.
@@ -23,7 +23,7 @@ public struct TokenSequence: Sendable {
     public var width: Int { tokens.columns }
 
     /// Whether the visible tokens lie side by side, none hidden between them.
-    public var isUnbroken: Bool { lastPosition - position(0) == count - 1 }
+    package var isUnbroken: Bool { lastPosition - position(0) == count - 1 }
 
     /// Position inside the sequence, 0…L-1, of the j-th visible token.
     public func position(_ j: Int) -> Int { visible.map { $0[j] } ?? j }
@@ -32,7 +32,7 @@ public struct TokenSequence: Sendable {
     public var lastPosition: Int { position(count - 1) }
 
     /// Gives the first n elements of an array the positions of the visible tokens.
-    public func copyPositions(into positions: inout [Float]) {
+    package func copyPositions(into positions: inout [Float]) {
         positions.grow(to: count)
         positions.withPart(0..<count) { part in
             if let visible {
@@ -46,7 +46,7 @@ public struct TokenSequence: Sendable {
     /// The same sequence with only some of its visible tokens in sight; positions stay.
     ///
     /// - Precondition: `isKept` keeps at least one. It is asked once for every visible token.
-    public func keeping(_ isKept: (Int) -> Bool) -> TokenSequence {
+    package func keeping(_ isKept: (Int) -> Bool) -> TokenSequence {
         let kept = (0..<count).filter(isKept).map(position)
         precondition(!kept.isEmpty, "no token is left")
         return TokenSequence(tokens: tokens, rows: rows, visible: kept)
@@ -55,7 +55,7 @@ public struct TokenSequence: Sendable {
     /// The same positions in sight of other tokens, one for each of this sequence's.
     ///
     /// - Precondition: `tokens` has L rows.
-    public func replacing(tokens: TokenMatrix) -> TokenSequence {
+    package func replacing(tokens: TokenMatrix) -> TokenSequence {
         precondition(tokens.rows == rows.count, "\(tokens.rows) tokens for \(rows.count)")
         return TokenSequence(tokens: tokens, rows: 0..<tokens.rows, visible: visible)
     }
@@ -95,7 +95,7 @@ public struct TokenSequence: Sendable {
     /// and has up to twice the size.
     ///
     /// - Parameter rows: how many weight rows or sums each tile meets.
-    public func forEachTile<E: Error>(
+    package func forEachTile<E: Error>(
         rows: Int = 1, scratch: inout [Float], _ body: (Range<Int>, Span<Float>) throws(E) -> Void
     ) throws(E) {
         try forEachTile(rows: rows) { (range) throws(E) in

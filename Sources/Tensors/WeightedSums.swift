@@ -62,7 +62,7 @@ extension TokenSequence {
 
     /// A distance between rows of sums with which their like columns fall into different sets of the
     /// first-level cache, also where D is a power of two: three lines more than a multiple of eight.
-    public var sumsStride: Int {
+    package var sumsStride: Int {
         let lines = (width + 15) / 16
         return 16 * (lines + (11 - lines % 8) % 8)
     }

@@ -7,7 +7,7 @@ extension Matrix {
     ///   - weights: columns×D, row-major.
     ///   - z: becomes rows×columns, row-major.
     /// - Precondition: the rows are there, and `weights` holds as many elements.
-    public func multiply(
+    package func multiply(
         _ rows: Range<Int>, _ weights: ArraySlice<Double>, columns count: Int, into z: inout [Double]
     ) {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows, "rows outside the matrix")
@@ -33,7 +33,7 @@ extension Matrix {
     ///   - a: rows×columns, row-major.
     ///   - sums: columns×D, row-major; it may be longer.
     /// - Precondition: the rows are there, and `a` and `sums` hold as many elements.
-    public func addWeightedRows(
+    package func addWeightedRows(
         _ rows: Range<Int>, _ a: [Double], columns count: Int, to sums: inout [Double]
     ) {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows, "rows outside the matrix")

@@ -3,7 +3,7 @@
 /// Any alignment is read. O(`into.count`).
 ///
 /// - Precondition: `bytes` holds exactly `into.count` elements of `type`.
-public func widen(_ bytes: RawSpan, as type: ElementType, into: inout MutableSpan<Float>) {
+package func widen(_ bytes: RawSpan, as type: ElementType, into: inout MutableSpan<Float>) {
     precondition(bytes.byteCount == into.count * type.size, "bytes and floats differ in number")
     let count = into.count
     StoredRows(bytes, type, stride: 0).widen(1, columns: count, into: &into, stride: count)

@@ -30,7 +30,7 @@ public struct GoldenCase: Sendable {
     public var heads: Int { Int(file.metadata["heads"]!)! }
     public var outputs: Int { Int(file.metadata["outputs"]!)! }
 
-    public func architecture(_ plan: AttentionPlan? = nil) -> AttentionArchitecture {
+    package func architecture(_ plan: AttentionPlan? = nil) -> AttentionArchitecture {
         AttentionArchitecture(
             width: width, outputs: outputs, heads: heads, hidden: Int(file.metadata["hidden"]!)!,
             attention: AttentionFunction(rawValue: file.metadata["attention"]!)!, plan: plan)

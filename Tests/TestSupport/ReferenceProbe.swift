@@ -1,4 +1,4 @@
-public import AttentionProbes
+package import AttentionProbes
 import Foundation
 
 /// The formula of the attention probe, word for word, in double precision and plain loops: what
@@ -6,7 +6,7 @@ import Foundation
 public struct ReferenceProbe: Sendable {
     let shape: AttentionArchitecture
 
-    public init(_ shape: AttentionArchitecture) { self.shape = shape }
+    package init(_ shape: AttentionArchitecture) { self.shape = shape }
 
     private func tensor(_ name: String, _ parameters: [Double]) -> [Double] {
         shape.tensors.range(of: name).map { Array(parameters[$0]) } ?? []

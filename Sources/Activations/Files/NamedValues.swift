@@ -1,8 +1,8 @@
 /// Values by name, in an order of their own. To find one takes a look at each: files have few, and of those a
 /// dictionary takes longer to make than to ask.
-public struct NamedValues<Value: Sendable>: Sendable, ExpressibleByDictionaryLiteral {
+package struct NamedValues<Value: Sendable>: Sendable, ExpressibleByDictionaryLiteral {
     /// The names with their values.
-    public private(set) var elements: [(name: String, value: Value)]
+    package private(set) var elements: [(name: String, value: Value)]
 
     /// None.
     init() { elements = [] }
@@ -11,16 +11,16 @@ public struct NamedValues<Value: Sendable>: Sendable, ExpressibleByDictionaryLit
     init(_ values: [String: Value]) { elements = values.map { (name: $0.key, value: $0.value) } }
 
     /// - Precondition: no two names are the same.
-    public init(dictionaryLiteral elements: (String, Value)...) {
+    package init(dictionaryLiteral elements: (String, Value)...) {
         self.elements = elements.map { (name: $0.0, value: $0.1) }
         precondition(Set(names).count == names.count, "a name twice")
     }
 
     /// The names, in order.
-    public var names: [String] { elements.map(\.name) }
+    package var names: [String] { elements.map(\.name) }
 
     /// The value of a name; nil for others. O(n).
-    public subscript(name: String) -> Value? { elements.first { $0.name == name }?.value }
+    package subscript(name: String) -> Value? { elements.first { $0.name == name }?.value }
 
     /// The same names with other values.
     func mapValues<Other>(_ body: (Value) -> Other) -> NamedValues<Other> {

@@ -1,29 +1,29 @@
-public import Storage
+package import Storage
 
 /// An open file of named tensors: its metadata, and where its tensors' bytes are. Nothing but headers is read when
 /// it is opened, but for arrays of an archive.
-public struct TensorFile: Sendable {
+package struct TensorFile: Sendable {
     /// A tensor's type, shape and bytes.
-    public struct Tensor: Sendable, Equatable {
+    package struct Tensor: Sendable, Equatable {
         /// The type's name in safetensors: "F32", "BF16", "I64", …
-        public let type: String
+        package let type: String
         /// Sizes, outermost first; row-major.
-        public let shape: [Int]
+        package let shape: [Int]
         /// Where its bytes are in the file.
-        public let bytes: Range<Int>
+        package let bytes: Range<Int>
     }
 
     /// The file's bytes.
-    public let file: MappedFile
+    package let file: MappedFile
     /// What kind of file it is.
     package let container: any TensorContainer.Type
     /// The string metadata; empty if there is none.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     /// The tensors by name.
-    public let tensors: NamedValues<Tensor>
+    package let tensors: NamedValues<Tensor>
 
     /// The path it was opened with.
-    public var path: String { file.path }
+    package var path: String { file.path }
 
     /// What a container says of an open file.
     init(
@@ -36,7 +36,7 @@ public struct TensorFile: Sendable {
     /// Opens a file of any kind: safetensors, .npy, whose array is called `hidden_states`, or .npz.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks its format.
-    public init(path: String) throws {
+    package init(path: String) throws {
         let file = try MappedFile(path: path)
         self = try tensorContainer(of: file).open(file)
     }

@@ -55,7 +55,7 @@ extension TensorFile {
     /// The elements of an integer tensor, row-major. O(elements).
     ///
     /// - Precondition: the type is I64, I32, I16, I8, U32, U16, U8 or BOOL.
-    public func integers(_ tensor: Tensor) -> [Int] {
+    package func integers(_ tensor: Tensor) -> [Int] {
         file.withBytes(tensor.bytes) { bytes in
             switch tensor.type {
             case "I64": loadArray(bytes, of: Int64.self).map { Int(Int64(littleEndian: $0)) }
@@ -80,7 +80,7 @@ extension TensorFile {
     /// The elements of a tensor of numbers as floats, row-major. O(elements).
     ///
     /// - Precondition: the type is F64, F32, F16, BF16 or one that `integers` reads.
-    public func floats(_ tensor: Tensor) -> [Float] {
+    package func floats(_ tensor: Tensor) -> [Float] {
         switch tensor.type {
         case "F64":
             return doubles(tensor).map { Float($0) }

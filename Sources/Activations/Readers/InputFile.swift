@@ -73,5 +73,5 @@ extension ActivationSet {
     /// The path itself, or if it is a folder that of any one of those files, without listing all.
     ///
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
-    public static func anyFile(_ path: String) throws -> String { try InputFile.any(path).path }
+    package static func anyFile(_ path: String) throws -> String { try InputFile.any(path).path }
 }

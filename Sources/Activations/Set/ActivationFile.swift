@@ -12,34 +12,34 @@ public final class ActivationFile: Sendable {
     /// The file; what messages call the data if they are in memory.
     public let path: String
     /// The sequences.
-    public let batch: RaggedBatch
+    package let batch: RaggedBatch
     /// Their labels, if there are any.
-    public let targets: Targets?
+    package let targets: Targets?
     /// Names of the classes, if the file has any.
-    public let classes: [String]?
+    package let classes: [String]?
     /// One number a sequence; sequences with the same are never split between folds.
-    public let groups: [Int]?
+    package let groups: [Int]?
     /// How much each sequence counts in training; nil for all alike.
-    public let weights: [Float]?
+    package let weights: [Float]?
     /// The file's metadata.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     private let ids: TextTable?
     private let tokenTexts: TextTable?
     private let tokenIDs: IntegerColumn?
 
     /// What the file was recognised as.
-    public let form: ActivationForm
+    package let form: ActivationForm
     // The open file; nil for a batch in memory.
     private let source: TensorFile?
     /// How many layers the file holds of every token; `batch` has those that were asked for.
-    public let layerCount: Int
+    package let layerCount: Int
     /// Which layers `batch` has; nil where the file does not say, or holds the only one.
-    public let layers: LayerRecord?
+    package let layers: LayerRecord?
     // The name of a file that holds one sequence.
     private let stem: String?
 
     /// The value of `format` in the metadata of an activation file.
-    public static let fileFormat = "attention-probes/activations"
+    package static let fileFormat = "attention-probes/activations"
 
     /// A batch in memory.
     ///
@@ -110,7 +110,7 @@ public final class ActivationFile: Sendable {
 
     /// The id of a sequence: the name of a file that holds just one, without its ending; nil if the file
     /// names none.
-    public func id(_ sequence: Int) -> String? { ids?[sequence] ?? stem }
+    package func id(_ sequence: Int) -> String? { ids?[sequence] ?? stem }
 
     /// The bytes of a token's text, by its row; nil without text.
     func tokenTextBytes(_ row: Int) -> [UInt8]? { tokenTexts?.bytes(row) }
@@ -122,18 +122,18 @@ public final class ActivationFile: Sendable {
     func tokenID(_ row: Int) -> Int? { tokenIDs?[row] }
 
     /// The text of a token, by its row in the file; without text its id; nil without either.
-    public func tokenText(_ token: Int) -> String? {
+    package func tokenText(_ token: Int) -> String? {
         tokenTexts?[token] ?? tokenIDs.map { "#\($0[token])" }
     }
 
     /// Whether tokens have texts.
-    public var hasTokenText: Bool { tokenTexts != nil }
+    package var hasTokenText: Bool { tokenTexts != nil }
 
     /// Whether tokens have ids.
-    public var hasTokenIDs: Bool { tokenIDs != nil }
+    package var hasTokenIDs: Bool { tokenIDs != nil }
 
     /// Whether the bytes of a token's text are UTF-8; true where it has no text.
-    public func isTokenTextValid(_ token: Int) -> Bool { tokenTexts?.isValid(token) ?? true }
+    package func isTokenTextValid(_ token: Int) -> Bool { tokenTexts?.isValid(token) ?? true }
 }
 
 extension DataError {

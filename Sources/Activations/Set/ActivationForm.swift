@@ -1,15 +1,15 @@
 package import Tensors
 
 /// How a file holds its sequences, as the reader says that recognised it.
-public struct ActivationForm: Sendable, Equatable {
+package struct ActivationForm: Sendable, Equatable {
     /// What `inspect` and a probe's record call it: "padded activations in .npz".
-    public let name: String
+    package let name: String
     /// Whether a file is one sequence, which has the file's name.
-    public let isOneSequence: Bool
+    package let isOneSequence: Bool
     /// Whether a file may hold several layers, from which one chooses by their numbers in the file.
-    public let holdsSeveralLayers: Bool
+    package let holdsSeveralLayers: Bool
     /// Whether a running server may have a file still open for writing.
-    public let mayBeUnfinished: Bool
+    package let mayBeUnfinished: Bool
 
     package init(
         _ name: String, isOneSequence: Bool = false, holdsSeveralLayers: Bool = false,
@@ -21,7 +21,7 @@ public struct ActivationForm: Sendable, Equatable {
     }
 
     /// No file.
-    public static let memory = ActivationForm("activations in memory")
+    package static let memory = ActivationForm("activations in memory")
 }
 
 /// Where the sequences of a file are.

@@ -1,23 +1,23 @@
 private import FoundationEssentials
 public import Tensors
-public import Storage
+package import Storage
 
 /// Sequences from one or several files, as one set: what training, scoring and evaluation take.
 ///
 /// Files are joined without copying hidden states; sequences keep their files' order.
 public struct ActivationSet: Sendable {
     /// Where a sequence is.
-    public struct Location: Sendable, Equatable {
+    package struct Location: Sendable, Equatable {
         /// Which of the files.
-        public let file: Int
+        package let file: Int
         /// Which of that file's sequences.
-        public let sequence: Int
+        package let sequence: Int
     }
 
     /// The files.
     public let files: [ActivationFile]
     /// Where each of the N sequences is.
-    public let locations: [Location]
+    package let locations: [Location]
     /// Their labels as they stand in files or table, if there are any; `labelled(for:)` reads them as a task does.
     public let targets: Targets?
     // The table that labels are from; nil where it is the files.
@@ -33,9 +33,9 @@ public struct ActivationSet: Sendable {
     /// How much each counts in training, selection and calibration, if the files say so.
     public let weights: [Float]?
     /// Files that were left out because a running server still writes them.
-    public let unfinished: [String]
+    package let unfinished: [String]
     /// Ids of sequences that were left out because they have no token to look at.
-    public let empty: [String]
+    package let empty: [String]
 
     /// Joins files.
     ///
@@ -212,7 +212,7 @@ public struct ActivationSet: Sendable {
     }
 
     /// Whether a file is one that hidden states come from.
-    public func reads(_ file: FileIdentity) -> Bool {
+    package func reads(_ file: FileIdentity) -> Bool {
         files.contains { $0.batch.tokens.reads(file) }
     }
 

@@ -3,7 +3,7 @@
 
 extension ActivationSet {
     /// The last part of each file's path.
-    public var fileNames: [String] {
+    package var fileNames: [String] {
         files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
     }
 

@@ -1,4 +1,4 @@
-public import Tensors
+package import Tensors
 
 extension ActivationSet {
     /// Splits the sequences into two parts, stratified by class, with every group whole in one part.
@@ -45,7 +45,7 @@ extension ActivationSet {
 
 extension ActivationSet {
     /// So many sequences at random, all if there are fewer: indices in rising order.
-    public func sample(_ count: Int, seed: UInt64) -> [Int] {
+    package func sample(_ count: Int, seed: UInt64) -> [Int] {
         var order = Array(indices)
         var generator = SeededGenerator(seed: seed, stream: RandomStream.sample)
         order.shuffle(using: &generator)
@@ -54,7 +54,7 @@ extension ActivationSet {
 
     /// Parts that follow each other, each with at most so many bytes of hidden states stored as `type` (nil
     /// for `storedType`), but at least one sequence.
-    public func shards(of size: Int, as type: ElementType? = nil) -> [Range<Int>] {
+    package func shards(of size: Int, as type: ElementType? = nil) -> [Range<Int>] {
         let tokenSize = width * (type ?? storedType).size
         var shards: [Range<Int>] = []
         var (start, bytes) = (0, 0)

@@ -2,13 +2,13 @@
 
 extension ActivationSet {
     /// Whether every file is in safetensors and has a tensor of this name.
-    public func hasTensor(_ name: String) -> Bool {
+    package func hasTensor(_ name: String) -> Bool {
         files.allSatisfy { $0.safetensors?.tensors[name] != nil }
     }
 
     /// Names of the tensors that all files have with a whole number a sequence (of shape N): those that
     /// can be groups.
-    public var integerTensors: [String] {
+    package var integerTensors: [String] {
         let names = files.map { file -> Set<String> in
             let tensors = file.safetensors?.tensors ?? [:]
             return Set(

@@ -44,7 +44,7 @@ extension ActivationSet {
     }
 
     /// How many sequences have each label; nil where labels are numbers to predict, or there are none.
-    public var labelCounts: [String: Int]? {
+    package var labelCounts: [String: Int]? {
         if let labels = targets?.classLabels(named: classes) {
             return Dictionary(labels.map { (classes?[$0] ?? String($0), 1) }, uniquingKeysWith: +)
         }

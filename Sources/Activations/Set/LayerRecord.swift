@@ -5,12 +5,12 @@
 //                   as it holds them; without it they are the model's own
 
 /// Which layers of a model hidden states are of.
-public struct LayerRecord: Sendable, Equatable, CustomStringConvertible {
+package struct LayerRecord: Sendable, Equatable, CustomStringConvertible {
     /// Their numbers, in the order in which they stand side by side.
-    public let numbers: [Int]
+    package let numbers: [Int]
     /// Whether they are counted as a file of several holds them, not as the model has them. The same
     /// number may then be another layer.
-    public let areAsStored: Bool
+    package let areAsStored: Bool
 
     static let keys = ["layer", "layer_order"]
 
@@ -32,17 +32,17 @@ public struct LayerRecord: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// "10,14", as `--layers` takes it.
-    public var list: String { numbers.map(String.init).joined(separator: ",") }
+    package var list: String { numbers.map(String.init).joined(separator: ",") }
 
     /// "layer 6", "layers 0,2 as stored".
-    public var description: String {
+    package var description: String {
         "layer\(numbers.count == 1 ? "" : "s") \(list)\(areAsStored ? " as stored" : "")"
     }
 }
 
 extension ActivationSet {
     /// The layers that all files hold; nil where they do not say, or differ.
-    public var layers: LayerRecord? {
+    package var layers: LayerRecord? {
         files.allSatisfy { $0.layers == files[0].layers } ? files[0].layers : nil
     }
 

@@ -5,7 +5,7 @@ private import Tensors
 extension ActivationSet {
     /// The first NaN or infinity among the visible tokens of a sequence, as an error; nil if all
     /// are finite. O(L·D).
-    public func nonFiniteError(in index: Int) -> DataError? {
+    package func nonFiniteError(in index: Int) -> DataError? {
         let sequence = self[index]
         var scratch: [Float] = []
         var error = cutError(in: index)

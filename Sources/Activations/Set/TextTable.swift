@@ -73,5 +73,5 @@ struct TextTable: Sendable {
 extension String {
     /// What tells ids apart: their UTF-8. Two spellings of one letter ("é", and "e" with an accent), which
     /// are equal as strings, are two ids.
-    public var idBytes: [UInt8] { Array(utf8) }
+    package var idBytes: [UInt8] { Array(utf8) }
 }

@@ -13,10 +13,10 @@ extension ActivationSet {
     public var hasTokenText: Bool { files.allSatisfy(\.hasTokenText) }
 
     /// Whether tokens of all files have texts or ids, so that two of one name are the same token.
-    public var namesTokens: Bool { files.allSatisfy { $0.hasTokenText || $0.hasTokenIDs } }
+    package var namesTokens: Bool { files.allSatisfy { $0.hasTokenText || $0.hasTokenIDs } }
 
     /// Whether the bytes of a token's text are UTF-8; true where it has no text.
-    public func isTokenTextValid(_ index: Int, position: Int) -> Bool {
+    package func isTokenTextValid(_ index: Int, position: Int) -> Bool {
         let location = locations[index]
         let file = files[location.file]
         return file.isTokenTextValid(file.batch.rows(location.sequence).lowerBound + position)

@@ -26,7 +26,7 @@ extension ActivationSet {
     }
 
     /// How hidden states are stored; F32 where files differ.
-    public var storedType: ElementType {
+    package var storedType: ElementType {
         let types = Set(files.map(\.batch.tokens.elementType))
         return types.count == 1 ? types.first! : .f32
     }
@@ -49,7 +49,7 @@ extension ActivationSet {
     }
 
     /// What some files say of tokens and others do not, which is left out of a common file.
-    public var partialTokenTensors: [String] {
+    package var partialTokenTensors: [String] {
         [("token_ids", files.map(\.hasTokenIDs)), ("token_text", files.map(\.hasTokenText))]
             .filter { $0.1.contains(true) && $0.1.contains(false) }.map(\.0)
     }

@@ -1,5 +1,5 @@
 // Whether a file holds what `ActivationWriter` would write, so that a run that goes on can leave it as it is.
-public import Tensors
+package import Tensors
 
 extension ActivationSet {
     /// Whether another set, from a file that was written earlier, is this one as `write(to:as:)` writes it: all that is
@@ -8,7 +8,7 @@ extension ActivationSet {
     ///
     /// - Parameter type: how hidden states are stored; nil for `storedType`.
     /// - Throws: `DataError` where a file has become shorter.
-    public func isWritten(in copy: ActivationSet, as type: ElementType? = nil) throws -> Bool {
+    package func isWritten(in copy: ActivationSet, as type: ElementType? = nil) throws -> Bool {
         for set in [self, copy] { try set.checkLengths(set.indices) }
         let isSame = looksWritten(in: copy, as: type)
         for set in [self, copy] { try set.checkNothingLost(set.indices) }

@@ -29,7 +29,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
     }
 
     /// Why there is no threshold.
-    public enum Fault: Error, Equatable, CustomStringConvertible {
+    package enum Fault: Error, Equatable, CustomStringConvertible {
         /// So few negatives promise no such rate, even if none is above the threshold. What is needed is a whole
         /// number, of any size.
         case tooFewNegatives(found: Int, needed: Double)
@@ -37,7 +37,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
         case saturated
 
         /// What is needed.
-        public var expected: String {
+        package var expected: String {
             switch self {
             case .tooFewNegatives(_, let needed):
                 "at least \(needed < 1e15 ? "\(Int(needed))" : "\(needed)") negative sequences for this rate and confidence"
@@ -46,7 +46,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
         }
 
         /// What there is.
-        public var found: String {
+        package var found: String {
             switch self {
             case .tooFewNegatives(let found, _): "\(found)"
             case .saturated: "more"
@@ -54,13 +54,13 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
         }
 
         /// Both in a sentence.
-        public var description: String { "expected \(expected), found \(found)" }
+        package var description: String { "expected \(expected), found \(found)" }
     }
 
     /// Checks that so many negatives can promise a rate.
     ///
     /// - Throws: `Fault.tooFewNegatives`.
-    public static func check(
+    package static func check(
         falsePositiveRate rate: Double, confidence: Double, negatives n: Int
     ) throws(Fault) {
         guard n > 0, clopperPearsonUpperBound(0, of: n, confidence: confidence) <= rate else {
@@ -73,7 +73,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
     ///
     /// - Precondition: rate and confidence are between 0 and 1.
     /// - Throws: `Fault`.
-    public static func threshold(
+    package static func threshold(
         falsePositiveRate rate: Double, confidence: Double, negatives: [Float]
     ) throws(Fault) -> (threshold: Double, rule: ThresholdRule) {
         precondition(rate > 0 && rate < 1 && confidence > 0 && confidence < 1)
@@ -103,7 +103,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
 
 /// The upper bound of Clopper and Pearson for a fraction of which k of n were seen: the p with
 /// P(X ≤ k) = 1 - confidence for X binomial with n and p; 1 where k = n. O(k).
-public func clopperPearsonUpperBound(_ k: Int, of n: Int, confidence: Double) -> Double {
+package func clopperPearsonUpperBound(_ k: Int, of n: Int, confidence: Double) -> Double {
     precondition(0 <= k && k <= n && n > 0, "\(k) of \(n)")
     guard k < n else { return 1 }
     func cumulative(_ p: Double) -> Double {

@@ -16,7 +16,7 @@ extension Metric {
 /// - Parameters:
 ///   - probabilities: one value a sequence for two classes, else one a class.
 ///   - labels: class indices.
-public func brierScore(_ probabilities: [[Float]], _ labels: [Int]) -> Double {
+package func brierScore(_ probabilities: [[Float]], _ labels: [Int]) -> Double {
     precondition(probabilities.count == labels.count, "one label a sequence")
     let sum = zip(probabilities, labels).reduce(0.0) { $0 + brierError($1.0, $1.1) }
     return sum / Double(max(1, labels.count))

@@ -24,7 +24,7 @@ extension Metric {
 ///   - confidences: from 0 to 1.
 ///   - isRight: whether what the confidence is about came true.
 ///   - weights: how much each counts; nil for all alike.
-public func expectedCalibrationError(
+package func expectedCalibrationError(
     _ confidences: [Float], _ isRight: [Bool], weights: [Float]? = nil
 ) -> Double {
     let bins = ReliabilityBin.bins(confidences, isRight, weights: weights)

@@ -18,7 +18,7 @@ extension Metric {
 /// Mean of (prediction - target)² over all elements (`mean_squared_error`).
 ///
 /// - Precondition: as many predictions as targets, at least one.
-public func meanSquaredError(_ predictions: [Float], _ targets: [Float]) -> Double {
+package func meanSquaredError(_ predictions: [Float], _ targets: [Float]) -> Double {
     precondition(predictions.count == targets.count && !targets.isEmpty, "one prediction a target")
     let sum = zip(predictions, targets).reduce(0.0) {
         let difference = Double($1.0) - Double($1.1)

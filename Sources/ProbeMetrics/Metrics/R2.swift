@@ -16,7 +16,7 @@ extension Metric {
 /// - Parameter weights: w; nil for all alike.
 /// - Returns: nil where the targets do not vary.
 /// - Precondition: as many predictions as targets, and as weights, at least one.
-public func r2Score(_ predictions: [Float], _ targets: [Float], weights: [Float]? = nil) -> Double? {
+package func r2Score(_ predictions: [Float], _ targets: [Float], weights: [Float]? = nil) -> Double? {
     precondition(predictions.count == targets.count && !targets.isEmpty, "one prediction a target")
     // Else rounding of a weighted mean may leave some variance.
     guard targets.contains(where: { $0 != targets[0] }) else { return nil }

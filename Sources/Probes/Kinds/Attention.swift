@@ -9,7 +9,7 @@
 //
 // Two ways to the same r: multiply every token with every value row (`stackedProduct`), or pool
 // the tokens first, u_h = Σ_j a[h,j]·x_j, and multiply u_h with the value rows (`poolThenProject`).
-public import Tensors
+package import Tensors
 
 extension ProbeKind {
     /// Learned queries, softmax over tokens, values.
@@ -48,7 +48,7 @@ public enum AttentionFunction: String, Sendable, CaseIterable {
 }
 
 /// The order of operations in an attention probe; the result is the same up to rounding.
-public enum AttentionPlan: String, Sendable, CaseIterable {
+package enum AttentionPlan: String, Sendable, CaseIterable {
     /// One product of the tokens with the stacked rows [q | v]: n·D·H·(1+V) multiplications.
     case stackedProduct
     /// Logits, then weighted sums of tokens, then values: n·D·2H + D·H·V multiplications.
@@ -64,24 +64,24 @@ public enum AttentionPlan: String, Sendable, CaseIterable {
 
 /// An attention probe with learned queries, position weights, values and, with `hidden` > 0, one
 /// hidden layer of rectified linear units behind the heads.
-public struct AttentionArchitecture: ProbeArchitecture, Equatable {
+package struct AttentionArchitecture: ProbeArchitecture, Equatable {
     /// D, the width of a hidden state.
-    public let width: Int
+    package let width: Int
     /// O, the number of outputs.
-    public let outputs: Int
+    package let outputs: Int
     /// H, the number of heads.
-    public let heads: Int
+    package let heads: Int
     /// M, the units of the hidden layer; 0 for none.
-    public let hidden: Int
+    package let hidden: Int
     /// How logits become attention.
     public let attention: AttentionFunction
     /// The order of operations.
-    public let plan: AttentionPlan
+    package let plan: AttentionPlan
 
     /// An architecture of the given sizes; `plan` nil takes the one with fewer operations.
     ///
     /// - Precondition: sizes are positive, `hidden` not negative.
-    public init(
+    package init(
         width: Int, outputs: Int, heads: Int, hidden: Int = 0, attention: AttentionFunction = .softmax,
         plan: AttentionPlan? = nil
     ) {
@@ -100,7 +100,7 @@ public struct AttentionArchitecture: ProbeArchitecture, Equatable {
     /// `q.weight` (H,D), `v.weight` (H·V,D) with row h·V+k, `v.bias` (H·V), `position_weight` (H), and
     /// with a hidden layer `o.weight` (O,M) and `o.bias` (O). The first two, side by side, are also the
     /// stacked (H + H·V)×D rows.
-    public var tensors: [ParameterTensor] {
+    package var tensors: [ParameterTensor] {
         var tensors: [ParameterTensor] =
             .queries(heads: heads, width: width)
             + .values(rows: heads * values, width: width, areOutputs: hidden == 0)
@@ -118,7 +118,7 @@ public struct AttentionArchitecture: ProbeArchitecture, Equatable {
     /// Uniform attention (queries and positions zero) over values drawn from the uniform
     /// distribution over ±1/√D, divided among the heads; the hidden layer over ±1/√M. A tanh would be 0
     /// everywhere, and a hidden layer behind it never wake, so its queries are drawn over ±1/√D.
-    public func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
+    package func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
         var parameters = [Float](repeating: 0, count: tensors.parameterCount)
         for (tensor, range) in tensors.placed {
             let bound: Float
@@ -134,7 +134,7 @@ public struct AttentionArchitecture: ProbeArchitecture, Equatable {
     }
 
     /// Parameters made ready to meet many sequences. O(parameters).
-    public func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
+    package func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
         AttentionEvaluator(self, parameters)
     }
 }

@@ -27,11 +27,11 @@ public struct AttentionSummary: Sendable {
     /// How many different tokens there are.
     public let differentTokens: Int
     /// Parts that a sequence is divided into.
-    public static let parts = 20
+    package static let parts = 20
     /// Heads that are told apart at most.
-    public static let mostHeads = 32
+    package static let mostHeads = 32
     /// Tokens that are named for each head, and for all together.
-    public static let tokensPerHead = 12
+    package static let tokensPerHead = 12
 }
 
 extension Probe {

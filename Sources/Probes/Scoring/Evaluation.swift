@@ -27,7 +27,7 @@ public struct Evaluation: Sendable, Encodable {
     public let byClass: [ClassMetrics]
     /// Confidence and how often it was right (binary: of the second class; multiclass: of the
     /// predicted one); else empty. Not in JSON.
-    public let reliability: [ReliabilityBin]
+    package let reliability: [ReliabilityBin]
 
     /// A metric and its interval; nil where the evaluation does not have it.
     public func callAsFunction(_ metric: Metric) -> MetricValue? { metrics.first { $0.metric == metric } }
@@ -111,7 +111,7 @@ extension ScoredSet {
     }
 
     /// For each head, the entropy of its attention; nil without softmax attention.
-    public var entropyRatios: [Double]? {
+    package var entropyRatios: [Double]? {
         guard let entropies = scores.entropies else { return nil }
         let tokens = data.indices.map { data[$0].count }
         let ratios = (0..<entropies.columns).map { h in

@@ -2,17 +2,17 @@
 // same bits in every run, so the kept rows prove themselves: all must have the ids of the data, and
 // some of them, the first and the last among these, are scored again and must be the same bytes.
 private import FoundationEssentials
-public import Activations
+package import Activations
 
 /// The complete rows at the start of a file that was not finished.
-public struct PartialScores: Sendable {
+package struct PartialScores: Sendable {
     /// How many rows are complete.
-    public let rows: Int
+    package let rows: Int
     /// Bytes up to the end of the last complete row, with what stands before the first.
-    public let bytes: Int
+    package let bytes: Int
 
     /// No rows: there is no such file, or nothing of use in it.
-    public static let none = PartialScores(rows: 0, bytes: 0)
+    package static let none = PartialScores(rows: 0, bytes: 0)
 
     private init(rows: Int, bytes: Int) {
         self.rows = rows
@@ -22,7 +22,7 @@ public struct PartialScores: Sendable {
     /// Finds the rows that a run of these probes on these data left at `path`. O(bytes).
     ///
     /// - Throws: `SystemError` where the file cannot be read; `DataError` where it holds other rows.
-    public init(
+    package init(
         path: String, _ format: ScoreFormat, _ probes: ProbeSet, names: [String], _ data: ActivationSet
     ) throws {
         let content = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)

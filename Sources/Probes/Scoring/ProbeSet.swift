@@ -39,7 +39,7 @@ public struct ProbeSet: Sendable {
     /// - Parameter opened: those of them that are open, by their paths.
     /// - Throws: `SystemError` where one cannot be read; `DataError` where there is none, one breaks the
     ///   format, or has another width than the first.
-    public init(paths: [String], opened: [String: TensorFile] = [:]) throws {
+    package init(paths: [String], opened: [String: TensorFile] = [:]) throws {
         guard !paths.isEmpty else {
             throw DataError(.mismatch, "the probes", expected: "at least one file", found: "none")
         }
