@@ -194,7 +194,10 @@ private struct ComparedSet {
 
 extension SelectionResult.Row {
     fileprivate var remark: String {
-        [chosen ? "chosen" : nil, failure.map { "failed: \($0)" } ?? (converged ? nil : "not converged")]
-            .compactMap(\.self).joined(separator: ", ")
+        [
+            chosen == true ? "chosen" : nil,
+            failure.map { "failed: \($0)" } ?? (converged == false ? "not converged" : nil),
+        ]
+        .compactMap(\.self).joined(separator: ", ")
     }
 }

@@ -57,7 +57,7 @@ struct ReportContent {
         _ probe: Probe, _ data: ActivationSet, _ scored: JudgedSet, evaluation: Evaluation?,
         attention summary: AttentionSummary?, entropyRatio: [Double]?, options: ProbeReport.Options
     ) {
-        let record = TrainingRecord(probe)
+        let record = probe.training
         let (task, names) = (probe.task, probe.outputNames)
         title = options.probeName
         subtitle = Self.subtitle(probe, data)
@@ -66,7 +66,7 @@ struct ReportContent {
         let parts = record.summaryParts.map(\.isolated)
         let trained = parts.isEmpty ? [] : [Fact(name: "training", value: parts.joined(separator: ", "))]
         facts = Self.facts(probe, data) + trained
-        threshold = ThresholdText(probe, evaluation, record).sentences
+        threshold = ThresholdText(probe, evaluation).sentences
 
         var notes: [String] = []
         if scored.targets == nil {
@@ -114,7 +114,7 @@ struct ReportContent {
         classesTitle = task.classes == nil ? "Outputs" : "Classes"
         lossPlot = record.lossPlot
         selection = record.selectionTable
-        training = Self.trainingTable(record)
+        training = Self.trainingTable(probe)
         attention = Self.attention(summary, entropyRatio, data)
     }
 
@@ -192,9 +192,9 @@ struct ReportContent {
             })
     }
 
-    private static func trainingTable(_ record: TrainingRecord) -> Table? {
-        var rows = record.values.map { [$0.name, $0.value] }
-        if let calibration = record.calibration { rows.append(["calibration", calibration.summary]) }
+    private static func trainingTable(_ probe: Probe) -> Table? {
+        var rows = probe.training.plainValues.map { [$0.name, $0.value] }
+        if let calibration = probe.calibration { rows.append(["calibration", calibration.summary]) }
         return rows.isEmpty ? nil : Table("How the probe was trained", ["setting", "value"], names: 2, rows)
     }
 

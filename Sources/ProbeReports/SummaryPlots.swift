@@ -71,7 +71,7 @@ extension Evaluation {
 extension TrainingRecord {
     /// The loss after each epoch, of many after every second, third, …: some 500 at most, and the last.
     var lossPlot: Plot? {
-        guard let all = lossCurve else { return nil }
+        guard let all = self[.lossCurve]?.points, all.count > 1 else { return nil }
         let step = all.count / 500 + 1
         let lossCurve = all.indices.filter { ($0 + 1) % step == 0 || $0 == all.count - 1 }.map { all[$0] }
         let values = lossCurve.flatMap { [$0.loss, $0.heldOut].compactMap(\.self) }.filter(\.isFinite)
@@ -98,7 +98,7 @@ extension TrainingRecord {
 
     /// The candidates that training chose from, the best first.
     var selectionTable: Table? {
-        guard let selection else { return nil }
+        guard let selection = self[.selection] else { return nil }
         let ranked = selection.candidates.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
         return Table(
             "Selection by \(selection.metric.isolated)" + (selection.folds.map { " over \($0) folds" } ?? ""),

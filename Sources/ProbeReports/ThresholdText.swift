@@ -1,3 +1,4 @@
+import ProbeSelection
 import Probes
 
 /// What a threshold means, in sentences: what is decided with it, how that went on these data, and
@@ -5,7 +6,7 @@ import Probes
 struct ThresholdText {
     let sentences: [String]
 
-    init(_ probe: Probe, _ evaluation: Evaluation?, _ record: TrainingRecord) {
+    init(_ probe: Probe, _ evaluation: Evaluation?) {
         var sentences: [String] = []
         switch probe.task {
         case .binary(let names):
@@ -23,13 +24,13 @@ struct ThresholdText {
         case .multiclass: sentences.append("The class with the highest probability is predicted.")
         case .regression: break
         }
-        if let rule = record.thresholdRule {
+        if let rule = probe.thresholdRule {
             sentences.append(
                 "It was chosen to keep false positives at \(percent(rule.falsePositiveRate)) or below with "
                     + "\(percent(rule.confidence)) confidence: \(rule.falsePositives.grouped) of "
                     + "\(rule.negatives.grouped) negatives passed, at most \(percent(rule.bound)) in truth.")
         }
-        if let calibration = record.calibration {
+        if let calibration = probe.calibration {
             sentences.append("Probabilities are calibrated (\(calibration.summary)).")
         }
         self.sentences = sentences

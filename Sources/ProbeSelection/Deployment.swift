@@ -8,10 +8,28 @@ import Storage
 extension Probe {
     /// How its threshold was chosen; nil where nothing is known of it.
     public var thresholdRule: ThresholdRule? {
-        training["threshold_rule"].flatMap {
-            try? JSONDecoder().decode(ThresholdRule.self, from: Data($0.utf8))
-        }
+        training[.thresholdRule]
     }
+}
+
+extension TrainingRecord.Field<ThresholdRule> {
+    package static var thresholdRule: Self { Self(json: "threshold_rule") }
+}
+
+extension TrainingRecord.Field<SelectionTable> {
+    package static var selection: Self { Self(json: "selection") }
+}
+
+extension TrainingRecord.Field<String> {
+    static var selectionMetric: Self { Self("selection_metric") }
+}
+
+extension TrainingRecord.Field<Double> {
+    static var selectionScore: Self { Self("selection_score") }
+}
+
+extension TrainingRecord.Field<Int> {
+    static var folds: Self { Self("folds") }
 }
 
 extension SelectionResult {
@@ -30,9 +48,11 @@ extension SelectionResult {
         _ data: ActivationSet, calibration method: Calibration.Method = .platt,
         falsePositiveRate: Double? = nil, confidence: Double = 0.95
     ) throws -> Probe {
-        var notes = ["selection": try json(), "folds": String(folds.count)]
-        notes["selection_metric"] = metric.scoreName
-        notes["selection_score"] = chosen.score.map { String($0) }
+        var notes = TrainingRecord()
+        notes[.selection] = SelectionTable(metric: metric.scoreName, folds: folds.count, candidates: rows)
+        notes[.folds] = folds.count
+        notes[.selectionMetric] = metric.scoreName
+        notes[.selectionScore] = chosen.score
         guard probe.task.isBinary, case .classes(let labels) = try data.targets(for: probe.task),
             let scores = chosen.outOfFold
         else {
@@ -46,9 +66,7 @@ extension SelectionResult {
             .map { calibrated.probabilities(scores[row: $0])[0] }
         let (threshold, rule) = try ThresholdRule.threshold(
             falsePositiveRate: falsePositiveRate, confidence: confidence, negatives: negatives)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        notes["threshold_rule"] = try String(decoding: encoder.encode(rule), as: UTF8.self)
+        notes[.thresholdRule] = rule
         return probe.deployed(threshold: threshold, calibration: calibration, noting: notes)
     }
 

@@ -104,18 +104,18 @@ public struct SelectionResult: Sendable {
     /// The chosen candidate.
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }
 
-    /// A candidate in JSON.
+    /// A candidate in JSON. What may be absent in a file of another program is nil there.
     public struct Row: Codable, Sendable, Equatable {
         /// "attention, 8 heads, l2 0.1".
         public let name: String
         /// The mean, the least and the greatest of the folds.
         public let score, low, high: Double?
         /// The metric of each fold.
-        public let folds: [Double?]
+        public let folds: [Double?]?
         /// Seconds of training on one thread.
-        public let seconds: Double
+        public let seconds: Double?
         /// Whether every training came to its end, and whether the candidate was chosen.
-        public let converged, chosen: Bool
+        public let converged, chosen: Bool?
         /// The error that ended a training; nil without.
         public let failure: String?
 
@@ -129,18 +129,11 @@ public struct SelectionResult: Sendable {
 
     /// The candidates, in the order given.
     public var rows: [Row] { entries.map(Row.init) }
+}
 
-    /// The candidates as JSON, the form in which a probe file holds them as `selection`.
-    func json() throws -> String {
-        struct Table: Encodable {
-            let metric: String
-            let folds: Int
-            let candidates: [Row]
-        }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try String(
-            decoding: encoder.encode(Table(metric: metric.scoreName, folds: folds.count, candidates: rows)),
-            as: UTF8.self)
-    }
+/// The candidates of a selection, as a probe file holds them.
+package struct SelectionTable: Codable, Sendable {
+    package let metric: String
+    package let folds: Int?
+    package let candidates: [SelectionResult.Row]
 }

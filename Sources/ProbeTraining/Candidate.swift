@@ -33,10 +33,8 @@ public struct Candidate: Sendable, Equatable {
     /// Everything that its results depend on, as text: also the penalties that lie before its own on a
     /// path, as training starts from where those end.
     package func key(among candidates: [Candidate]) -> String {
-        var options = options
-        (options.seed, options.threads) = (0, 0)
         let before = candidates.filter { isOnPath(with: $0) && $0.options.l2 > options.l2 }
-        return "\(configuration) \(options) after \(before.map(\.options.l2).sorted(by: >))"
+        return "\(configuration), \(options.key), after \(before.map(\.options.l2).sorted(by: >))"
     }
 
     /// Whether another differs in nothing but the penalty of a convex loss, so that the optimum of one is

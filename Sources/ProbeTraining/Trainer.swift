@@ -118,13 +118,12 @@ public struct Trainer: Sendable {
             epoch: 1, epochs: 1, loss: try loss(training, weights), penalty: 0,
             validationLoss: try heldOut.map { try loss($0, $0.trainingWeights(.none)) }, bestEpoch: 1)
         progress(report)
+        var record = TrainingRecord(training, task)
+        record[.classWeight] = options.classWeight
+        record[.trainingSequences] = training.count
+        record[.trainingLoss] = report.loss
         let probe = Probe(
-            configuration, width: training.width, task: task, parameters: parameters,
-            training: [
-                "data": training.fileRecord, "class_weight": options.classWeight.rawValue,
-                "training_sequences": String(training.count),
-                "training_loss": String(report.loss),
-            ].merging(training.origin) { $1 }.merging(training.positiveRecord(task)) { $1 })
+            configuration, width: training.width, task: task, parameters: parameters, training: record)
         return Result(
             probe: probe, history: [report], best: report, stop: .converged,
             trainingCount: training.count, validationCount: heldOut?.count ?? 0, standardized: nil)
@@ -156,47 +155,31 @@ public struct Trainer: Sendable {
         return (training, data.selecting(second))
     }
 
-    // [[epoch, loss, validation loss or null], …]: every epoch, and of more than ten thousand every second, third, …
-    // and the last, so that they take less than a megabyte.
-    static func lossCurve(_ history: [TrainingProgress]) -> String {
-        let step = max(1, (history.count + 9999) / 10_000)
-        let points = history.filter { $0.epoch % step == 0 || $0.epoch == history.last?.epoch }
-        let texts = points.map { point in
-            let loss = point.loss.isFinite ? String(point.loss) : "null"
-            return "[\(point.epoch),\(loss),\(point.validationLoss.map { String($0) } ?? "null")]"
-        }
-        return "[" + texts.joined(separator: ",") + "]"
-    }
-
     // What the probe file says about its training.
     private func record(
         _ run: TrainingRun, _ stop: TrainingStop, _ task: ProbeTask, _ options: TrainingOptions,
         _ data: ActivationSet, _ training: ActivationSet, _ validation: ActivationSet?
-    ) -> [String: String] {
-        var record = [
-            "optimizer": options.optimizer.rawValue,
-            "epochs": String(options.epochs),
-            "l2": String(options.l2),
-            "standardize": String(options.standardizes),
-            "seed": String(options.seed),
-            "data": data.fileRecord,
-            "class_weight": options.classWeight.rawValue,
-            "training_sequences": String(training.count),
-            "validation_sequences": String(validation?.count ?? 0),
-            "stop": stop.rawValue,
-        ]
+    ) -> TrainingRecord {
+        var record = TrainingRecord(data, task)
+        record[.optimizer] = options.optimizer
+        record[.epochs] = options.epochs
+        record[.l2] = options.l2
+        record[.standardizes] = options.standardizes
+        record[.seed] = options.seed
+        record[.classWeight] = options.classWeight
+        record[.trainingSequences] = training.count
+        record[.validationSequences] = validation?.count ?? 0
+        record[.stop] = stop
         if options.optimizer == .adamw {
-            record["learning_rate"] = String(options.learningRate)
-            record["batch_size"] = String(options.batchSize(for: training.count))
-            record["token_dropout"] = String(options.tokenDropout)
+            record[.learningRate] = options.learningRate
+            record[.batchSize] = options.batchSize(for: training.count)
+            record[.tokenDropout] = options.tokenDropout
         }
-        record["loss_curve"] = Self.lossCurve(run.history)
-        if let best = run.best {
-            record["epoch"] = String(best.epoch)
-            record["training_loss"] = String(best.loss)
-            record["validation_loss"] = best.validationLoss.map { String($0) }
-        }
-        return record.merging(data.origin) { $1 }.merging(data.positiveRecord(task)) { $1 }
+        record[.lossCurve] = LossCurve(run.history)
+        record[.epoch] = run.best?.epoch
+        record[.trainingLoss] = run.best?.loss
+        record[.validationLoss] = run.best?.validationLoss
+        return record
     }
 }
 

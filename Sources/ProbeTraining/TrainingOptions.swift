@@ -56,6 +56,14 @@ public struct TrainingOptions: Sendable, Equatable {
     /// eight samples of 200 of 1000 documents, 8 gave an AUROC of 0.945 on others where 32 gave 0.939.
     public func batchSize(for count: Int) -> Int { batchSize ?? min(32, max(4, count / 25)) }
 
+    /// Everything that a result depends on, as text that stays the same from version to version: what journals know
+    /// trials by. Neither the seed, which a selection gives each trial, nor the threads are in it.
+    var key: String {
+        "\(optimizer.rawValue) epochs \(epochs) batch \(batchSize.map { String($0) } ?? "auto") rate \(learningRate) "
+            + "l2 \(l2) dropout \(tokenDropout) validation \(validationFraction) patience \(patience) "
+            + "standardize \(standardizes) weights \(classWeight.rawValue)"
+    }
+
     /// The defaults for a kind of probe and a task.
     ///
     /// - Parameter optimizer: nil for the one that suits.

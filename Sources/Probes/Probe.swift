@@ -15,8 +15,8 @@ public struct Probe: Sendable {
     public let threshold: Double
     /// How the logit of a binary probe becomes a probability; nil for its sigmoid.
     public let calibration: Calibration?
-    /// How it was trained, for people to read: names and values, as they stand in the probe file.
-    public let training: [String: String]
+    /// How it was trained.
+    public let training: TrainingRecord
 
     /// A probe of existing parameters.
     ///
@@ -24,7 +24,7 @@ public struct Probe: Sendable {
     ///   task's outputs has.
     public init(
         _ configuration: ProbeConfiguration, width: Int, task: ProbeTask, parameters: [Float],
-        threshold: Double = 0.5, calibration: Calibration? = nil, training: [String: String] = [:]
+        threshold: Double = 0.5, calibration: Calibration? = nil, training: TrainingRecord = [:]
     ) {
         precondition(calibration == nil || task.isBinary, "calibration is for binary tasks")
         self.configuration = configuration
@@ -41,11 +41,13 @@ public struct Probe: Sendable {
 
     /// The same probe with another calibration and threshold, and with more said of its training.
     package func deployed(
-        threshold: Double, calibration: Calibration?, noting notes: [String: String] = [:]
+        threshold: Double, calibration: Calibration?, noting notes: TrainingRecord = [:]
     ) -> Probe {
-        Probe(
+        var training = training
+        training.add(notes)
+        return Probe(
             configuration, width: width, task: task, parameters: parameters, threshold: threshold,
-            calibration: calibration, training: training.merging(notes) { $1 })
+            calibration: calibration, training: training)
     }
 
     /// Probabilities from the logits of one sequence, O values; empty for regression.

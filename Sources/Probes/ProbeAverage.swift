@@ -33,7 +33,7 @@ extension Probe {
             }
         }
         var training = first.training
-        training["averaged"] = String(probes.count)
+        training[.averaged] = probes.count
         return Probe(
             configuration, width: first.width, task: first.task, parameters: parameters,
             threshold: first.threshold, training: training)

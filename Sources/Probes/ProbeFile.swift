@@ -67,14 +67,14 @@ extension Probe {
             configuration, width: width, task: task, parameters: parameters,
             threshold: task.hasThreshold ? try fields.probability("threshold") : 0.5,
             calibration: try fields.calibration(task),
-            training: file.metadata.filter { !names.contains($0.key) })
+            training: TrainingRecord(file.metadata.filter { !names.contains($0.key) }))
     }
 
     /// Writes a probe file, beside its target and renamed when it is whole.
     ///
     /// - Throws: `SystemError`.
     public func write(to path: String) throws {
-        var metadata = training
+        var metadata = training.texts
         metadata["format"] = Self.fileFormat
         metadata["version"] = Self.fileVersion
         metadata["kind"] = configuration.kind.rawValue

@@ -5,26 +5,26 @@ extension Probe {
     /// A file that is called like one of those the probe was trained on, which may be the same; nil where there is
     /// none, or the probe's own file does not say.
     package func trainingFile(in data: ActivationSet) -> String? {
-        let trained = Set((training["data"] ?? "").split(separator: ", ").map(String.init))
+        let trained = Set(training[.data] ?? [])
         return data.fileNames.first(where: trained.contains)
     }
 
-    /// The layers that it was trained on; nil where its file does not say.
-    package var layers: LayerRecord? { LayerRecord(metadata: training) }
-
     /// The same sequences with their labels as this probe's task has them; see `ActivationSet.labelled(for:)`.
     package func labelled(_ data: ActivationSet) throws(DataError) -> ActivationSet {
-        try data.labelled(for: task, isReordered: training[Self.positiveKey] != nil)
+        try data.labelled(for: task, isReordered: training[.positive] != nil)
     }
-
-    /// In the metadata of a probe, the name of the positive class where `classes` stand in another order than the
-    /// training data have them, so that labels without names cannot be read.
-    package static let positiveKey = "positive"
 }
 
-extension ActivationSet {
-    /// What a probe's file says of the order of its classes, where that is not the order of the training data.
-    package func positiveRecord(_ task: ProbeTask) -> [String: String] {
-        isReordered ? [Probe.positiveKey: task.positiveClass ?? ""] : [:]
+extension TrainingRecord {
+    /// What is known of training on some data for a task: their files and form, their layers, and the positive class
+    /// where the order of the classes is not theirs.
+    package init(_ data: ActivationSet, _ task: ProbeTask) {
+        self.init(data.layers?.metadata ?? [:])
+        self[.data] = data.fileRecord
+        self[.form] = data.formNames.isEmpty ? nil : data.formNames
+        if data.isReordered { self[.positive] = task.positiveClass ?? "" }
     }
+
+    /// The layers that it was trained on; nil where they are not said.
+    package var layers: LayerRecord? { LayerRecord(metadata: texts) }
 }

@@ -27,9 +27,9 @@ extension Comparison.Row {
     fileprivate var remarks: [String] {
         if let failure { return ["\(name) failed: \(failure)"] }
         return (candidates ?? []).compactMap { candidate in
-            let chosen = candidate.chosen ? " (chosen)" : ""
+            let chosen = candidate.chosen == true ? " (chosen)" : ""
             if let failure = candidate.failure { return "\(candidate.name)\(chosen) failed: \(failure)" }
-            return candidate.converged ? nil : "\(candidate.name)\(chosen) did not converge"
+            return candidate.converged != false ? nil : "\(candidate.name)\(chosen) did not converge"
         }
     }
 }
@@ -41,16 +41,16 @@ extension SelectionResult {
         let text = metric.isFraction ? decimal : significant
         let head = ["  candidate", metric.scoreName, "folds from", "to", "seconds"]
         let cells = ranked.map { row in
-            let name = (row.chosen ? "* " : "  ") + row.name
+            let name = (row.chosen == true ? "* " : "  ") + row.name
             guard let score = row.score, let low = row.low, let high = row.high else { return [name] }
             return [
-                name, text(score), text(low), text(high), String(format: "%.1f", row.seconds),
+                name, text(score), text(low), text(high), String(format: "%.1f", row.seconds ?? 0),
             ]
         }
         let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2])
         let remarks = ranked.map { row in
             row.score == nil
-                ? "failed: \(row.failure ?? "no figure")" : row.converged ? "" : "not converged"
+                ? "failed: \(row.failure ?? "no figure")" : row.converged == false ? "not converged" : ""
         }
         return zip(lines, [""] + remarks).map { $1.isEmpty ? $0 : $0 + "  " + $1 }.joined(separator: "\n")
     }

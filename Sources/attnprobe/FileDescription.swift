@@ -155,7 +155,7 @@ extension FileDescription.ProbeSummary {
         width = probe.width
         parameters = probe.parameters.count
         threshold = probe.task.hasThreshold ? probe.threshold : nil
-        training = probe.training
+        training = probe.training.texts
     }
 
     fileprivate var lines: [String] {

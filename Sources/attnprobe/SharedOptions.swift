@@ -49,7 +49,8 @@ struct SharedOptions: ParsableArguments {
         // A table is short: its faults are found before thousands of files are opened.
         let table = try labelling?.table()
         var data = try layers.open(
-            paths, labelled: labelling != nil, for: probes.compactMap(\.layers), skipsEmpty: skipNonfinite,
+            paths, labelled: labelling != nil, for: probes.compactMap(\.training.layers),
+            skipsEmpty: skipNonfinite,
             note: note)
         Self.inputs.withLock { [data] inputs in
             inputs.sets.append(data)

@@ -64,8 +64,10 @@ struct SelectTests {
             #expect(run.status == 0, "\(run)")
             return try Probe(path: folder(name))
         }
-        let notes = probes.map { $0.training.mapValues { $0.replacing(/"seconds":[0-9.e-]+/, with: "") } }
-        #expect(try #require(notes[0]["selection"]).contains("mean") && notes[0] != probes[0].training)
+        let notes = probes.map {
+            $0.training.texts.mapValues { $0.replacing(/"seconds":[0-9.e-]+/, with: "") }
+        }
+        #expect(try #require(notes[0]["selection"]).contains("mean") && notes[0] != probes[0].training.texts)
         #expect(notes[0] == notes[1] && probes[0].calibration == probes[1].calibration)
         #expect(probes[0].parameters == probes[1].parameters)
     }

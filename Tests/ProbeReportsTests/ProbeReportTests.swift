@@ -14,7 +14,7 @@ struct ProbeReportTests {
     }
 
     private func probe(
-        _ configuration: ProbeConfiguration, _ task: ProbeTask, training: [String: String] = [:]
+        _ configuration: ProbeConfiguration, _ task: ProbeTask, training: TrainingRecord = [:]
     )
         -> Probe
     {
@@ -138,7 +138,7 @@ struct ProbeReportTests {
     }
 
     @Test func whatIsKnownOfTheTraining() throws {
-        let training = [
+        let training: TrainingRecord = [
             "loss_curve": "[[1,0.7,0.71],[2,0.4,null],[3,0.3,0.5]]", "seed": "7", "other": "[1]",
             "selection":
                 #"{"metric":"auroc","folds":5,"candidates":[{"name":"worse","score":0.8},{"name":"better","score":0.98,"low":0.97,"high":0.99,"folds":[0.97,0.99],"seconds":1.25,"converged":true,"chosen":true}]}"#,
@@ -148,9 +148,9 @@ struct ProbeReportTests {
         let binary = ProbeTask.binary(classes: ["no", "yes"])
         let trained = probe(.attention(heads: 1), binary).deployed(
             threshold: 0.5, calibration: .platt(slope: 0.5, intercept: 0.1), noting: training)
-        let record = TrainingRecord(trained)
-        #expect(record.lossCurve?.map(\.heldOut) == [0.71, nil, 0.5])
-        #expect(record.values.map(\.name) == ["other", "seed"])
+        let record = trained.training
+        #expect(record[.lossCurve]?.points.map(\.heldOut) == [0.71, nil, 0.5])
+        #expect(record.plainValues.map(\.name) == ["other", "seed"])
         let data = try set(.classes((0..<60).map { $0 % 2 }), classes: ["no", "yes"], lengths: lengths)
         let html = try ProbeReport(trained, data, options: options).html
         let better = try #require(html.range(of: "better</th>")).lowerBound
@@ -160,9 +160,8 @@ struct ProbeReportTests {
             "at 1 % or below with 95 % confidence: 3 of 500 negatives passed, at most 1.2 % in truth",
         ] { #expect(html.contains(words), "\(words)") }
         // What cannot be read stays as it is.
-        let broken = TrainingRecord(
-            probe(.mean, binary, training: ["selection": "{}", "loss_curve": "x", "threshold_rule": "[]"]))
-        #expect(broken.values.count == 3 && broken.selection == nil && broken.lossPlot == nil)
+        let broken: TrainingRecord = ["selection": "{}", "loss_curve": "x", "threshold_rule": "[]"]
+        #expect(broken.plainValues.count == 3 && broken.selectionTable == nil && broken.lossPlot == nil)
     }
 
     /// Kinds with attention over a sequence show it, the others say that they have none.

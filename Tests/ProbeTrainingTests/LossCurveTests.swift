@@ -21,7 +21,7 @@ struct LossCurveTests {
         #expect(curve.map { $0[0] } == (1...1100).map(Double.init))
         #expect(curve.map { $0[1] } == result.history.map(\.loss))
         // A page shows some of them, and the last.
-        let plot = try #require(TrainingRecord(result.probe).lossPlot)
+        let plot = try #require(result.probe.training.lossPlot)
         #expect(plot.table.rows.count <= 501 && "\(plot.table.rows.last as Any)".contains("1100"))
     }
 
@@ -33,7 +33,9 @@ struct LossCurveTests {
                 epoch: $0, epochs: count, loss: 1 / Double($0), penalty: 0, validationLoss: 2 / Double($0),
                 bestEpoch: $0)
         }
-        let curve = Trainer.lossCurve(history)
+        var record = TrainingRecord()
+        record[.lossCurve] = LossCurve(history)
+        let curve = try #require(record["loss_curve"])
         let epochs = try points(curve).compactMap { $0[0] }
         #expect(curve.utf8.count < 1 << 20 && epochs.last == Double(count))
         #expect(epochs.count == count || (5000...10_001).contains(epochs.count))

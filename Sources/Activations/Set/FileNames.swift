@@ -7,10 +7,9 @@ extension ActivationSet {
         files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
     }
 
-    /// All of them, or of many the first: "a.safetensors, b.safetensors, … and 9998 more".
-    package var fileRecord: String {
-        let (names, most) = (fileNames, 8)
-        guard names.count > most else { return names.joined(separator: ", ") }
-        return names.prefix(3).joined(separator: ", ") + ", … and \(names.count - 3) more"
+    /// All of them, or of many the first three and "… and 9997 more".
+    package var fileRecord: [String] {
+        let names = fileNames
+        return names.count > 8 ? names.prefix(3) + ["… and \(names.count - 3) more"] : names
     }
 }

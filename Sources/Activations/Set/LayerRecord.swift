@@ -27,7 +27,7 @@ package struct LayerRecord: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// As metadata say it.
-    var metadata: [String: String] {
+    package var metadata: [String: String] {
         ["layer": list].merging(areAsStored ? ["layer_order": "stored"] : [:]) { $1 }
     }
 
@@ -46,10 +46,6 @@ extension ActivationSet {
         files.allSatisfy { $0.layers == files[0].layers } ? files[0].layers : nil
     }
 
-    /// What a probe's file says of the hidden states it was trained on: their layers and the form of the files.
-    package var origin: [String: String] {
-        let forms = Set(files.filter { $0.form != .memory }.map(\.form.name)).sorted()
-        return (layers?.metadata ?? [:])
-            .merging(forms.isEmpty ? [:] : ["form": forms.joined(separator: ", ")]) { $1 }
-    }
+    /// The names of the forms that its files have.
+    package var formNames: [String] { Set(files.filter { $0.form != .memory }.map(\.form.name)).sorted() }
 }
