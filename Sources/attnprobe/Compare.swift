@@ -58,7 +58,7 @@ struct Compare: ParsableCommand {
         try kinds.check(heads, .heads)
         try kinds.checkTrained(l2, "l2")
         // The kinds are those of any task.
-        try contenders(for: .binary(classes: ["0", "1"])).flatMap(\.candidates).checkAverage(average)
+        try models(for: .binary(classes: ["0", "1"])).flatMap(\.candidates).checkAverage(average)
     }
 
     private var kinds: [ProbeKind] { kind?.values ?? [.mean, .last, .attention] }
@@ -72,10 +72,10 @@ struct Compare: ParsableCommand {
         for path in data.indices.compactMap(journal) {
             try SharedOptions.checkOutput(OutputFile.partialPath(path), option: "report")
         }
-        for set in sets { try contest(set.task).check(set.training, test: set.test, task: set.task) }
+        for set in sets { try self.comparison(set.task).check(set.training, test: set.test, task: set.task) }
         let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
-        var results: [Contest.Result] = []
+        var results: [ProbeComparison.Result] = []
         var keepsTrainings = true
         do {
             for (i, set) in sets.enumerated() {
@@ -121,24 +121,24 @@ struct Compare: ParsableCommand {
     private func run(
         _ set: DataSet, _ number: Int, _ line: ProgressLine, _ keepsTrainings: inout Bool,
         _ interrupt: Interrupt
-    ) throws -> Contest.Result {
-        let contest = contest(set.task)
-        let folds = contest.selection.folds(for: set.training)
+    ) throws -> ProbeComparison.Result {
+        let comparison = comparison(set.task)
+        let folds = comparison.selection.folds(for: set.training)
         try shared.introduce(
-            set.training, set.task, "\(counted(contest.contenders.count, "probe")), \(folds) folds")
-        func run(_ journal: String?) throws -> Contest.Result {
-            try contest.run(
+            set.training, set.task, "\(counted(comparison.models.count, "probe")), \(folds) folds")
+        func run(_ journal: String?) throws -> ProbeComparison.Result {
+            try comparison.run(
                 set.training, test: set.test, task: set.task, name: set.name, journal: journal,
                 resumed: { kept in
                     shared.note(
                         "going on from \(OutputFile.partialPath(journal!)), which has \(counted(kept, "training"))"
                     )
                 },
-                progress: { contender, report in
+                progress: { model, report in
                     // Trainings that have ended are kept: the resampling behind them need not stop by itself.
                     interrupt.mayEnd(Self.farewell(journal != nil))
                     line.show(
-                        "\(set.name): \(contender) \(bar(report.done, of: report.total)) "
+                        "\(set.name): \(model) \(bar(report.done, of: report.total)) "
                             + clock(line.elapsed))
                 }, isInterrupted: { interrupt.isSet })
         }
@@ -163,8 +163,8 @@ struct Compare: ParsableCommand {
 
     private func headCounts(_ kind: ProbeKind) -> [Int] { kind.hasHeads ? heads?.values ?? [1, 2, 8] : [1] }
 
-    private func contenders(for task: ProbeTask) -> [Contest.Contender] {
-        kinds.flatMap { kind -> [Contest.Contender] in
+    private func models(for task: ProbeTask) -> [ProbeComparison.Model] {
+        kinds.flatMap { kind -> [ProbeComparison.Model] in
             headCounts(kind).map { heads in
                 var grid = CandidateGrid()
                 grid.kinds = [kind]
@@ -172,22 +172,22 @@ struct Compare: ParsableCommand {
                 grid.l2 = l2?.values ?? [0.001, 0.01, 0.1]
                 let name =
                     kind.hasHeads ? "\(kind.rawValue), \(heads) head\(heads == 1 ? "" : "s")" : kind.rawValue
-                return Contest.Contender(name: name, candidates: grid.candidates(for: task))
+                return ProbeComparison.Model(name: name, candidates: grid.candidates(for: task))
             }
         }
     }
 
-    private func contest(_ task: ProbeTask) -> Contest {
-        let contenders = contenders(for: task)
-        var selection = Selection(contenders[0].candidates)
+    private func comparison(_ task: ProbeTask) -> ProbeComparison {
+        let models = models(for: task)
+        var selection = Selection(models[0].candidates)
         selection.folds = folds
         selection.metric = metric
         selection.average = average
         selection.seed = shared.seed
         selection.threads = shared.threadCount
-        var contest = Contest(contenders, selection: selection)
-        contest.bootstrap = Bootstrap(replicates: bootstrap, seed: shared.seed)
-        return contest
+        var comparison = ProbeComparison(models, selection: selection)
+        comparison.bootstrap = Bootstrap(replicates: bootstrap, seed: shared.seed)
+        return comparison
     }
 
     // "injection" of "data/injection-train.safetensors".

@@ -162,17 +162,17 @@ struct JournalTests {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == lines.joined(separator: "\n"))
     }
 
-    @Test func theJournalOfAnotherContestIsRefused() throws {
+    @Test func theJournalOfAnotherComparisonIsRefused() throws {
         let folder = try TemporaryFolder()
         let (data, test) = try (needleSet(count: 40), needleSet(count: 20, seed: 5))
         var selection = Selection([fewCandidates()[0]])
         // On one thread the lines are in the order of the folds.
         (selection.folds, selection.average, selection.threads) = (4, 1, 1)
-        var contest = Contest(
-            [Contest.Contender(name: "mean", candidates: selection.candidates)], selection: selection)
-        contest.bootstrap = Bootstrap(replicates: 2)
+        var comparison = ProbeComparison(
+            [ProbeComparison.Model(name: "mean", candidates: selection.candidates)], selection: selection)
+        comparison.bootstrap = Bootstrap(replicates: 2)
         func run(_ training: ActivationSet) throws {
-            _ = try contest.run(training, test: test, name: "data", journal: folder("report.comparison"))
+            _ = try comparison.run(training, test: test, name: "data", journal: folder("report.comparison"))
         }
         try run(data)
         // The first sequence is another one, the last and all labels are the same.

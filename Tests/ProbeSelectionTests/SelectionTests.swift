@@ -59,20 +59,20 @@ struct SelectionTests {
     }
 
     // A learning rate that no probe survives.
-    @Test func aContestShowsWhatFails() throws {
+    @Test func acomparisonShowsWhatFails() throws {
         let data = try needleSet(count: 60)
         var broken = fewCandidates()[2]
         broken.options.learningRate = 1e30
         var selection = smallSelection()
         selection.average = 1
-        var contest = Contest(
+        var comparison = ProbeComparison(
             [
                 .init(name: "broken", candidates: [broken]),
                 .init(name: "mean", candidates: [fewCandidates()[0]]),
                 .init(name: "mixed", candidates: [broken, fewCandidates()[2]]),
             ], selection: selection)
-        contest.bootstrap = Bootstrap(replicates: 10)
-        let rows = try contest.run(data, test: needleSet(count: 20, seed: 2), name: "needle").dataSet.rows
+        comparison.bootstrap = Bootstrap(replicates: 10)
+        let rows = try comparison.run(data, test: needleSet(count: 20, seed: 2), name: "needle").dataSet.rows
         #expect(rows.map { $0.value == nil } == [true, false, false])
         #expect(rows.map { $0.failure == nil } == [false, true, true])
         #expect(rows[1].difference == nil)

@@ -17,7 +17,7 @@ struct TrainingMemoryTests {
         #expect("\(fault)".contains("\(fault.available), found at least "))
     }
 
-    @Test func aSelectionAndAContestAreRefused() throws {
+    @Test func aSelectionAndAcomparisonAreRefused() throws {
         let data = try needleSet(count: 40)
         let task = try data.task()
         var selection = Selection(
@@ -28,12 +28,12 @@ struct TrainingMemoryTests {
             #expect(throws: MemoryShortage.self) { try Trainer(huge).checkMemory(data) })
         let both = try #require(#expect(throws: MemoryShortage.self) { try selection.run(data) })
         #expect(both.needed == 2 * one.needed && both.training.contains("2 trainings side by side"))
-        let contest = Contest(
+        let comparison = ProbeComparison(
             [
-                Contest.Contender(name: "mean", candidates: [selection.candidates[0]]),
-                Contest.Contender(name: "huge", candidates: [selection.candidates[1]]),
+                ProbeComparison.Model(name: "mean", candidates: [selection.candidates[0]]),
+                ProbeComparison.Model(name: "huge", candidates: [selection.candidates[1]]),
             ], selection: selection)
-        #expect(throws: MemoryShortage.self) { try contest.check(data, test: data, task: task) }
+        #expect(throws: MemoryShortage.self) { try comparison.check(data, test: data, task: task) }
     }
 
     /// An average keeps its probes, and scores of tokens are as many as heads and outputs.

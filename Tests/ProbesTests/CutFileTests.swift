@@ -139,11 +139,11 @@ struct CutFileTests {
             let selection = Selection(CandidateGrid().candidates(for: .binary(classes: ["no", "yes"])))
             _ = try selection.run(data)
         },
-        "contest": { _, data, _ in
+        "comparison": { _, data, _ in
             let candidates = [Candidate(.mean, TrainingOptions(.lbfgs))]
-            let contest = Contest(
-                [Contest.Contender(name: "mean", candidates: candidates)], selection: Selection(candidates))
-            _ = try contest.run(needleSet(count: 40), test: data, name: "empty")
+            let comparison = ProbeComparison(
+                [ProbeComparison.Model(name: "mean", candidates: candidates)], selection: Selection(candidates))
+            _ = try comparison.run(needleSet(count: 40), test: data, name: "empty")
         },
     ]
 

@@ -1,8 +1,8 @@
 // Data that a comparison would fail on are refused before anything is trained.
 package import Activations
 
-extension Contest {
-    /// Refuses data that a contest would fail on: training data as `Selection.split` does, and test data of
+extension ProbeComparison {
+    /// Refuses data that a comparison would fail on: training data as `Selection.split` does, and test data of
     /// another width or task, of one class, of classes that the training data lack, with labels of which the
     /// metric is not defined; hidden states that are not finite; and trainings that cannot fit into memory. O(T·D).
     ///
@@ -10,9 +10,9 @@ extension Contest {
     package func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
         for set in [training, test] { try set.checkNotEmpty() }
         let training = try training.labelled(for: task)
-        for contender in contenders {
+        for model in models {
             var selection = selection
-            selection.candidates = contender.candidates
+            selection.candidates = model.candidates
             try selection.checkMemory(training, task: task)
         }
         try training.checkFits(test, task)

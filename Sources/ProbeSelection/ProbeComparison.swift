@@ -5,40 +5,40 @@ public import ProbeMetrics
 
 /// Kinds of probes against each other on one set of data, each selected in the same way: what the blog's
 /// experiment was.
-public struct Contest: Sendable {
+public struct ProbeComparison: Sendable {
     /// One kind of probe with the candidates to select from.
-    public struct Contender: Sendable {
+    public struct Model: Sendable {
         /// What to call it: "attention, 8 heads".
         public let name: String
         /// What selection chooses from, at least one.
         public let candidates: [Candidate]
 
-        /// A contender.
+        /// A model.
         public init(name: String, candidates: [Candidate]) {
             self.name = name
             self.candidates = candidates
         }
     }
 
-    /// The contenders; the first is the baseline.
-    public var contenders: [Contender]
-    /// How each is selected; its candidates are the contender's.
+    /// The models; the first is the baseline.
+    public var models: [Model]
+    /// How each is selected; its candidates are the model's.
     public var selection: Selection
     /// How intervals are found.
     public var bootstrap = Bootstrap()
 
-    /// A contest.
+    /// A comparison.
     ///
-    /// - Precondition: there is a contender.
-    public init(_ contenders: [Contender], selection: Selection) {
-        precondition(!contenders.isEmpty, "no contenders")
-        self.contenders = contenders
+    /// - Precondition: there is a model.
+    public init(_ models: [Model], selection: Selection) {
+        precondition(!models.isEmpty, "no models")
+        self.models = models
         self.selection = selection
     }
 
-    /// What came of a contest.
+    /// What came of a comparison.
     public struct Result: Sendable {
-        /// The contenders' metrics.
+        /// The models' metrics.
         public let dataSet: Comparison.DataSet
         let journal: SelectionJournal
 
@@ -46,15 +46,15 @@ public struct Contest: Sendable {
         package func removeJournal() { journal.remove() }
     }
 
-    /// Selects and trains every contender on one set and judges it on another. Intervals are from a
+    /// Selects and trains every model on one set and judges it on another. Intervals are from a
     /// stratified bootstrap of the test sequences, differences from the same resamples for both probes. A
-    /// contender that cannot be trained, or that the test data overflow, has a failure in place of a metric.
+    /// model that cannot be trained, or that the test data overflow, has a failure in place of a metric.
     ///
     /// - Parameters:
     ///   - name: what to call the data.
     ///   - journal: a file that keeps trainings as they end, as for `Selection.run`; nil for none.
     ///   - resumed: told how many trainings the journal had, if there are any, before the first of its own.
-    ///   - progress: is told the contender and how far its selection has come.
+    ///   - progress: is told the model and how far its selection has come.
     /// - Throws: as `Selection.run`; `DataError` where the test data do not fit (`check`).
     public func run(
         _ training: ActivationSet, test: ActivationSet, task: ProbeTask? = nil, name: String,
@@ -69,10 +69,10 @@ public struct Contest: Sendable {
         let folds = try selection.split(training, task: task)
         let journal = try selection.journal(journal, training, task, folds, isInterrupted)
         if journal.kept > 0 { resumed(journal.kept) }
-        let outcomes = try contenders.map { contender in
-            let counter = TrialCounter(kept: journal.kept) { progress(contender.name, $0) }
+        let outcomes = try models.map { model in
+            let counter = TrialCounter(kept: journal.kept) { progress(model.name, $0) }
             var selection = selection
-            selection.candidates = contender.candidates
+            selection.candidates = model.candidates
             let entries = try selection.entries(training, task, folds, journal, counter, isInterrupted)
             var outcome = Outcome(candidates: entries.map(SelectionResult.Row.init))
             guard let chosen = entries.first(where: \.isChosen) else {
@@ -92,7 +92,7 @@ public struct Contest: Sendable {
         return Result(
             dataSet: Comparison.DataSet(
                 name: name, metric: (selection.metric ?? .suited(to: task)).scoreTitle,
-                baseline: contenders[0].name, rows: try rows(outcomes, test, task)),
+                baseline: models[0].name, rows: try rows(outcomes, test, task)),
             journal: journal)
     }
 
@@ -120,10 +120,10 @@ public struct Contest: Sendable {
         let intervals = try bootstrap.intervals(
             strata: strata.map(\.value), threads: selection.threads, metrics)
         let values = metrics(Array(test.indices))
-        return contenders.indices.map { i in
-            let difference = i == 0 ? nil : contenders.count + i - 1
+        return models.indices.map { i in
+            let difference = i == 0 ? nil : models.count + i - 1
             return Comparison.Row(
-                name: contenders[i].name, value: values[i], low: intervals[i]?.lowerBound,
+                name: models[i].name, value: values[i], low: intervals[i]?.lowerBound,
                 high: intervals[i]?.upperBound, difference: difference.flatMap { values[$0] },
                 differenceLow: difference.flatMap { intervals[$0]?.lowerBound },
                 differenceHigh: difference.flatMap { intervals[$0]?.upperBound },
