@@ -138,8 +138,8 @@ struct ActivationFileTests {
             try ActivationSet(
                 (0..<count).map { ActivationFile(try RaggedBatch([[1]], width: 1), name: "a/\($0).npy") })
         }
-        #expect(try set(2).fileRecord == "0.npy, 1.npy" && set(8).fileRecord.hasSuffix("7.npy"))
-        #expect(try set(10).fileRecord == "0.npy, 1.npy, 2.npy, … and 7 more")
+        #expect(try set(2).fileRecord == ["0.npy", "1.npy"] && set(8).fileRecord.last == "7.npy")
+        #expect(try set(10).fileRecord == ["0.npy", "1.npy", "2.npy", "… and 7 more"])
         let probe = Probe(
             .mean, width: 1, task: .regression(outputs: 1), parameters: [1, 0],
             training: ["data": "9.npy, 8.npy"])

@@ -4,21 +4,35 @@ import Testing
 
 @Suite("The library from another package")
 struct ImportTests {
-    /// The Swift example of the README, as it stands there.
-    private func example() throws -> String {
-        let readme = try String(contentsOfFile: Command.package + "/README.md", encoding: .utf8)
-        let start = try #require(readme.range(of: "```swift\nimport AttentionProbes\n"))
-        let end = try #require(readme.range(of: "```", range: start.upperBound..<readme.endIndex))
-        return "import AttentionProbes\n" + readme[start.upperBound..<end.lowerBound]
+    /// The pieces of Swift in a file of documentation, as they stand there.
+    private func examples(_ path: String) throws -> [String] {
+        let text = try String(contentsOfFile: Command.package + "/" + path, encoding: .utf8)
+        return text.matches(of: /(?s)```swift\n(.*?)```/).map { String($0.1) }
+    }
+
+    /// A file of Swift that declares the types of an article and runs its other pieces in a function.
+    private func program(_ article: String) throws -> String {
+        let pieces = try examples("Sources/AttentionProbes/AttentionProbes.docc/\(article).md")
+        try #require(!pieces.isEmpty)
+        let declarations = pieces.filter { $0.hasPrefix("extension") || $0.hasPrefix("struct") }
+        let statements = pieces.filter { !declarations.contains($0) }.joined()
+        return "import AttentionProbes\n" + declarations.joined()
+            + "func run\(article)() throws {\n" + statements + "}\n"
     }
 
     // Builds and runs a package of its own that depends on this one.
     @Test(.timeLimit(.minutes(15)))
-    func theExampleOfTheReadmeBuildsAndRuns() throws {
+    func theExamplesOfTheDocumentationBuildAndRun() throws {
         let folder = try TemporaryFolder()
         let sources = folder("Sources/client")
         try FileManager.default.createDirectory(atPath: sources, withIntermediateDirectories: true)
-        try example().write(toFile: sources + "/main.swift", atomically: true, encoding: .utf8)
+        let articles = ["TrainAndJudge", "HiddenStates", "ChooseAProbe", "AddYourOwn"]
+        for article in articles {
+            try program(article).write(
+                toFile: sources + "/\(article).swift", atomically: true, encoding: .utf8)
+        }
+        let main = try examples("README.md")[0] + articles.map { "try run\($0)()\n" }.joined()
+        try main.write(toFile: sources + "/main.swift", atomically: true, encoding: .utf8)
         try FileManager.default.createSymbolicLink(
             atPath: folder("Examples"), withDestinationPath: Command.package + "/Examples")
         // The folder of a dependency names it, whatever a clone is called.
@@ -42,6 +56,8 @@ struct ImportTests {
                 """.utf8), to: "Package.swift")
         let result = try Command.run("/usr/bin/env", ["swift", "run", "client"], in: folder.path)
         #expect(result.status == 0, "\(result.output)\(result.error)")
-        #expect(result.output.contains("AUROC 0.9"), "\(result.output)")
+        for words in ["AUROC 0.9", "heads over", "no-such-file.safetensors: ", "lda", "positive"] {
+            #expect(result.output.contains(words), "\(words): \(result.output)")
+        }
     }
 }

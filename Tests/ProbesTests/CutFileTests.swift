@@ -142,7 +142,8 @@ struct CutFileTests {
         "comparison": { _, data, _ in
             let candidates = [Candidate(.mean, TrainingOptions(.lbfgs))]
             let comparison = ProbeComparison(
-                [ProbeComparison.Model(name: "mean", candidates: candidates)], selection: Selection(candidates))
+                [ProbeComparison.Model(name: "mean", candidates: candidates)],
+                selection: Selection(candidates))
             _ = try comparison.run(needleSet(count: 40), test: data, name: "empty")
         },
     ]
