@@ -1,8 +1,8 @@
 // Compiles one inline body for each instruction set and picks one at run time.
 //
 // DISPATCH(name, parameters, arguments) wants a `static inline` function `name_body` with the
-// attribute ALWAYS_INLINE whose first parameter is `int registers`: 32 vector registers of 16
-// floats, 16 of 8, or 16 of 4. It defines the public function `name`.
+// attribute ALWAYS_INLINE whose first parameter is `ck_set set`, a constant of the table below. It defines the
+// public function `name`.
 #ifndef CK_DISPATCH_H
 #define CK_DISPATCH_H
 
@@ -28,6 +28,25 @@ static ALWAYS_INLINE uint32_t bits_of(float value) {
 
 #include "kernels.h"
 
+// What the kernels have to know of an instruction set.
+typedef struct {
+    // Vector registers, and how many floats each holds.
+    int registers, lanes;
+    // Tokens that meet a panel of weights together: as many sums as fit the registers beside the weights, up to 16
+    // of 32, 6 pairs of 16 or 2 fours of 16. More than 8 tokens at a time fall into the same cache sets when D is a
+    // large power of two.
+    int panel_tokens;
+    // Tokens that meet 1, 2, 3 or 4 rows of weights together.
+    int row_tokens[4];
+    // Whether it has an instruction that widens half precision.
+    int widens_f16;
+} ck_set;
+
+// The table: the numbers of each set, in the order of the fields.
+#define CK_AVX512_SET ((ck_set){32, 16, 8, {4, 4, 4, 4}, 1})
+#define CK_AVX2_SET ((ck_set){16, 8, 6, {4, 2, 2, 1}, 1})
+#define CK_PLAIN_SET ((ck_set){16, 4, 2, {4, 2, 2, 1}, 0})
+
 #if defined(__x86_64__)
 
 // What a level is compiled for and what is asked of the processor before it is taken are one list, each
@@ -41,9 +60,9 @@ static ALWAYS_INLINE uint32_t bits_of(float value) {
 #define CK_AVX2 __attribute__((target(CK_AVX2_FEATURES(CK_NAMED) "sse2")))
 
 #define DISPATCH(name, parameters, ...)                                                            \
-    CK_AVX512 static void name##_avx512 parameters { name##_body(512, __VA_ARGS__); }              \
-    CK_AVX2 static void name##_avx2 parameters { name##_body(256, __VA_ARGS__); }                  \
-    static void name##_plain parameters { name##_body(128, __VA_ARGS__); }                         \
+    CK_AVX512 static void name##_avx512 parameters { name##_body(CK_AVX512_SET, __VA_ARGS__); } \
+    CK_AVX2 static void name##_avx2 parameters { name##_body(CK_AVX2_SET, __VA_ARGS__); } \
+    static void name##_plain parameters { name##_body(CK_PLAIN_SET, __VA_ARGS__); } \
     void name parameters {                                                                         \
         switch (ck_level()) {                                                                      \
         case 2: name##_avx512(__VA_ARGS__); break;                                                 \
@@ -55,7 +74,7 @@ static ALWAYS_INLINE uint32_t bits_of(float value) {
 #else
 
 #define DISPATCH(name, parameters, ...)                                                            \
-    void name parameters { name##_body(128, __VA_ARGS__); }
+    void name parameters { name##_body(CK_PLAIN_SET, __VA_ARGS__); }
 
 #endif
 

@@ -42,9 +42,9 @@ static ALWAYS_INLINE _Bool finite_halves(const char *x, ptrdiff_t count, const u
     return any == 0;
 }
 
-static ALWAYS_INLINE void ck_all_finite_body(const int registers, ck_states x, ptrdiff_t tokens, ptrdiff_t width,
+static ALWAYS_INLINE void ck_all_finite_body(const ck_set set, ck_states x, ptrdiff_t tokens, ptrdiff_t width,
                                              _Bool *result) {
-    (void)registers;
+    (void)set;
     *result = 1;
     for (ptrdiff_t t = 0; t < tokens && *result; t++) {
         const char *row = (const char *)x.numbers + t * x.stride;

@@ -3,10 +3,10 @@
 #include "dispatch.h"
 #include "kernels.h"
 
-static ALWAYS_INLINE void ck_add_moments_body(const int registers, const float *x, ptrdiff_t tokens,
+static ALWAYS_INLINE void ck_add_moments_body(const ck_set set, const float *x, ptrdiff_t tokens,
                                               ptrdiff_t width, const float *origin, double *sums,
                                               double *squares) {
-    (void)registers;
+    (void)set;
     ptrdiff_t d = 0;
     for (; d + 16 <= width; d += 16) {
         d16 zero = __builtin_convertvector(*(const v16 *)(origin + d), d16);

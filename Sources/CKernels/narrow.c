@@ -20,15 +20,15 @@ static ALWAYS_INLINE uint16_t narrow_one(float value) {
     return (uint16_t)(result | (bits >> 16 & 0x8000));
 }
 
-static ALWAYS_INLINE void ck_narrow_f16_body(const int registers, const float *from, uint16_t *to,
+static ALWAYS_INLINE void ck_narrow_f16_body(const ck_set set, const float *from, uint16_t *to,
                                              ptrdiff_t count) {
-    (void)registers;
+    (void)set;
     for (ptrdiff_t i = 0; i < count; i++) to[i] = narrow_one(from[i]);
 }
 
-static ALWAYS_INLINE void ck_narrow_bf16_body(const int registers, const float *from, uint16_t *to,
+static ALWAYS_INLINE void ck_narrow_bf16_body(const ck_set set, const float *from, uint16_t *to,
                                               ptrdiff_t count) {
-    (void)registers;
+    (void)set;
     for (ptrdiff_t i = 0; i < count; i++) {
         uint32_t bits = bits_of(from[i]);
         uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);

@@ -5,9 +5,9 @@
 static ALWAYS_INLINE d16 widened(const float *x) { return __builtin_convertvector(*(const v16 *)x, d16); }
 
 // Four tokens at a time, so that sums are loaded and stored once for them, and x is read as it lies in memory.
-static ALWAYS_INLINE void ck_add_sums_body(const int registers, const float *x, ptrdiff_t tokens, ptrdiff_t width,
+static ALWAYS_INLINE void ck_add_sums_body(const ck_set set, const float *x, ptrdiff_t tokens, ptrdiff_t width,
                                            double *sums) {
-    (void)registers;
+    (void)set;
     ptrdiff_t t = 0;
     for (; t + 4 <= tokens; t += 4, x += 4 * width) {
         ptrdiff_t d = 0;
@@ -22,9 +22,9 @@ static ALWAYS_INLINE void ck_add_sums_body(const int registers, const float *x, 
 }
 
 // Bits of floats without a sign are in the order of magnitudes, with infinity and then NaN above all numbers.
-static ALWAYS_INLINE void ck_raise_magnitudes_body(const int registers, const float *x, ptrdiff_t tokens,
+static ALWAYS_INLINE void ck_raise_magnitudes_body(const ck_set set, const float *x, ptrdiff_t tokens,
                                                    ptrdiff_t width, float *largest) {
-    (void)registers;
+    (void)set;
     for (ptrdiff_t t = 0; t < tokens; t++, x += width) {
         ptrdiff_t d = 0;
         for (; d + 16 <= width; d += 16) {

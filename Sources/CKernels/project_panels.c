@@ -75,8 +75,8 @@ static const volatile u32x16 second_half = SECOND_HALF;
 // What takes the second half of a vector. With AVX-512 it is a variable, so that it is used as a mask: of a constant
 // compilers make a shuffle, in a unit that multiplies (24 columns 1.15 times slower). With two registers a
 // vector it has to be a constant: then each register is all of one half, and nothing is left to do.
-static ALWAYS_INLINE u32x16 second_half_mask(const int registers) {
-    return registers == 512 ? second_half : (u32x16)SECOND_HALF;
+static ALWAYS_INLINE u32x16 second_half_mask(const ck_set set) {
+    return set.registers == 32 ? second_half : (u32x16)SECOND_HALF;
 }
 
 static ALWAYS_INLINE u32x16 side_by_side(u32x16 a, u32x16 b, u32x16 second) {
@@ -102,12 +102,12 @@ static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t col
 
 // `tokens` tokens, one or an even number, against the columns of up to two panels that follow each other, and
 // then of a half one.
-static ALWAYS_INLINE void panel_block(const int registers, const int tokens, const int panels,
+static ALWAYS_INLINE void panel_block(const ck_set set, const int tokens, const int panels,
                                       const int halves, const int fetches, const int kind, ck_states x,
                                       ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
                                       ptrdiff_t z_stride) {
     const int size = size_in(kind), numbers = kind == TWO_A_WORD ? 2 : 1;
-    const u32x16 second = second_half_mask(registers);
+    const u32x16 second = second_half_mask(set);
     const int pairs = halves * ((tokens + 1) / 2);
     const float *half = panel + panels * width * CK_PANEL_COLUMNS;
     v16 total[2][8], half_total[4];
@@ -166,19 +166,17 @@ static ALWAYS_INLINE void panel_block(const int registers, const int tokens, con
     store(tokens, each, columns, z, z_stride);
 }
 
-static ALWAYS_INLINE void panel_columns(const int registers, const int panels, const int halves,
+static ALWAYS_INLINE void panel_columns(const ck_set set, const int panels, const int halves,
                                         const int fetches, const int wanted, ck_states x, ptrdiff_t tokens,
                                         ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
                                         ptrdiff_t z_stride) {
     // Two numbers a word want registers of their own: beside both kinds of panels, and beside whole ones where a vector
     // takes several registers, widening is faster.
-    const int kind = wanted == TWO_A_WORD && (halves ? panels > 0 : registers != 512) ? WIDENED : wanted;
-    // Sums that fit the registers beside the weights: up to 16 of 32, 6 pairs of 16, 2 fours of 16. More
-    // than 8 tokens at a time fall into the same cache sets when D is a large power of two.
-    const int step = registers == 512 ? 8 : registers == 256 ? 6 : 2, size = size_in(kind);
+    const int kind = wanted == TWO_A_WORD && (halves ? panels > 0 : set.lanes < 16) ? WIDENED : wanted;
+    const int step = set.panel_tokens, size = size_in(kind);
     if (tokens < step) {
         for (ptrdiff_t t = 0; t < tokens; t++)
-            panel_block(registers, 1, panels, halves, 0, kind, from_number(x, size, t, 0), width, panel, columns, z + t,
+            panel_block(set, 1, panels, halves, 0, kind, from_number(x, size, t, 0), width, panel, columns, z + t,
                         z_stride);
         return;
     }
@@ -186,12 +184,12 @@ static ALWAYS_INLINE void panel_columns(const int registers, const int panels, c
         // The last block goes back over tokens already done: that costs less than single tokens, and
         // gives the same bits.
         if (t > tokens - step) t = tokens - step;
-        panel_block(registers, step, panels, halves, fetches, kind, from_number(x, size, t, 0), width, panel, columns,
+        panel_block(set, step, panels, halves, fetches, kind, from_number(x, size, t, 0), width, panel, columns,
                     z + t, z_stride);
     }
 }
 
-static ALWAYS_INLINE void panels_of(const int registers, const int kind, ck_states x, ptrdiff_t tokens,
+static ALWAYS_INLINE void panels_of(const ck_set set, const int kind, ck_states x, ptrdiff_t tokens,
                                     ptrdiff_t width, const float *panels, ptrdiff_t columns, float *z,
                                     ptrdiff_t z_stride) {
     for (ptrdiff_t c = 0; c < columns;) {
@@ -200,31 +198,31 @@ static ALWAYS_INLINE void panels_of(const int registers, const int kind, ck_stat
         float *to = z + c * z_stride;
         // Several panels at once load fewer numbers for every multiplication. Only the first pass meets
         // tokens that are not in the cache yet.
-        if (registers == 512 && left > CK_PANEL_COLUMNS + CK_HALF_PANEL_COLUMNS) {
-            panel_columns(registers, 2, 0, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
+        if (set.registers == 32 && left > CK_PANEL_COLUMNS + CK_HALF_PANEL_COLUMNS) {
+            panel_columns(set, 2, 0, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c += 2 * CK_PANEL_COLUMNS;
-        } else if (registers == 512 && left > CK_PANEL_COLUMNS) {
-            panel_columns(registers, 1, 1, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
+        } else if (set.registers == 32 && left > CK_PANEL_COLUMNS) {
+            panel_columns(set, 1, 1, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c = columns;
         } else if (left > CK_HALF_PANEL_COLUMNS) {
-            panel_columns(registers, 1, 0, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(set, 1, 0, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c += CK_PANEL_COLUMNS;
         } else {
-            panel_columns(registers, 0, 1, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
+            panel_columns(set, 0, 1, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c = columns;
         }
     }
 }
 
-static ALWAYS_INLINE void ck_project_panels_body(const int registers, ck_states x, ptrdiff_t tokens,
+static ALWAYS_INLINE void ck_project_panels_body(const ck_set set, ck_states x, ptrdiff_t tokens,
                                                  ptrdiff_t width, const float *panels, ptrdiff_t columns,
                                                  float *z, ptrdiff_t z_stride) {
     if (x.type == CK_F32)
-        panels_of(registers, FLOATS, x, tokens, width, panels, columns, z, z_stride);
+        panels_of(set, FLOATS, x, tokens, width, panels, columns, z, z_stride);
     else if (x.type == CK_BF16 && width % 2 == 0)
-        panels_of(registers, TWO_A_WORD, x, tokens, width, panels, columns, z, z_stride);
+        panels_of(set, TWO_A_WORD, x, tokens, width, panels, columns, z, z_stride);
     else
-        panels_of(registers, WIDENED, x, tokens, width, panels, columns, z, z_stride);
+        panels_of(set, WIDENED, x, tokens, width, panels, columns, z, z_stride);
 }
 
 DISPATCH(ck_project_panels,

@@ -7,7 +7,7 @@
 #include "kernels.h"
 #include "states.h"
 
-static ALWAYS_INLINE void rows_block(const int registers, const ck_type type, const int tokens, const int columns,
+static ALWAYS_INLINE void rows_block(const ck_set set, const ck_type type, const int tokens, const int columns,
                                      ck_states x, ptrdiff_t width, const float *w, float *z, ptrdiff_t z_stride) {
     const int size = ck_size(type), is_unbroken = x.stride == width * size;
     v16 sum[4][4];
@@ -23,7 +23,7 @@ static ALWAYS_INLINE void rows_block(const int registers, const ck_type type, co
         for (int c = 0; c < columns; c++) b[c] = *(const v16 *)(w + c * width + d);
 #pragma clang loop unroll(full)
         for (int r = 0; r < tokens; r++) {
-            v16 a = sixteen(registers, type, number(x, size, r, d));
+            v16 a = sixteen(set, type, number(x, size, r, d));
 #pragma clang loop unroll(full)
             for (int c = 0; c < columns; c++) sum[r][c] += a * b[c];
         }
@@ -32,7 +32,7 @@ static ALWAYS_INLINE void rows_block(const int registers, const ck_type type, co
         for (int c = 0; c < columns; c++) {
             float tail = 0;
             for (ptrdiff_t d = whole; d < width; d++)
-                tail += one(registers, type, number(x, size, r, d)) * w[c * width + d];
+                tail += one(set, type, number(x, size, r, d)) * w[c * width + d];
             v16 s = sum[r][c];
             for (int half = 8; half > 0; half /= 2)
                 for (int i = 0; i < half; i++) s[i] += s[i + half];
@@ -40,40 +40,39 @@ static ALWAYS_INLINE void rows_block(const int registers, const ck_type type, co
         }
 }
 
-static ALWAYS_INLINE void rows_columns(const int registers, const ck_type type, const int step, const int columns,
+static ALWAYS_INLINE void rows_columns(const ck_set set, const ck_type type, const int step, const int columns,
                                        ck_states x, ptrdiff_t tokens, ptrdiff_t width, const float *w, float *z,
                                        ptrdiff_t z_stride) {
     const int size = ck_size(type);
     if (tokens < step) {
         for (ptrdiff_t t = 0; t < tokens; t++)
-            rows_block(registers, type, 1, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
+            rows_block(set, type, 1, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
         return;
     }
     for (ptrdiff_t t = 0; t < tokens; t += step) {
         if (t > tokens - step) t = tokens - step;
-        rows_block(registers, type, step, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
+        rows_block(set, type, step, columns, from_number(x, size, t, 0), width, w, z + t, z_stride);
     }
 }
 
-static ALWAYS_INLINE void rows_of(const int registers, const ck_type type, ck_states x, ptrdiff_t tokens,
+static ALWAYS_INLINE void rows_of(const ck_set set, const ck_type type, ck_states x, ptrdiff_t tokens,
                                   ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
                                   ptrdiff_t z_stride) {
-    const int wide = registers == 512;
     switch (columns) {
-    case 1: rows_columns(registers, type, 4, 1, x, tokens, width, w, z, z_stride); break;
-    case 2: rows_columns(registers, type, wide ? 4 : 2, 2, x, tokens, width, w, z, z_stride); break;
-    case 3: rows_columns(registers, type, wide ? 4 : 2, 3, x, tokens, width, w, z, z_stride); break;
-    case 4: rows_columns(registers, type, wide ? 4 : 1, 4, x, tokens, width, w, z, z_stride); break;
+    case 1: rows_columns(set, type, set.row_tokens[0], 1, x, tokens, width, w, z, z_stride); break;
+    case 2: rows_columns(set, type, set.row_tokens[1], 2, x, tokens, width, w, z, z_stride); break;
+    case 3: rows_columns(set, type, set.row_tokens[2], 3, x, tokens, width, w, z, z_stride); break;
+    case 4: rows_columns(set, type, set.row_tokens[3], 4, x, tokens, width, w, z, z_stride); break;
     }
 }
 
-static ALWAYS_INLINE void ck_project_rows_body(const int registers, ck_states x, ptrdiff_t tokens,
+static ALWAYS_INLINE void ck_project_rows_body(const ck_set set, ck_states x, ptrdiff_t tokens,
                                                ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
                                                ptrdiff_t z_stride) {
     switch (x.type) {
-    case CK_F32: rows_of(registers, CK_F32, x, tokens, width, w, columns, z, z_stride); break;
-    case CK_F16: rows_of(registers, CK_F16, x, tokens, width, w, columns, z, z_stride); break;
-    case CK_BF16: rows_of(registers, CK_BF16, x, tokens, width, w, columns, z, z_stride); break;
+    case CK_F32: rows_of(set, CK_F32, x, tokens, width, w, columns, z, z_stride); break;
+    case CK_F16: rows_of(set, CK_F16, x, tokens, width, w, columns, z, z_stride); break;
+    case CK_BF16: rows_of(set, CK_BF16, x, tokens, width, w, columns, z, z_stride); break;
     }
 }
 

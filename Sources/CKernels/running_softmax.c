@@ -19,10 +19,10 @@ static ALWAYS_INLINE void move_center(double n, double shift, double *sum, doubl
     *sum -= shift * n;
 }
 
-static ALWAYS_INLINE void ck_run_softmax_body(const int registers, float *logits, float *values, ptrdiff_t count,
+static ALWAYS_INLINE void ck_run_softmax_body(const ck_set set, float *logits, float *values, ptrdiff_t count,
                                               float slope, const float *positions, float first,
                                               ck_running_softmax *run) {
-    (void)registers;
+    (void)set;
     v16 largest = {0}, position;
     largest -= INFINITY;
     for (ptrdiff_t i = 0; i < count; i += 16)

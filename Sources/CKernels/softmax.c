@@ -16,9 +16,9 @@ static ALWAYS_INLINE v16 shifted(const float *logits, ptrdiff_t count, ptrdiff_t
 
 // weights ← softmax(logits + slope·(start + index)), sixteen at a time; the logits are read twice
 // instead of being kept.
-static ALWAYS_INLINE void ck_softmax_body(const int registers, const float *logits, ptrdiff_t count, float slope,
+static ALWAYS_INLINE void ck_softmax_body(const ck_set set, const float *logits, ptrdiff_t count, float slope,
                                           float start, float *weights, double *entropy) {
-    (void)registers;
+    (void)set;
     v16 position, largest = {0};
     for (int i = 0; i < 16; i++) position[i] = start + (float)i;
     largest -= INFINITY;
@@ -44,10 +44,10 @@ static ALWAYS_INLINE void ck_softmax_body(const int registers, const float *logi
     for (ptrdiff_t i = 0; i < count; i++) weights[i] *= scale;
 }
 
-static ALWAYS_INLINE void ck_softmax_gradient_body(const int registers, const float *weights, float *gradient,
+static ALWAYS_INLINE void ck_softmax_gradient_body(const ck_set set, const float *weights, float *gradient,
                                                    ptrdiff_t count, const float *positions, float first,
                                                    double *slope) {
-    (void)registers;
+    (void)set;
     d16 means = {0}, slopes = {0};
     for (ptrdiff_t i = 0; i < count; i += 16) {
         d16 w = __builtin_convertvector(load(weights + i, count - i, 0), d16);
@@ -63,9 +63,9 @@ static ALWAYS_INLINE void ck_softmax_gradient_body(const int registers, const fl
     *slope = total(slopes);
 }
 
-static ALWAYS_INLINE void ck_dot_body(const int registers, const float *a, const float *b, ptrdiff_t count,
+static ALWAYS_INLINE void ck_dot_body(const ck_set set, const float *a, const float *b, ptrdiff_t count,
                                       double *result) {
-    (void)registers;
+    (void)set;
     d16 sums = {0};
     for (ptrdiff_t i = 0; i < count; i += 16) {
         d16 x = __builtin_convertvector(load(a + i, count - i, 0), d16);

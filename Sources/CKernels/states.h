@@ -24,10 +24,10 @@ static ALWAYS_INLINE ck_states from_number(ck_states x, const int size, ptrdiff_
 
 // Sixteen f16 by integer arithmetic: shift exponent and mantissa into place, then rescale by 2^112.
 // The multiplication is exact and makes subnormals normal; exponent 31 is infinity or NaN.
-static ALWAYS_INLINE v16 sixteen_f16(const int registers, u16x16 halves) {
+static ALWAYS_INLINE v16 sixteen_f16(const ck_set set, u16x16 halves) {
 #if defined(__x86_64__) && defined(__OPTIMIZE__)  // else the branch not taken wants the library's conversion
     typedef _Float16 h16 __attribute__((vector_size(32)));
-    if (registers > 128) return __builtin_convertvector((h16)halves, v16);
+    if (set.widens_f16) return __builtin_convertvector((h16)halves, v16);
 #endif
     const u32x16 bits = __builtin_convertvector(halves, u32x16);
     const u32x16 magnitude = (bits & 0x7fff) << 13, special = (u32x16)(magnitude >= 0x0f800000);
@@ -36,7 +36,7 @@ static ALWAYS_INLINE v16 sixteen_f16(const int registers, u16x16 halves) {
 }
 
 // Sixteen successive numbers at any address.
-static ALWAYS_INLINE v16 sixteen(const int registers, const ck_type type, const void *x) {
+static ALWAYS_INLINE v16 sixteen(const ck_set set, const ck_type type, const void *x) {
     v16 floats;
     u16x16 halves;
     if (type == CK_F32) {
@@ -44,12 +44,12 @@ static ALWAYS_INLINE v16 sixteen(const int registers, const ck_type type, const 
         return floats;
     }
     memcpy(&halves, x, sizeof halves);
-    if (type == CK_F16) return sixteen_f16(registers, halves);
+    if (type == CK_F16) return sixteen_f16(set, halves);
     return (v16)(__builtin_convertvector(halves, u32x16) << 16);
 }
 
 // One number at any address.
-static ALWAYS_INLINE float one(const int registers, const ck_type type, const void *x) {
+static ALWAYS_INLINE float one(const ck_set set, const ck_type type, const void *x) {
     float value;
     uint16_t half;
     if (type == CK_F32) {
@@ -57,7 +57,7 @@ static ALWAYS_INLINE float one(const int registers, const ck_type type, const vo
         return value;
     }
     memcpy(&half, x, sizeof half);
-    if (type == CK_F16) return sixteen_f16(registers, (u16x16){half})[0];
+    if (type == CK_F16) return sixteen_f16(set, (u16x16){half})[0];
     const uint32_t bits = (uint32_t)half << 16;
     memcpy(&value, &bits, sizeof value);
     return value;

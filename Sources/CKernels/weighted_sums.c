@@ -72,7 +72,7 @@ static ALWAYS_INLINE void add_columns(const int most, const int blocks, const fl
 #undef ADD
 }
 
-static ALWAYS_INLINE void ck_add_weighted_sums_body(const int registers, const float *a, ptrdiff_t a_stride,
+static ALWAYS_INLINE void ck_add_weighted_sums_body(const ck_set set, const float *a, ptrdiff_t a_stride,
                                                     ptrdiff_t rows, const float *x, ptrdiff_t tokens,
                                                     ptrdiff_t width, float *sums, ptrdiff_t sums_stride) {
     // Sums that fit the registers: 24 or 16 of 32, 4 pairs of 16, 2 fours of 16.
@@ -80,10 +80,10 @@ static ALWAYS_INLINE void ck_add_weighted_sums_body(const int registers, const f
 #define COLUMNS(most, blocks)                                                                                     \
     for (; d + 16 * blocks <= width; d += 16 * blocks)                                                            \
     add_columns(most, blocks, a, a_stride, rows, x + d, tokens, width, sums + d, sums_stride)
-    if (registers == 512 && rows % 8 == 0) {
+    if (set.registers == 32 && rows % 8 == 0) {
         COLUMNS(8, 3);
         COLUMNS(8, 2);
-    } else if (registers == 512) {
+    } else if (set.registers == 32) {
         COLUMNS(4, 4);
     }
     COLUMNS(4, 1);

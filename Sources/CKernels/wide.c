@@ -13,16 +13,16 @@ static ALWAYS_INLINE double wide_dot(const float *x, const double *w, ptrdiff_t 
     return sum;
 }
 
-static ALWAYS_INLINE void ck_project_wide_body(const int registers, const float *x, ptrdiff_t rows, ptrdiff_t width,
+static ALWAYS_INLINE void ck_project_wide_body(const ck_set set, const float *x, ptrdiff_t rows, ptrdiff_t width,
                                                const double *w, ptrdiff_t columns, double *z) {
-    (void)registers;
+    (void)set;
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = 0; c < columns; c++) z[r * columns + c] = wide_dot(x + r * width, w + c * width, width);
 }
 
-static ALWAYS_INLINE void ck_add_wide_body(const int registers, const double *a, const float *x, ptrdiff_t rows,
+static ALWAYS_INLINE void ck_add_wide_body(const ck_set set, const double *a, const float *x, ptrdiff_t rows,
                                            ptrdiff_t width, ptrdiff_t columns, double *sums) {
-    (void)registers;
+    (void)set;
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = 0; c < columns; c++) {
             const double factor = a[r * columns + c];

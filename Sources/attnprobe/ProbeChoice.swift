@@ -47,7 +47,7 @@ struct ProbeChoice {
                 throw Self.error(error, data)
             }
         }
-        let folds = try selection.split(data, task: task).count
+        let folds = selection.folds(for: data)
         try shared.introduce(
             data, task, "\(counted(candidates.count, "candidate")), \(folds) folds")
 
