@@ -49,6 +49,11 @@ package struct PooledArchitecture: ProbeArchitecture, Equatable {
         precondition(parameters.count == tensors.parameterCount, "parameters of another architecture")
         return PooledEvaluator(shape: self, parameters: parameters)
     }
+
+    /// The parameters made ready to score token by token.
+    public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? {
+        PooledRule(shape: self, parameters: parameters)
+    }
 }
 
 private struct PooledEvaluator: ProbeEvaluator {

@@ -18,11 +18,17 @@ public protocol ProbeArchitecture: Sendable {
     ///
     /// - Precondition: as many parameters as the tensors have elements.
     func evaluator(_ parameters: [Float]) -> any ProbeEvaluator
+    /// The same parameters made ready to score token by token; nil for what has to see a sequence as a whole.
+    ///
+    /// - Precondition: as many parameters as the tensors have elements.
+    func prefixRule(_ parameters: [Float]) -> (any PrefixRule)?
 }
 
 extension ProbeArchitecture {
     /// None: tokens are taken a tile at a time.
     public var numbersPerToken: Int { 0 }
+    /// None.
+    public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { nil }
 }
 
 /// A probe's parameters in the form its products want.

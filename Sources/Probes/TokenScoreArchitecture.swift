@@ -32,6 +32,10 @@ struct TokenScoreArchitecture: ProbeArchitecture {
         precondition(parameters.count == tensors.parameterCount, "parameters of another architecture")
         return TokenScoreEvaluator(shape: self, parameters: parameters)
     }
+
+    func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? {
+        (pooling as? any PrefixPooling).map { TokenScoreRule(self, $0, parameters) }
+    }
 }
 
 private struct TokenScoreEvaluator: ProbeEvaluator {

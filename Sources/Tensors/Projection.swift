@@ -91,6 +91,9 @@ public struct Projection: Sendable {
         }
     }
 
+    /// Tokens that a tile should have at the most where there are many: so many stay in a core's cache.
+    public var tileSize: Int { TokenSequence.tileSize(width: width, rows: rows) }
+
     /// z[r, j] = x_j · w_r for a tile of tokens, count×D; z is R×count, row-major.
     ///
     /// - Precondition: the tile holds that many tokens.

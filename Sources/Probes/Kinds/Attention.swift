@@ -137,4 +137,7 @@ package struct AttentionArchitecture: ProbeArchitecture, Equatable {
     package func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
         AttentionEvaluator(self, parameters)
     }
+
+    /// The parameters made ready to score token by token. O(parameters).
+    public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { AttentionRule(self, parameters) }
 }

@@ -35,3 +35,21 @@ struct EMAPooling: ScorePooling {
         return (index, largest)
     }
 }
+
+// E_n and max_j E_j.
+extension EMAPooling: PrefixPooling {
+    var stateCount: Int { 2 }
+
+    func begin(_ state: inout MutableSpan<Double>, at start: Int) {
+        state[start] = 0
+        state[start + 1] = -.infinity
+    }
+
+    func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
+        let average = decay * z + (1 - decay) * Float(state[start])
+        state[start] = Double(average)
+        state[start + 1] = Swift.max(state[start + 1], state[start])
+    }
+
+    func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float { Float(state[start + 1]) }
+}

@@ -72,6 +72,8 @@ struct MLPAttentionArchitecture: ProbeArchitecture, Equatable {
     }
 
     func evaluator(_ parameters: [Float]) -> any ProbeEvaluator { MLPAttentionEvaluator(self, parameters) }
+
+    func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { MLPAttentionRule(self, parameters) }
 }
 
 private struct MLPAttentionEvaluator: ProbeEvaluator {

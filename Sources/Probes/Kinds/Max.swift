@@ -20,3 +20,21 @@ struct MaxPooling: ScorePooling {
         return best
     }
 }
+
+// The largest score so far.
+extension MaxPooling: PrefixPooling {
+    var stateCount: Int { 1 }
+    var isMergeable: Bool { true }
+
+    func begin(_ state: inout MutableSpan<Double>, at start: Int) { state[start] = -.infinity }
+
+    func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
+        state[start] = Swift.max(state[start], Double(z))
+    }
+
+    func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float { Float(state[start]) }
+
+    func merge(_ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int) {
+        state[start] = Swift.max(state[start], later[place])
+    }
+}

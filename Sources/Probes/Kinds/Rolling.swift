@@ -31,3 +31,31 @@ struct RollingPooling: ScorePooling {
         return (start..<start + width, Float(largest / Double(width)))
     }
 }
+
+// The largest sum of a full window, and the last w scores, score j at place j mod w.
+extension RollingPooling: PrefixPooling {
+    var stateCount: Int { 1 + window }
+
+    func begin(_ state: inout MutableSpan<Double>, at start: Int) {
+        state[start] = -.infinity
+        for i in 1...window { state[start + i] = 0 }
+    }
+
+    func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
+        state[start + 1 + seen % window] = Double(z)
+        guard seen + 1 >= window else { return }
+        // From the oldest on, and each window anew, as over a whole sequence.
+        var sum = 0.0
+        let oldest = (seen + 1) % window
+        for i in oldest..<window { sum += state[start + 1 + i] }
+        for i in 0..<oldest { sum += state[start + 1 + i] }
+        state[start] = Swift.max(state[start], sum)
+    }
+
+    func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float {
+        guard seen < window else { return Float(state[start] / Double(window)) }
+        var sum = 0.0
+        for i in 0..<seen { sum += state[start + 1 + i] }
+        return Float(sum / Double(seen))
+    }
+}

@@ -53,6 +53,10 @@ struct RollingAttentionArchitecture: ProbeArchitecture {
         precondition(parameters.count == tensors.parameterCount, "parameters of another architecture")
         return RollingAttentionEvaluator(shape: self, parameters: parameters)
     }
+
+    func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? {
+        RollingAttentionRule(shape: self, parameters: parameters)
+    }
 }
 
 private struct RollingAttentionEvaluator: ProbeEvaluator {

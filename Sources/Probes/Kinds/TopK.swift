@@ -26,3 +26,38 @@ struct TopKPooling: ScorePooling {
         return Array(order.prefix(k))
     }
 }
+
+// The k largest scores so far, the largest first; -∞ where there are fewer.
+extension TopKPooling: PrefixPooling {
+    var stateCount: Int { k }
+    var isMergeable: Bool { true }
+
+    func begin(_ state: inout MutableSpan<Double>, at start: Int) {
+        for i in 0..<k { state[start + i] = -.infinity }
+    }
+
+    func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
+        insert(Double(z), &state, start)
+    }
+
+    private func insert(_ z: Double, _ state: inout MutableSpan<Double>, _ start: Int) {
+        var place = start + k - 1
+        guard z > state[place] else { return }
+        while place > start, state[place - 1] < z {
+            state[place] = state[place - 1]
+            place -= 1
+        }
+        state[place] = z
+    }
+
+    func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float {
+        let count = Swift.min(k, seen)
+        var sum = 0.0
+        for i in 0..<count { sum += state[start + i] }
+        return Float(sum / Double(count))
+    }
+
+    func merge(_ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int) {
+        for i in 0..<k { insert(later[place + i], &state, start) }
+    }
+}

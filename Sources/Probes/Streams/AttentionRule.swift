@@ -1,0 +1,116 @@
+// Attention.swift's formula token by token. With v[h,k] = x·v_hk and l[h] = x·q_h + p_h·t of every token, the state
+// of a head is, for a softmax (after Milakov and Gimelshein, 2018, arXiv 1805.02867),
+//
+//     m = max l          s = Σ exp(l - m)          u[k] = Σ exp(l - m)·v[k]
+//     r[k] = Σ_h (u[h,k]/s[h] + β_hk)
+//
+// and for a tanh s = Σ tanh(l), u[k] = Σ tanh(l)·v[k] and r[k] = Σ_h (u[h,k] + β_hk·s[h]). In double precision
+// p·t needs no origin of its own.
+private import Glibc
+import Tensors
+
+struct AttentionRule: PrefixRule {
+    let evaluator: AttentionEvaluator
+    private let heads: Int
+    private let values: Int
+    private let positions: [Double]
+    private let isSoftmax: Bool
+    // Numbers of a head.
+    private let size: Int
+
+    init(_ shape: AttentionArchitecture, _ parameters: [Float]) {
+        evaluator = AttentionEvaluator(shape, parameters)
+        (heads, values, isSoftmax) = (shape.heads, shape.values, shape.attention == .softmax)
+        positions = parameters[evaluator.position].map(Double.init)
+        size = (isSoftmax ? 2 : 1) + values
+    }
+
+    // [q | v]: H·(1+V) rows
+    var tokenWeights: ArraySlice<Float> {
+        evaluator.parameters[0..<heads * (1 + values) * evaluator.shape.width]
+    }
+    var stateCount: Int { heads * size }
+    // A tanh of another position is another number.
+    var isMergeable: Bool { isSoftmax || positions.allSatisfy { $0 == 0 } }
+
+    func begin(_ state: inout MutableSpan<Double>, at start: Int) {
+        for i in 0..<stateCount { state[start + i] = isSoftmax && i % size == 0 ? -.infinity : 0 }
+    }
+
+    func advance(
+        _ state: inout MutableSpan<Double>, at start: Int, _ token: borrowing PrefixToken,
+        _ work: inout PrefixWorkspace
+    ) {
+        for h in 0..<heads {
+            let head = start + h * size, first = heads + h * values
+            guard isSoftmax else {
+                // In single precision, as over whole sequences: a tanh near 0 has the rounding errors of its logit.
+                let a = Double(tanh(token[h] + evaluator.parameters[evaluator.position.lowerBound + h] * Float(token.position)))
+                state[head] += a
+                for k in 0..<values { state[head + 1 + k] += a * Double(token[first + k]) }
+                continue
+            }
+            let logit = Double(token[h]) + positions[h] * Double(token.position)
+            let largest = state[head]
+            if logit <= largest {
+                let e = exp(logit - largest)
+                state[head + 1] += e
+                for k in 0..<values { state[head + 2 + k] += e * Double(token[first + k]) }
+            } else {
+                let scale = exp(largest - logit)
+                state[head] = logit
+                state[head + 1] = state[head + 1] * scale + 1
+                for k in 0..<values {
+                    state[head + 2 + k] = state[head + 2 + k] * scale + Double(token[first + k])
+                }
+            }
+        }
+    }
+
+    func outputs(
+        _ state: Span<Double>, at start: Int, seen: Int, into y: inout MutableSpan<Float>, at place: Int,
+        _ work: inout PrefixWorkspace
+    ) {
+        let shape = evaluator.shape
+        guard shape.hidden > 0 else {
+            for o in 0..<shape.outputs { y[place + o] = Float(pooledValue(o, state, start)) }
+            return
+        }
+        work.values.reset(count: values)
+        for k in 0..<values { work.values[k] = max(Float(pooledValue(k, state, start)), 0) }
+        for o in 0..<shape.outputs {
+            let row = evaluator.outputWeights.lowerBound + o * values
+            let bias = Double(evaluator.parameters[evaluator.outputBias.lowerBound + o])
+            y[place + o] = Float(dot(evaluator.parameters[row..<row + values], work.values[...]) + bias)
+        }
+    }
+
+    // r[k]
+    private func pooledValue(_ k: Int, _ state: Span<Double>, _ start: Int) -> Double {
+        var r = 0.0
+        for h in 0..<heads {
+            let head = start + h * size, bias = Double(evaluator.bias(h, k))
+            r += isSoftmax ? state[head + 2 + k] / state[head + 1] + bias : state[head + 1 + k] + bias * state[head]
+        }
+        return r
+    }
+
+    // The later tokens' logits were taken p·count too small.
+    func merge(
+        _ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int
+    ) {
+        guard isSoftmax else {
+            for i in 0..<stateCount { state[start + i] += later[place + i] }
+            return
+        }
+        for h in 0..<heads {
+            let own = start + h * size, other = place + h * size
+            let moved = later[other] + positions[h] * Double(count)
+            let largest = max(state[own], moved)
+            guard largest > -.infinity else { continue }
+            let (scale, otherScale) = (exp(state[own] - largest), exp(moved - largest))
+            state[own] = largest
+            for i in 1..<size { state[own + i] = state[own + i] * scale + later[other + i] * otherScale }
+        }
+    }
+}

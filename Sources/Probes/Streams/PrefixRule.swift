@@ -1,0 +1,94 @@
+// How a score grows with its sequence. A rule keeps a state of a fixed number of doubles, takes one token after the
+// other, and gives at any time the outputs that the tokens so far have as a sequence of their own.
+import Tensors
+
+/// How a probe is scored token by token.
+///
+/// What the numbers of a state mean is the rule's. Who calls keeps them, and counts tokens.
+public protocol PrefixRule: Sendable {
+    /// Weight rows, R×D, whose products with a token `advance` wants; none for rules that look at the hidden state
+    /// itself.
+    var tokenWeights: ArraySlice<Float> { get }
+    /// Numbers of a state.
+    var stateCount: Int { get }
+    /// Whether `merge` is exact.
+    var isMergeable: Bool { get }
+
+    /// Writes the state of no tokens, `stateCount` numbers from `start` on.
+    func begin(_ state: inout MutableSpan<Double>, at start: Int)
+
+    /// Adds a token that the probe may look at.
+    ///
+    /// - Throws: `NonFiniteProjection`, before anything is changed, where what it computes of the token is no finite
+    ///   number. Products with `tokenWeights` are finite, and so are hidden states if there are none.
+    func advance(
+        _ state: inout MutableSpan<Double>, at start: Int, _ token: borrowing PrefixToken,
+        _ work: inout PrefixWorkspace
+    ) throws(NonFiniteProjection)
+
+    /// Writes the O outputs of a state that has seen at least one token, from element `place` of `outputs` on.
+    ///
+    /// - Parameter seen: how many tokens it has seen.
+    func outputs(
+        _ state: Span<Double>, at start: Int, seen: Int, into outputs: inout MutableSpan<Float>, at place: Int,
+        _ work: inout PrefixWorkspace)
+
+    /// Adds what another state has seen of the tokens that follow, whose positions were counted from 0. Either may
+    /// have seen none.
+    ///
+    /// - Parameter count: the positions before the later tokens.
+    /// - Precondition: `isMergeable`.
+    func merge(_ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int)
+}
+
+extension PrefixRule {
+    /// None.
+    public var tokenWeights: ArraySlice<Float> { [] }
+    /// False.
+    public var isMergeable: Bool { false }
+
+    /// - Precondition: none holds; a mergeable rule has its own.
+    public func merge(
+        _ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int
+    ) { preconditionFailure("a rule that cannot merge") }
+}
+
+/// A token that a probe may look at, as a `PrefixRule` meets it.
+public struct PrefixToken: ~Escapable {
+    /// Its hidden state, D numbers.
+    public let states: Span<Float>
+    /// Its position in the sequence, counted from 0.
+    public let position: Int
+    /// How many tokens were seen before it.
+    public let seen: Int
+    private let products: Span<Float>
+    private let start: Int
+    private let stride: Int
+
+    @_lifetime(copy states, copy products)
+    init(
+        _ states: Span<Float>, position: Int, seen: Int, products: Span<Float>, from start: Int, stride: Int
+    ) {
+        (self.states, self.position, self.seen) = (states, position, seen)
+        (self.products, self.start, self.stride) = (products, start, stride)
+    }
+
+    /// Its product with one of the rule's `tokenWeights`.
+    public subscript(row: Int) -> Float { products[start + row * stride] }
+}
+
+/// Buffers of one thread that rules use; what is in them means nothing from call to call.
+public struct PrefixWorkspace: Sendable {
+    /// Sums.
+    public var sums: [Double] = []
+    /// Numbers of a token or of outputs.
+    public var values: [Float] = []
+    /// Two layers of a token and the products of the second.
+    var first: [Float] = []
+    var second: [Float] = []
+    var products: [Float] = []
+
+    /// Empty buffers.
+    public init() {}
+}
+
