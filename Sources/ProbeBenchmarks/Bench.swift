@@ -3,7 +3,7 @@ import AttentionProbes
 import Foundation
 
 enum Section: String, CaseIterable, ExpressibleByArgument {
-    case shapes, probes, selection, files, convert
+    case shapes, probes, selection, files, convert, streaming
 }
 
 @main
@@ -30,7 +30,7 @@ struct Bench: ParsableCommand {
     var threads = Parallel.availableThreads
     @Option(help: "Timed rounds.")
     var rounds = 7
-    @Option(help: "Sections: shapes, probes (64 in one pass), selection, files, convert. (default: all)")
+    @Option(help: "Sections: shapes, probes (64 in one pass), selection, files, convert, streaming. (default: all)")
     var only: [Section] = []
     @Option(help: "Shapes D,H,O; D a multiple of 16. (default: those of docs/benchmarks.md)")
     var shape: [Shape] = []
@@ -104,6 +104,9 @@ struct Bench: ParsableCommand {
             let copies = Copies(threads: threads, rounds: rounds)
             add([try copies.flat()])
             add([try copies.requests()])
+        }
+        if sections.contains(.streaming) {
+            add(try Streaming(threads: threads, rounds: rounds, peers: peers).cases())
         }
         Self.show(json ? try report.json() : report.table)
     }

@@ -91,6 +91,25 @@ public struct Projection: Sendable {
         }
     }
 
+    /// The same for some of the visible tokens, which are one tile; z is R×range.count from element `start` on.
+    ///
+    /// - Precondition: `z` holds as many elements, and the widths agree.
+    public func apply(
+        _ sequence: TokenSequence, _ range: Range<Int>, into z: inout [Float], at start: Int,
+        scratch: inout [Float]
+    ) {
+        precondition(sequence.width == width, "tokens of width \(sequence.width), weights of \(width)")
+        if plan == .gemm {
+            sequence.withTokens(range, scratch: &scratch) {
+                applyGemm($0, count: range.count, into: &z, at: start, stride: range.count)
+            }
+        } else {
+            sequence.withStoredTokens(range, rows: rows, scratch: &scratch) {
+                applyKernel($0, count: range.count, into: &z, at: start, stride: range.count)
+            }
+        }
+    }
+
     /// Tokens that a tile should have at the most where there are many: so many stay in a core's cache.
     public var tileSize: Int { TokenSequence.tileSize(width: width, rows: rows) }
 

@@ -106,12 +106,19 @@ public struct TokenSequence: Sendable {
     /// The same for a product with so many weight rows, tokens as they are stored where that is possible.
     func forEachStoredTile(rows: Int, scratch: inout [Float], _ body: (Range<Int>, StoredRows) -> Void) {
         forEachTile(rows: rows) { range in
-            // What meets tokens in more passes than a few gains by having them widened and side by side.
-            if rows <= 64, let place = unbrokenRows(range) {
-                tokens.withStoredRows(place, scratch: &scratch) { body(range, $0) }
-            } else {
-                withTokens(range, scratch: &scratch) { body(range, StoredRows($0, columns: width)) }
-            }
+            withStoredTokens(range, rows: rows, scratch: &scratch) { body(range, $0) }
+        }
+    }
+
+    /// The same for some visible tokens.
+    func withStoredTokens(
+        _ range: Range<Int>, rows: Int, scratch: inout [Float], _ body: (StoredRows) -> Void
+    ) {
+        // What meets tokens in more passes than a few gains by having them widened and side by side.
+        if rows <= 64, let place = unbrokenRows(range) {
+            tokens.withStoredRows(place, scratch: &scratch, body)
+        } else {
+            withTokens(range, scratch: &scratch) { body(StoredRows($0, columns: width)) }
         }
     }
 

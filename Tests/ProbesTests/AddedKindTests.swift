@@ -81,6 +81,44 @@ struct AddedKindTests {
         #expect(try ProbeReport(read, test).html.contains("top-fraction"))
     }
 
+    // It has to see all scores.
+    @Test func isNotScoredTokenByToken() throws {
+        let probe = Probe(
+            configuration, width: 1, task: .regression(outputs: 1), parameters: [1, 0])
+        let error = try #require(throws: DataError.self) { try ProbeStream(probe) }
+        #expect(error.description.contains("scored token by token, found top-fraction"))
+    }
+
+    // The fraction of tokens whose score is positive.
+    private struct PositivePooling: PrefixPooling {
+        func pool(_ z: Span<Float>) -> Float {
+            Float(z.indices.count { z[$0] > 0 }) / Float(z.count)
+        }
+        func backward(_ z: Span<Float>, _ g: Float, into dz: inout MutableSpan<Float>) {
+            for j in dz.indices { dz[j] = 0 }
+        }
+        let stateCount = 1
+        func begin(_ state: inout MutableSpan<Double>, at start: Int) { state[start] = 0 }
+        func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
+            if z > 0 { state[start] += 1 }
+        }
+        func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float {
+            Float(state[start]) / Float(seen)
+        }
+    }
+
+    @Test func canBringItsOwnRule() throws {
+        let kind = ProbeKind("positive-fraction", scores: { _ in PositivePooling() })
+        let probe = Probe(
+            ProbeConfiguration(kind), width: 1, task: .regression(outputs: 1), parameters: [1, 0])
+        var stream = try ProbeStream(probe)
+        let logits = try ([2, -1, 3] as [Float]).map { z in
+            try stream.append([z])
+            return stream.logits
+        }
+        #expect(logits == [[1], [0.5], [2.0 / 3]])
+    }
+
     @Test(arguments: ["0", "1.5", "nan", "half"]) func wrongValuesAreRefused(text: String) throws {
         let folder = try TemporaryFolder()
         let count = configuration.architecture(width: 2, outputs: 1).tensors.parameterCount

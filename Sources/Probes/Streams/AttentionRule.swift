@@ -30,6 +30,7 @@ struct AttentionRule: PrefixRule {
         evaluator.parameters[0..<heads * (1 + values) * evaluator.shape.width]
     }
     var stateCount: Int { heads * size }
+    var headCount: Int { heads }
     // A tanh of another position is another number.
     var isMergeable: Bool { isSoftmax || positions.allSatisfy { $0 == 0 } }
 
@@ -44,8 +45,7 @@ struct AttentionRule: PrefixRule {
         for h in 0..<heads {
             let head = start + h * size, first = heads + h * values
             guard isSoftmax else {
-                // In single precision, as over whole sequences: a tanh near 0 has the rounding errors of its logit.
-                let a = Double(tanh(token[h] + evaluator.parameters[evaluator.position.lowerBound + h] * Float(token.position)))
+                let a = Double(tanhAttention(h, token))
                 state[head] += a
                 for k in 0..<values { state[head + 1 + k] += a * Double(token[first + k]) }
                 continue
@@ -65,6 +65,11 @@ struct AttentionRule: PrefixRule {
                 }
             }
         }
+    }
+
+    // In single precision, as over whole sequences: a tanh near 0 has the rounding errors of its logit.
+    private func tanhAttention(_ h: Int, _ token: borrowing PrefixToken) -> Float {
+        tanh(token[h] + evaluator.parameters[evaluator.position.lowerBound + h] * Float(token.position))
     }
 
     func outputs(
@@ -111,6 +116,45 @@ struct AttentionRule: PrefixRule {
             let (scale, otherScale) = (exp(state[own] - largest), exp(moved - largest))
             state[own] = largest
             for i in 1..<size { state[own + i] = state[own + i] * scale + later[other + i] * otherScale }
+        }
+    }
+
+    // r
+    func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float]) {
+        finished.reset(count: values)
+        for k in 0..<values { finished[k] = Float(pooledValue(k, state, start)) }
+    }
+
+    // a[h] of the token, and a[h]·(v[h,o] + β_ho), or with a hidden layer a[h]·Σ_k Wo_ok·(v[h,k] + β_hk) over the units
+    // k that are active at the end.
+    func tell(
+        _ token: borrowing PrefixToken, in state: Span<Double>, at start: Int, _ r: [Float],
+        attention: inout MutableSpan<Float>, at head: Int, contributions: inout MutableSpan<Float>,
+        at part: Int, _ work: inout PrefixWorkspace
+    ) {
+        let outputs = evaluator.shape.outputs
+        for h in 0..<heads {
+            var a = 0.0
+            if isSoftmax {
+                let logit = Double(token[h]) + positions[h] * Double(token.position)
+                a = exp(logit - state[start + h * size]) / state[start + h * size + 1]
+            } else {
+                a = Double(tanhAttention(h, token))
+            }
+            attention[head + h] = Float(a)
+            let first = heads + h * values
+            for o in 0..<outputs {
+                var value = 0.0
+                if evaluator.shape.hidden == 0 {
+                    value = Double(token[first + o]) + Double(evaluator.bias(h, o))
+                } else {
+                    for k in 0..<values where r[k] > 0 {
+                        let weight = evaluator.parameters[evaluator.outputWeights.lowerBound + o * values + k]
+                        value += Double(weight) * (Double(token[first + k]) + Double(evaluator.bias(h, k)))
+                    }
+                }
+                contributions[part + h * outputs + o] = Float(a * value)
+            }
         }
     }
 }

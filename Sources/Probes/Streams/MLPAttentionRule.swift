@@ -25,6 +25,7 @@ struct MLPAttentionRule: PrefixRule {
     // W₁: U×D
     var tokenWeights: ArraySlice<Float> { parameters[..<(units * width)] }
     var stateCount: Int { attention.stateCount }
+    var headCount: Int { attention.headCount }
     var isMergeable: Bool { attention.isMergeable }
 
     func begin(_ state: inout MutableSpan<Double>, at start: Int) { attention.begin(&state, at: start) }
@@ -33,12 +34,17 @@ struct MLPAttentionRule: PrefixRule {
         _ state: inout MutableSpan<Double>, at start: Int, _ token: borrowing PrefixToken,
         _ work: inout PrefixWorkspace
     ) throws(NonFiniteProjection) {
+        embed(token, &work)
+        try attend(&state, start, token, work.products)
+    }
+
+    // The products of the second layer.
+    private func embed(_ token: borrowing PrefixToken, _ work: inout PrefixWorkspace) {
         work.first.grow(to: units)
         for u in 0..<units { work.first[u] = max(token[u] + parameters[units * width + u], 0) }
         multiply(second, work.first, &work.second)
         for u in 0..<units { work.second[u] = max(work.second[u] + parameters[biases + u], 0) }
         multiply(behind, work.second, &work.products)
-        try attend(&state, start, token, work.products)
     }
 
     private func multiply(_ weights: Projection, _ layer: [Float], _ products: inout [Float]) {
@@ -64,4 +70,23 @@ struct MLPAttentionRule: PrefixRule {
     func merge(
         _ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int
     ) { attention.merge(&state, at: start, later, at: place, count: count) }
+
+    func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float]) {
+        attention.finish(state, at: start, into: &finished)
+    }
+
+    func tell(
+        _ token: borrowing PrefixToken, in state: Span<Double>, at start: Int, _ finished: [Float],
+        attention heads: inout MutableSpan<Float>, at head: Int, contributions: inout MutableSpan<Float>,
+        at part: Int, _ work: inout PrefixWorkspace
+    ) {
+        embed(token, &work)
+        let products = work.products
+        let inner = PrefixToken(
+            token.states, position: token.position, seen: token.seen, products: products.span, from: 0,
+            stride: 1)
+        attention.tell(
+            inner, in: state, at: start, finished, attention: &heads, at: head, contributions: &contributions,
+            at: part, &work)
+    }
 }

@@ -10,9 +10,15 @@ final class PrefixPass: Sendable {
     let stateCount: Int
     /// Outputs of all.
     let outputCount: Int
-    private let rules: [any PrefixRule]
-    private let rows, states, outputs: [Int]
-    private let projection: Projection?
+    let rules: [any PrefixRule]
+    /// Where the products of each rule begin.
+    let ruleRows: [Int]
+    private let states, outputs: [Int]
+    let projection: Projection?
+    /// Whether some rule looks at hidden states themselves.
+    let meetsStates: Bool
+    /// Where the heads of each rule are among those of all, and what they add to outputs likewise.
+    let detailRanges: [(heads: Range<Int>, contributions: Range<Int>)]
 
     /// - Precondition: there is a probe, and all have one width.
     /// - Throws: `DataError` where a probe is of a kind that cannot be scored token by token.
@@ -37,7 +43,15 @@ final class PrefixPass: Sendable {
             outputs.append(outputs[outputs.count - 1] + probe.task.outputs)
             scoredRows += probe.architecture.evaluator(probe.parameters).tokenWeights.count / width
         }
-        (self.rules, self.rows, self.states, self.outputs) = (rules, rows, states, outputs)
+        (self.rules, ruleRows, self.states, self.outputs) = (rules, rows, states, outputs)
+        meetsStates = rules.contains(where: \.tokenWeights.isEmpty)
+        var (heads, parts) = (0, 0)
+        detailRanges = zip(rules, probes).map { rule, probe in
+            let begin = (heads, parts)
+            heads += rule.headCount
+            parts += rule.headCount * probe.task.outputs
+            return (begin.0..<heads, begin.1..<parts)
+        }
         (stateCount, outputCount) = (states[probes.count], outputs[probes.count])
         // The plan that scoring takes, so that products have the bits that they have there.
         projection =
@@ -46,6 +60,9 @@ final class PrefixPass: Sendable {
             : Projection(
                 weights[...], rows: weights.count / width, width: width, plan: .best(rows: scoredRows))
     }
+
+    /// R, the products of a token.
+    var rowCount: Int { projection?.rows ?? 0 }
 
     /// Tokens whose products are taken together.
     var tileSize: Int { projection?.tileSize ?? max(1, 65536 / width) }
@@ -99,7 +116,7 @@ final class PrefixPass: Sendable {
         for i in rules.indices {
             let met = PrefixToken(
                 own, position: position, seen: seen, products: products.span,
-                from: rows[i] * count + token, stride: count)
+                from: ruleRows[i] * count + token, stride: count)
             try rules[i].advance(&state, at: start + states[i], met, &work)
         }
     }
@@ -166,5 +183,6 @@ final class PrefixPass: Sendable {
     struct Workspace: Sendable {
         var products: [Float] = []
         var rules = PrefixWorkspace()
+        var finished: [[Float]] = []
     }
 }

@@ -13,6 +13,8 @@ public protocol PrefixRule: Sendable {
     var stateCount: Int { get }
     /// Whether `merge` is exact.
     var isMergeable: Bool { get }
+    /// H, the heads whose attention over a whole sequence `tell` tells; 0 for rules without.
+    var headCount: Int { get }
 
     /// Writes the state of no tokens, `stateCount` numbers from `start` on.
     func begin(_ state: inout MutableSpan<Double>, at start: Int)
@@ -39,6 +41,19 @@ public protocol PrefixRule: Sendable {
     /// - Parameter count: the positions before the later tokens.
     /// - Precondition: `isMergeable`.
     func merge(_ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int)
+
+    /// Keeps in `finished` what `tell` needs to know of a whole sequence beside the state at its end.
+    func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float])
+
+    /// Writes the attention of each head to a token of a sequence, H numbers, and what that adds to the outputs, H×O.
+    ///
+    /// - Parameters:
+    ///   - token: one of those that were added; its `states` may be empty.
+    ///   - state: that at the end of the sequence.
+    func tell(
+        _ token: borrowing PrefixToken, in state: Span<Double>, at start: Int, _ finished: [Float],
+        attention: inout MutableSpan<Float>, at head: Int, contributions: inout MutableSpan<Float>,
+        at part: Int, _ work: inout PrefixWorkspace)
 }
 
 extension PrefixRule {
@@ -46,16 +61,28 @@ extension PrefixRule {
     public var tokenWeights: ArraySlice<Float> { [] }
     /// False.
     public var isMergeable: Bool { false }
+    /// 0.
+    public var headCount: Int { 0 }
 
     /// - Precondition: none holds; a mergeable rule has its own.
     public func merge(
         _ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int
     ) { preconditionFailure("a rule that cannot merge") }
+
+    /// Nothing.
+    public func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float]) {}
+
+    /// Nothing: no heads.
+    public func tell(
+        _ token: borrowing PrefixToken, in state: Span<Double>, at start: Int, _ finished: [Float],
+        attention: inout MutableSpan<Float>, at head: Int, contributions: inout MutableSpan<Float>,
+        at part: Int, _ work: inout PrefixWorkspace
+    ) {}
 }
 
 /// A token that a probe may look at, as a `PrefixRule` meets it.
 public struct PrefixToken: ~Escapable {
-    /// Its hidden state, D numbers.
+    /// Its hidden state, D numbers; for a rule with `tokenWeights` it may be empty.
     public let states: Span<Float>
     /// Its position in the sequence, counted from 0.
     public let position: Int

@@ -1,0 +1,69 @@
+import AttentionProbes
+import Foundation
+
+/// Scores token by token: one token to one stream, one to each of many, and every prefix of a file's sequences.
+struct Streaming {
+    let threads: Int
+    let rounds: Int
+    let peers: Peers?
+
+    func cases() throws -> [Case] { try [append(), step()] }
+
+    // One text on one thread, as a probe beside a model that writes.
+    private func append() throws -> Case {
+        let work = try Workload(width: 4096, heads: 8, tokens: 2000)
+        var stream = try ProbeStream(work.probe)
+        var logits: [Float] = [0]
+        func token(_ i: Int) -> Range<Int> { i * work.width..<(i + 1) * work.width }
+        try stream.append(work.tokens.span.extracting(token(0)))
+        let before = countedAllocations()
+        for i in 1..<work.tokenCount {
+            try stream.append(work.tokens.span.extracting(token(i)))
+            stream.copyLogits(into: &logits)
+        }
+        let after = countedAllocations()
+        let timing = try interleaved(
+            rounds,
+            [
+                Contender("append") {
+                    for i in 0..<work.tokenCount { try stream.append(work.tokens.span.extracting(token(i))) }
+                }
+            ])[0]
+        return Case(
+            section: "streaming, one token", shape: "D 4096, H 8, O 1, one thread", tokens: work.tokenCount,
+            bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
+            ways: [Case.Way(name: "append", timing: timing)],
+            notes: [
+                String(format: "%.2f µs a token", timing.median / Double(work.tokenCount) * 1e6),
+                before.map {
+                    "\(after! - $0) allocations for \(work.tokenCount - 1) tokens and their logits"
+                } ?? "allocations not counted",
+            ])
+    }
+
+    // A step of 256 of 10,000 texts, and the same tokens as a batch.
+    private func step() throws -> Case {
+        let (count, open, steps) = (256, 10_000, 39)
+        let work = try Workload(width: 4096, heads: 8, tokens: count * steps)
+        let set = ProbeSet([work.probe])
+        var streams = try ProbeStreams(set, threads: threads)
+        for id in 0..<open { try streams.open(id) }
+        let states = (0..<steps).map { step in
+            Array(work.tokens[step * count * work.width..<(step + 1) * count * work.width])
+        }
+        var generator = SeededGenerator(seed: 3)
+        let ids = (0..<steps).map { _ in Array((0..<open).shuffled(using: &generator).prefix(count)) }
+        let ways = [
+            Contender("steps of 256") {
+                for i in 0..<steps { _ = try streams.step(ids[i], states[i]) }
+            },
+            Contender("the same tokens as a batch") { _ = try set.scores(work.data, threads: threads) },
+        ]
+        let timings = try interleaved(rounds, ways)
+        return Case(
+            section: "streaming, many texts", shape: "D 4096, H 8, O 1, 256 of 10,000 open", tokens: work.tokenCount,
+            bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
+            ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
+            notes: [String(format: "%.2f of the batch's rate", timings[1].median / timings[0].median)])
+    }
+}
