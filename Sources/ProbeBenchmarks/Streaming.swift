@@ -16,6 +16,7 @@ struct Streaming {
         var logits: [Float] = [0]
         func token(_ i: Int) -> Range<Int> { i * work.width..<(i + 1) * work.width }
         try stream.append(work.tokens.span.extracting(token(0)))
+        stream.copyLogits(into: &logits)
         let before = countedAllocations()
         for i in 1..<work.tokenCount {
             try stream.append(work.tokens.span.extracting(token(i)))
@@ -48,14 +49,14 @@ struct Streaming {
         let set = ProbeSet([work.probe])
         var streams = try ProbeStreams(set, threads: threads)
         for id in 0..<open { try streams.open(id) }
-        let states = (0..<steps).map { step in
-            Array(work.tokens[step * count * work.width..<(step + 1) * count * work.width])
-        }
         var generator = SeededGenerator(seed: 3)
         let ids = (0..<steps).map { _ in Array((0..<open).shuffled(using: &generator).prefix(count)) }
         let ways = [
             Contender("steps of 256") {
-                for i in 0..<steps { _ = try streams.step(ids[i], states[i]) }
+                for i in 0..<steps {
+                    let states = i * count * work.width..<(i + 1) * count * work.width
+                    _ = try streams.step(ids[i], work.tokens.span.extracting(states))
+                }
             },
             Contender("the same tokens as a batch") { _ = try set.scores(work.data, threads: threads) },
         ]

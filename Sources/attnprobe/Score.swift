@@ -13,6 +13,12 @@ struct Score: ParsableCommand {
               attnprobe score probe.safetensors test.safetensors --out scores.csv
               attnprobe score probes/ shards/ --out scores.jsonl --resume
 
+            With --tokens every token has the logits of its sequence up to and with it, and of probes \
+            that attend the attention of each head to it in the whole sequence, and what it adds to \
+            the logits: a line a sequence in jsonl, a row a token in csv, tensors in safetensors.
+
+              attnprobe score probe.safetensors test.safetensors --tokens --out tokens.jsonl
+
             Rows go to FILE.partial until all are written. Where a file fails on the way, they stay \
             there, and --resume goes on behind them.
             """)
@@ -25,10 +31,12 @@ struct Score: ParsableCommand {
     var format: ScoreFormat?
     @Flag(help: "Go on behind the rows that an interrupted run left.")
     var resume = false
+    @Flag(help: "Write the scores of every token, not of every sequence.")
+    var tokens = false
     @OptionGroup var shared: SharedOptions
 
     private var ending: String { out.map { URL(fileURLWithPath: $0).pathExtension } ?? "" }
-    private var chosenFormat: ScoreFormat { format ?? ScoreFormat(rawValue: ending) ?? .jsonl }
+    var chosenFormat: ScoreFormat { format ?? ScoreFormat(rawValue: ending) ?? .jsonl }
     // Its columns are written at the end, so there is nothing to go on from.
     private var isResumable: Bool { chosenFormat != .safetensors }
 
@@ -40,6 +48,9 @@ struct Score: ParsableCommand {
         guard chosenFormat != .safetensors || out != nil else {
             throw ValidationError("--format safetensors: expected --out FILE")
         }
+        guard !resume || !tokens else {
+            throw ValidationError("--resume: not with --tokens, which leaves nothing where it is interrupted")
+        }
         guard !resume || (out != nil && isResumable) else {
             throw ValidationError("--resume: expected --out FILE in a format of rows, jsonl or csv")
         }
@@ -50,6 +61,7 @@ struct Score: ParsableCommand {
         let probes = try ProbeSet(paths: probePaths, opened: opened)
         let data = try shared.open(dataPaths, labels: nil, for: probes.probes)
         SharedOptions.reads(probePaths)
+        if tokens { return try scoreTokens(probes, ProbePaths.names(probePaths), data) }
         if let out {
             for path in [out] + (isResumable ? [OutputFile.partialPath(out)] : []) {
                 try SharedOptions.checkOutput(path)

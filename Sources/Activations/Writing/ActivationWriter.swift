@@ -55,7 +55,7 @@ extension ActivationSet {
     }
 }
 
-private struct ActivationWriter {
+struct ActivationWriter {
     // A tensor, and what writes its bytes.
     private struct Column {
         let name: String
@@ -76,17 +76,43 @@ private struct ActivationWriter {
     func write(to output: OutputFile, _ progress: (Range<Int>) throws -> Void) throws {
         try withoutActuallyEscaping(progress) { progress in
             let columns = columns(progress)
-            try output.write(
-                SafetensorsWriter.header(
-                    metadata: data.flatMetadata, columns.map { ($0.name, $0.type, $0.shape, $0.byteCount) }))
-            for column in columns {
-                let start = output.byteCount
-                try data.checkLengths(data.indices)
-                try column.write(output)
-                try data.checkNothingLost(data.indices)
-                try SafetensorsWriter.check(
-                    output.path, column.name, column.byteCount, written: output.byteCount - start)
-            }
+            try writeHeader(data.flatMetadata, columns, to: output)
+            try write(columns, to: output)
+        }
+    }
+
+    /// Writes offsets and names around some tensors of floats.
+    func write(
+        metadata: [String: String], _ floats: [(name: String, shape: [Int])], to output: OutputFile,
+        _ writeFloats: (OutputFile) throws -> Void
+    ) throws {
+        let (before, after) = names()
+        let first = [sums("offsets") { data.length($0) }] + before
+        let stated = floats.map {
+            Column(name: $0.name, type: "F32", shape: $0.shape, byteCount: $0.shape.reduce(4, *)) { _ in }
+        }
+        try writeHeader(metadata, first + stated + after, to: output)
+        try write(first, to: output)
+        try writeFloats(output)
+        try write(after, to: output)
+    }
+
+    private func writeHeader(
+        _ metadata: [String: String], _ columns: [Column], to output: OutputFile
+    ) throws {
+        try output.write(
+            SafetensorsWriter.header(
+                metadata: metadata, columns.map { ($0.name, $0.type, $0.shape, $0.byteCount) }))
+    }
+
+    private func write(_ columns: [Column], to output: OutputFile) throws {
+        for column in columns {
+            let start = output.byteCount
+            try data.checkLengths(data.indices)
+            try column.write(output)
+            try data.checkNothingLost(data.indices)
+            try SafetensorsWriter.check(
+                output.path, column.name, column.byteCount, written: output.byteCount - start)
         }
     }
 
@@ -99,28 +125,8 @@ private struct ActivationWriter {
             columns.append(integers("labels", [count]) { [classes[$0]] })
         }
         if let groups = data.groups { columns.append(integers("groups", [count]) { [groups[$0]] }) }
-        let names = data.indices.map { Array(data.id($0).utf8) }
-        columns.append(sums("sequence_ids_offsets") { names[$0].count })
-        if parts.allSatisfy(\.hasTokenIDs) {
-            columns.append(
-                integers("token_ids", [tokens]) { index in
-                    let (file, rows) = data.rows(index)
-                    return rows.map { file.tokenID($0)! }
-                })
-        }
-        let hasText = parts.allSatisfy(\.hasTokenText)
-        if hasText {
-            var end = 0
-            columns.append(
-                integers("token_text_offsets", [tokens + 1]) { index in
-                    let (file, rows) = data.rows(index)
-                    return (index == 0 ? [0] : [])
-                        + rows.map { row in
-                            end += file.tokenTextSize(row..<row + 1)
-                            return end
-                        }
-                })
-        }
+        let names = names()
+        columns += names.before
         if case .values(let values) = data.targets {
             columns.append(
                 column("labels", "F32", [count, values.columns], size: 4) { index, bytes in
@@ -141,20 +147,52 @@ private struct ActivationWriter {
                         ?? Array(repeating: 1, count: rows.count)
                 })
         }
-        columns.append(
+        columns += names.after
+        return columns
+    }
+
+    // What names sequences and tokens: offsets and numbers, and then bytes.
+    private func names() -> (before: [Column], after: [Column]) {
+        let (data, tokens) = (data, data.tokenCount)
+        let used = Set(data.locations.map(\.file))
+        let parts = data.files.indices.filter(used.contains).map { data.files[$0] }
+        var (before, after): ([Column], [Column]) = ([], [])
+        let names = data.indices.map { Array(data.id($0).utf8) }
+        before.append(sums("sequence_ids_offsets") { names[$0].count })
+        if parts.allSatisfy(\.hasTokenIDs) {
+            before.append(
+                integers("token_ids", [tokens]) { index in
+                    let (file, rows) = data.rows(index)
+                    return rows.map { file.tokenID($0)! }
+                })
+        }
+        let hasText = parts.allSatisfy(\.hasTokenText)
+        if hasText {
+            var end = 0
+            before.append(
+                integers("token_text_offsets", [tokens + 1]) { index in
+                    let (file, rows) = data.rows(index)
+                    return (index == 0 ? [0] : [])
+                        + rows.map { row in
+                            end += file.tokenTextSize(row..<row + 1)
+                            return end
+                        }
+                })
+        }
+        after.append(
             column("sequence_ids", "U8", [names.reduce(0) { $0 + $1.count }], size: 1) { $1 += names[$0] })
         if hasText {
             let size = data.indices.reduce(0) { sum, index in
                 let (file, rows) = data.rows(index)
                 return sum + file.tokenTextSize(rows)
             }
-            columns.append(
+            after.append(
                 column("token_text", "U8", [size], size: 1) { index, bytes in
                     let (file, rows) = data.rows(index)
                     for row in rows { bytes += file.tokenTextBytes(row)! }
                 })
         }
-        return columns
+        return (before, after)
     }
 
     // 0 and the running sums of one number a sequence.

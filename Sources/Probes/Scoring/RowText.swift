@@ -6,6 +6,9 @@ struct RowText: TextOutputStream {
 
     mutating func write(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
+    /// What another has.
+    mutating func write(_ other: RowText) { bytes += other.bytes }
+
     /// A string with its quotation marks.
     mutating func writeJSON(_ text: String) {
         // Most ids need no escape, and an encoder for each would take longer than the scores.
