@@ -20,15 +20,17 @@ struct Objective {
     /// that a gradient for each costs little.
     static let mostBlocks = 32
 
-    /// - Parameter weights: how much each sequence counts, 1 in the mean; nil for all alike.
+    /// - Parameters:
+    ///   - loss: what outputs are judged by; nil for the task's loss.
+    ///   - weights: how much each sequence counts, 1 in the mean; nil for all alike.
     init(
         _ architecture: any ProbeArchitecture, _ data: ActivationSet, _ task: ProbeTask,
-        weights: [Float]? = nil, threads: Int
+        loss: Loss? = nil, weights: [Float]? = nil, threads: Int
     ) {
         self.architecture = architecture
         self.data = data
         self.targets = data.targets!
-        loss = Loss(task)
+        self.loss = loss ?? Loss(task)
         self.threads = threads
         self.weights = weights
         isLargerThanMemory = data.isLargerThanMemory
@@ -143,8 +145,9 @@ extension Probe {
     /// The mean loss over labelled sequences and its gradient by `parameters`, in one pass over the
     /// tokens: forward, loss and gradient of a sequence while its tokens are in cache.
     ///
-    /// The loss is that of training (binary or multi-class cross-entropy, or squared error, the mean
-    /// over outputs), without a penalty or a calibration. The result has the same bits on any number of threads.
+    /// The loss is that of the outputs (binary or multi-class cross-entropy, or squared error, the mean
+    /// over outputs), without a penalty or a calibration: that of training for all kinds but ema and swim, which are
+    /// trained by another way to the same parameters. The result has the same bits on any number of threads.
     ///
     /// - Throws: `DataError` where there is no sequence, labels, classes or width do not fit the probe, a hidden
     ///   state is NaN or infinite, or a file has become shorter.

@@ -73,6 +73,11 @@ public struct Trainer: Sendable {
         if configuration.kind.readsOneToken { options.tokenDropout = 0 }
         var (training, heldOut) = try split(data, validation, options)
         heldOut = try heldOut?.labelled(for: task, isReordered: data.isReordered)
+        guard configuration.kind.fits(task) || configuration.kind.isClosedForm else {
+            throw training.labelError(
+                .labels, expected: "labels of a task that a \(configuration.kind.rawValue) probe can do",
+                found: task.name)
+        }
         if let closedForm = configuration.kind.closedForm {
             return try fit(closedForm, training, heldOut, task, options, progress)
         }
@@ -86,7 +91,7 @@ public struct Trainer: Sendable {
             heldOut = try heldOut?.pooled(linear.pooling, threads: options.threads)
         }
         var run = try TrainingRun(
-            architecture, task, options, training: training, scaledAs: tokens, validation: heldOut,
+            architecture, task, loss: configuration.kind.tokenLoss?(configuration), options, training: training, scaledAs: tokens, validation: heldOut,
             start: start, isInterrupted: isInterrupted, progress: progress)
         let stop = try run.run()
         let probe = Probe(

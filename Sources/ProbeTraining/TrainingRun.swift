@@ -1,6 +1,7 @@
 private import Glibc
 import Tensors
 import Activations
+import ProbeMetrics
 import Probes
 
 // One training run: its parameters on standardised tokens, and the best so far.
@@ -26,9 +27,11 @@ struct TrainingRun {
     private let isInterrupted: @Sendable () -> Bool
     private let progress: (TrainingProgress) -> Void
 
-    /// - Parameter tokens: the sequences whose tokens set the scale of dimensions; those of `training` if nil.
+    /// - Parameters:
+    ///   - loss: what the architecture's outputs are judged by; nil for the task's loss.
+    ///   - tokens: the sequences whose tokens set the scale of dimensions; those of `training` if nil.
     init(
-        _ architecture: any ProbeArchitecture, _ task: ProbeTask, _ options: TrainingOptions,
+        _ architecture: any ProbeArchitecture, _ task: ProbeTask, loss: Loss?, _ options: TrainingOptions,
         training: ActivationSet, scaledAs tokens: ActivationSet? = nil, validation: ActivationSet?,
         start: [Float]? = nil, isInterrupted: @escaping @Sendable () -> Bool,
         progress: @escaping (TrainingProgress) -> Void
@@ -46,15 +49,15 @@ struct TrainingRun {
         standardization = options.standardizes ? measured : measured.ofPositionsAlone
         objective = StandardizedObjective(
             training: Objective(
-                architecture, training, task, weights: training.trainingWeights(options.classWeight),
-                threads: threads),
+                architecture, training, task, loss: loss,
+                weights: training.trainingWeights(options.classWeight), threads: threads),
             standardization: isBalanced ? measured.balanced(l2: Double(options.l2)) : standardization,
             tensors: tensors, task: task, l2: options.l2, penalizesScaled: options.standardizes,
             isLinear: options.optimizer == .lbfgs)
         self.targetScale = targetScale
         self.validation = validation.map { validation in
             Objective(
-                architecture, targetScale.scaled(validation), task,
+                architecture, targetScale.scaled(validation), task, loss: loss,
                 weights: validation.trainingWeights(.none), threads: threads)
         }
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.initialParameters)

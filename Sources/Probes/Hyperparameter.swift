@@ -5,12 +5,14 @@ public struct Hyperparameter: Sendable, Hashable {
     public let name: String
     /// What it is, for help; KINDS stands for the kinds that have it.
     public let help: String
-    /// Whether it is a whole number.
+    /// Whether it is a whole number, or one of several names.
     public let isWhole: Bool
     // Of the options: the least, which for numbers that are not whole is not 0 itself, and the largest.
     private let least: Float
     private let most: Float
     private let label: @Sendable (String) -> String?
+    // Of a choice its names, in place of which values are their numbers, from 0; else none.
+    private let names: [String]
 
     /// A whole number.
     ///
@@ -37,12 +39,22 @@ public struct Hyperparameter: Sendable, Hashable {
         self.init(name, help, isWhole: false, least, most, label)
     }
 
+    /// One of several names; the value is the number of one in the list, from 0.
+    ///
+    /// - Parameter label: how a name appears in the name of a probe; nil for not at all.
+    public init(
+        _ name: String, among names: [String], help: String,
+        label: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) {
+        self.init(name, help, isWhole: true, 0, Float(names.count - 1), label, names)
+    }
+
     private init(
         _ name: String, _ help: String, isWhole: Bool, _ least: Float, _ most: Float,
-        _ label: @escaping @Sendable (String) -> String?
+        _ label: @escaping @Sendable (String) -> String?, _ names: [String] = []
     ) {
         (self.name, self.help, self.isWhole) = (name, help, isWhole)
-        (self.least, self.most, self.label) = (least, most, label)
+        (self.least, self.most, self.label, self.names) = (least, most, label, names)
     }
 
     /// Hyperparameters are the same if their names are.
@@ -51,20 +63,28 @@ public struct Hyperparameter: Sendable, Hashable {
     /// Hashes the name.
     public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 
-    /// A value as probe files have it: "5", "0.5".
-    package func text(_ value: Float) -> String { isWhole ? String(Int(clamping: value)) : String(value) }
+    /// A value as probe files have it: "5", "0.5", a name.
+    package func text(_ value: Float) -> String {
+        if !names.isEmpty { return names[min(Int(clamping: max(0, value)), names.count - 1)] }
+        return isWhole ? String(Int(clamping: value)) : String(value)
+    }
+
+    /// A value for people: a number without a fraction of zero, a name.
+    package func shortText(_ value: Float) -> String { names.isEmpty ? value.shortest : text(value) }
 
     /// "8 heads": a value as it appears in the name of a probe; nil if it does not.
     package func label(_ value: Float) -> String? { label(text(value)) }
 
     /// Reads what a probe file has; nil where that is no value of it.
-    func value(_ text: String) -> Float? {
+    package func value(_ text: String) -> Float? {
+        if !names.isEmpty { return names.firstIndex(of: text).map(Float.init) }
         guard isWhole else { return Float(text).flatMap { $0 > 0 && $0 <= most ? $0 : nil } }
         return Int(text).flatMap { $0 >= Int(least) && $0 < 1 << 24 ? Float($0) : nil }
     }
 
     /// What probe files may have, for people.
     var expected: String {
+        if !names.isEmpty { return names.joined(separator: " or ") }
         if isWhole { return "a whole number from \(text(least))" }
         return most < .greatestFiniteMagnitude
             ? "a number above 0, at most \(most.shortest)" : "a positive number"
@@ -103,10 +123,15 @@ extension Hyperparameter {
         "window", from: 1, help: "Tokens of a window.", label: { "window \($0)" })
     /// φ: what scores are divided by. Where it is below 1e-6 a softmax is a maximum, and floats do not hold scores over it.
     public static let temperature = Hyperparameter(
-        "temperature", above: 1e-6, help: "Temperature of a KINDS probe.")
+        "temperature", above: 1e-6, help: "Temperature of the softmax in KINDS.")
     /// α: the weight of the newest token.
     public static let decay = Hyperparameter(
         "decay", atMost: 1, help: "Weight of the newest token in KINDS.")
+    /// How scores of tokens are smoothed.
+    public static let smoothing = Hyperparameter(
+        "smoothing", among: Smoothing.allCases.map(\.rawValue),
+        help: "How KINDS smooths scores of tokens for scoring: by the mean of a window, or the exponential mean.",
+        label: { $0 == "mean" ? nil : "smoothed by \($0)" })
 }
 
 extension Int {

@@ -10,7 +10,8 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     /// A kind of probe with its usual values where nothing is said; what the kind does not have is left out.
     public init(
         _ kind: ProbeKind, heads: Int? = nil, hidden: Int? = nil, attention: AttentionFunction = .softmax,
-        units: Int? = nil, k: Int? = nil, window: Int? = nil, temperature: Float? = nil, decay: Float? = nil
+        units: Int? = nil, k: Int? = nil, window: Int? = nil, temperature: Float? = nil, decay: Float? = nil,
+        smoothing: Smoothing? = nil
     ) {
         self.kind = kind
         self.attention = attention
@@ -19,7 +20,7 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
             (.heads, heads.map(Float.init)), (.hidden, hidden.map(Float.init)),
             (.units, units.map(Float.init)),
             (.k, k.map(Float.init)), (.window, window.map(Float.init)), (.temperature, temperature),
-            (.decay, decay),
+            (.decay, decay), (.smoothing, smoothing.flatMap { Hyperparameter.smoothing.value($0.rawValue) }),
         ]
         for case (let hyperparameter, let value?) in given { self[hyperparameter] = value }
     }
@@ -58,20 +59,25 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
         get { self[whole: .k, without: 0] }
         set { self[whole: .k, without: 0] = newValue }
     }
-    /// w of a rolling or rolling-attention probe, in tokens; 0 for other kinds.
+    /// w of a rolling or rolling-attention probe, M of a swim probe, in tokens; 0 for other kinds.
     public var window: Int {
         get { self[whole: .window, without: 0] }
         set { self[whole: .window, without: 0] = newValue }
     }
-    /// φ of a softmax probe; 0 for other kinds.
+    /// φ of a softmax probe, τ of a swim probe; 0 for other kinds.
     public var temperature: Float {
         get { values[.temperature] ?? 0 }
         set { self[.temperature] = newValue }
     }
-    /// α of an ema probe, above 0 and at most 1; 0 for other kinds.
+    /// α of an ema probe, and of a swim probe that is smoothed so, above 0 and at most 1; 0 for other kinds.
     public var decay: Float {
         get { values[.decay] ?? 0 }
         set { self[.decay] = newValue }
+    }
+    /// How a swim probe smooths the scores of tokens; the mean for other kinds, which have no such choice.
+    public var smoothing: Smoothing {
+        get { values[.smoothing].flatMap { Smoothing(rawValue: Hyperparameter.smoothing.text($0)) } ?? .mean }
+        set { self[.smoothing] = Hyperparameter.smoothing.value(newValue.rawValue)! }
     }
 
     /// An attention probe.
@@ -107,7 +113,8 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
 
     /// What is trained in its place, of the same parameters: for most kinds their own architecture.
     package func trainedArchitecture(width: Int, outputs: Int) -> any ProbeArchitecture {
-        kind.trainedAs.map { PooledArchitecture(width: width, outputs: outputs, pooling: $0) }
+        if kind.tokenLoss != nil { return TokenLossArchitecture(width: width, outputs: outputs) }
+        return kind.trainedAs.map { PooledArchitecture(width: width, outputs: outputs, pooling: $0) }
             ?? architecture(width: width, outputs: outputs)
     }
 }

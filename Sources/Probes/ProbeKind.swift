@@ -1,5 +1,6 @@
 private import Synchronization
 public import Activations
+package import ProbeMetrics
 
 /// A kind of probe: its name, the hyperparameters it has, what is particular about it, and its architecture.
 ///
@@ -28,6 +29,11 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     public var pooling: Pooling?
     /// How tokens are pooled for the linear probe that is trained in its place; nil if it is trained itself.
     public var trainedAs: Pooling?
+    /// The loss that it is trained with, of the scores of all tokens and not of the outputs, n scores an output; nil for
+    /// the task's. For kinds of one head on pooled scores.
+    package var tokenLoss: (@Sendable (ProbeConfiguration) -> Loss)?
+    /// The tasks that it can do; one that is fitted in one step is for two classes at most.
+    public var tasks = Set(ProbeTask.Kind.allCases)
     /// The fit in one step, without an optimiser; nil for kinds that an optimiser trains.
     public var closedForm: ClosedForm?
     /// The highest learning rate of AdamW that suits it.
@@ -110,13 +116,15 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     package var readsOneToken: Bool { pooling == .last }
 
     /// Whether it can do a task.
-    public func fits(_ task: ProbeTask) -> Bool { !isClosedForm || task.isBinary }
+    public func fits(_ task: ProbeTask) -> Bool {
+        tasks.contains(task.kind) && (!isClosedForm || task.isBinary)
+    }
 }
 
 extension ProbeKind: CaseIterable, CustomStringConvertible {
     private static let builtIn: [ProbeKind] = [
         .attention, .mean, .last, .absmax, .max, .topk, .softmax, .rolling, .ema, .mlpAttention, .multimax,
-        .rollingAttention, .massMean, .lda,
+        .rollingAttention, .massMean, .lda, .swim,
     ]
     private static let registered = Mutex<[ProbeKind]>([])
 

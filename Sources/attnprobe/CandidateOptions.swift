@@ -3,6 +3,7 @@ public import AttentionProbes
 
 extension ProbeKind: ExpressibleByArgument {}
 extension AttentionFunction: ExpressibleByArgument {}
+extension Smoothing: ExpressibleByArgument {}
 extension TrainingOptions.Optimizer: ExpressibleByArgument {}
 extension ClassWeight: ExpressibleByArgument {}
 
@@ -27,6 +28,8 @@ struct CandidateOptions: ParsableArguments {
     var temperature: Float?
     @Option(help: Hyperparameter.decay.optionHelp)
     var decay: Float?
+    @Option(help: Hyperparameter.smoothing.optionHelp)
+    var smoothing: Smoothing?
 
     @Option(help: "Optimiser. (default: lbfgs for \(names(\.isConvex)) and regression, else adamw)")
     var optimizer: CommaList<TrainingOptions.Optimizer>?
@@ -90,8 +93,10 @@ struct CandidateOptions: ParsableArguments {
             (.hidden, hidden), (.units, units), (.k, k), (.window, window),
         ]
         let others: [(Hyperparameter, Float?)] = [(.temperature, temperature), (.decay, decay)]
+        let names: [(Hyperparameter, String?)] = [(.smoothing, smoothing?.rawValue)]
         return whole.compactMap { name, value in value.map { (name, Double($0), "\($0)") } }
             + others.compactMap { name, value in value.map { (name, Double($0), "\($0)") } }
+            + names.compactMap { name, value in value.map { (name, Double(name.value($0)!), $0) } }
     }
 
     private func adjust(_ options: inout TrainingOptions) {
@@ -119,6 +124,14 @@ struct CandidateOptions: ParsableArguments {
         let kinds = candidates.map(\.configuration.kind)
         try kinds.check(heads, .heads)
         for (hyperparameter, value, _) in hyperparameters { try kinds.check(value, hyperparameter) }
+        let usesDecay = candidates.contains { candidate in
+            let kind = candidate.configuration.kind
+            return kind.has(.decay) && (!kind.has(.smoothing) || candidate.configuration.smoothing == .ema)
+        }
+        guard decay == nil || usesDecay else {
+            throw ValidationError(
+                "--decay: expected it with --kind \(names({ $0.has(.smoothing) }, last: " or ")) only beside --smoothing ema")
+        }
         try kinds.check(
             attention, "attention", \.hasAttentionFunction,
             "--kind \(names(\.hasAttentionFunction, last: " or "))")

@@ -33,7 +33,7 @@ extension Hyperparameter {
     /// What the option is, and its usual value or values.
     var optionHelp: ArgumentHelp {
         let usual = ProbeKind.allCases.compactMap { kind in
-            kind.hyperparameters.first { $0.key == self }.map { (kind, text: $0.value.shortest) }
+            kind.hyperparameters.first { $0.key == self }.map { (kind, text: $0.key.shortText($0.value)) }
         }
         let same = Set(usual.map(\.text)).count < 2
         let values = same ? usual[0].text : usual.map { "\($0) \($1)" }.joined(separator: ", ")

@@ -67,8 +67,10 @@ extension [ProbeKind] {
     /// Refuses kinds that cannot do a task.
     func checkFit(_ task: ProbeTask) throws {
         guard let kind = first(where: { !$0.fits(task) }) else { return }
+        let tasks = kind.isClosedForm ? [.binary] : ProbeTask.Kind.allCases.filter(kind.tasks.contains)
         throw ValidationError(
-            "--kind: expected \(kind.rawValue) only with a binary task, found \(task.name)")
+            "--kind: expected \(kind.rawValue) only with a \(tasks.map(\.rawValue).joined(separator: " or ")) task, "
+                + "found \(task.name)")
     }
 }
 

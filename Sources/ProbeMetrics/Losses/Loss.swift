@@ -29,8 +29,8 @@ package struct Loss: Sendable {
         }
     }
 
-    // One closure a type of numbers, so that both are compiled for the loss and for the type.
-    private init(_ function: some LossFunction) {
+    /// A loss of its own. One closure a type of numbers, so that both are compiled for the loss and for the type.
+    package init(_ function: some LossFunction) {
         single = { function($0, $1, gradient: &$2) }
         double = { function($0, $1, gradient: &$2) }
     }
@@ -57,6 +57,14 @@ package struct Loss: Sendable {
 }
 
 extension Target {
+    /// What a cross-entropy of two classes compares with, one number a label: 1 for the second class, 0 for the first.
+    var probabilities: [Double] {
+        switch self {
+        case .class(let index): [index == 1 ? 1 : 0]
+        case .values(let values): values.map(Double.init)
+        }
+    }
+
     /// The index of the class.
     ///
     /// - Precondition: it is a class.
