@@ -7,7 +7,8 @@ public import Tensors
 public struct Outcomes: Sendable {
     /// What was predicted.
     public let task: ProbeTask
-    /// The labels, one a sequence.
+    /// The labels, one a sequence. Soft ones are what they are to losses, to the Brier score and to the calibration
+    /// error, and classes, cut at 0.5, to all else.
     public let targets: Targets
     /// Outputs, N×O.
     public let logits: Matrix
@@ -61,18 +62,17 @@ public struct Outcomes: Sendable {
         (self.task, self.targets, self.logits) = (task, targets, logits)
         (self.probabilities, self.predictions) = (probabilities, predictions)
         losses = Lazy {
-            guard let calibration, case .classes(let labels) = targets else {
-                return Loss(task).values(logits, targets)
-            }
-            return rows.map { calibration.loss(logits[$0, 0], isPositive: labels[$0] == 1) }
+            guard let calibration, task.isBinary else { return Loss(task).values(logits, targets) }
+            return rows.map { calibration.loss(logits[$0, 0], outcome: targets[$0].probability) }
         }
         let columns = { @Sendable (o: Int) in rows.map { logits[$0, o] } }
         switch targets {
-        case .classes(let labels):
+        case .classes, .probabilities:
+            let labels = targets.hardClasses!
             let predicted = predictions.map { $0[0] }
             form = .classes(labels: labels, predictions: predicted, count: task.isBinary ? 2 : task.outputs)
             isRight = zip(labels, predicted).map { $0 == $1 }
-            confidences = Lazy { Confidences(probabilities, predictions: predicted, labels: labels) }
+            confidences = Lazy { Confidences(probabilities, predictions: predicted, targets) }
             // Several classes are ranked by their odds against all others.
             let odds = Lazy { rows.map { ClassMetrics.logOdds(Array(logits[row: $0])) } }
             rankings =

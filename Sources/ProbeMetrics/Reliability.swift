@@ -22,15 +22,24 @@ package struct ReliabilityBin: Sendable, Equatable {
     package static func bins(
         _ confidences: [Float], _ isRight: [Bool], weights: [Float]? = nil, count: Int = 10
     ) -> [ReliabilityBin] {
-        precondition(confidences.count == isRight.count, "one outcome a confidence")
+        bins(confidences, outcomes: isRight.map { $0 ? 1 : 0 }, weights: weights, count: count)
+    }
+
+    /// The same where an outcome may be a probability: of soft labels, that of the class.
+    ///
+    /// - Parameter outcomes: from 0 to 1; their mean is the fraction of a bin.
+    static func bins(
+        _ confidences: [Float], outcomes: [Float], weights: [Float]? = nil, count: Int = 10
+    ) -> [ReliabilityBin] {
+        precondition(confidences.count == outcomes.count, "one outcome a confidence")
         var sums = Array(repeating: (count: 0, weight: 0.0, confidence: 0.0, right: 0.0), count: count)
-        for (i, (confidence, isRight)) in zip(confidences, isRight).enumerated() {
+        for (i, (confidence, outcome)) in zip(confidences, outcomes).enumerated() {
             let bin = min(count - 1, Int(confidence * Float(count)))
             let weight = weights.map { Double($0[i]) } ?? 1
             sums[bin].count += 1
             sums[bin].weight += weight
             sums[bin].confidence += weight * Double(confidence)
-            sums[bin].right += isRight ? weight : 0
+            sums[bin].right += weight * Double(outcome)
         }
         return sums.indices.filter { sums[$0].count > 0 }.map { bin in
             ReliabilityBin(

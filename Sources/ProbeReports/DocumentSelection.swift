@@ -34,7 +34,7 @@ struct Judgement {
         case .binary:
             (margin, fault) = (abs(logits[0] - limit), abs(logits[0] - limit))
             let positive = predicted == [1]
-            if case .class(let label)? = target {
+            if let label = target?.hardClass {
                 isRight = predicted == [label]
                 isHit = positive && label == 1
                 outcome = (isRight! ? "true " : "false ") + (positive ? "positive" : "negative")

@@ -89,7 +89,7 @@ struct ReportDocument: Encodable {
 
     private static func labels(_ target: Target?) -> [Int]? {
         switch target {
-        case .class(let label): [label]
+        case .class, .probability: [target!.hardClass!]
         case .values(let values):
             values.indices.filter { values[$0] >= 0.5 }.map { $0 - values.startIndex }
         case nil: nil

@@ -38,6 +38,7 @@ extension ActivationSet {
         switch targets?[index] {
         case .class(let label): hash.add(UInt64(label))
         case .values(let values): for value in values { hash.add(UInt64(value.bitPattern)) }
+        case .probability(let probability): hash.add(UInt64(probability.bitPattern))
         case nil: break
         }
         hash.add(weights.map { UInt64($0[index].bitPattern) } ?? 0)

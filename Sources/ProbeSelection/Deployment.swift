@@ -35,7 +35,8 @@ extension TrainingRecord.Field<Int> {
 extension SelectionResult {
     /// The chosen probe with a calibration and a threshold from out-of-fold scores, and with the table of
     /// candidates in what it says of its training. Weights of sequences count in the calibration; the
-    /// threshold is one of counts (`ThresholdRule`).
+    /// threshold is one of counts (`ThresholdRule`). Of soft labels the calibration takes the probabilities, and the
+    /// threshold the classes that they are cut to.
     ///
     /// - Parameters:
     ///   - data: the sequences of the selection.
@@ -53,13 +54,14 @@ extension SelectionResult {
         notes[.folds] = folds.count
         notes[.selectionMetric] = metric.scoreName
         notes[.selectionScore] = chosen.score
-        guard probe.task.isBinary, case .classes(let labels) = try data.targets(for: probe.task),
+        let targets = try data.targets(for: probe.task)
+        guard probe.task.isBinary, let labels = targets.hardClasses,
             let scores = chosen.outOfFold
         else {
             return probe.deployed(threshold: probe.threshold, calibration: nil, noting: notes)
         }
         let calibration = Calibration(
-            method, logits: scores.storage, isPositive: labels.map { $0 == 1 }, weights: data.weights)
+            method, logits: scores.storage, outcomes: targets.positives, weights: data.weights)
         let calibrated = probe.deployed(threshold: probe.threshold, calibration: calibration, noting: notes)
         guard let falsePositiveRate else { return calibrated }
         let negatives = labels.indices.filter { labels[$0] == 0 }
@@ -72,7 +74,8 @@ extension SelectionResult {
 
     /// Out-of-fold scores as JSON lines, one a sequence in the order of the data: its id, fold, logits,
     /// probabilities by `probe`, and label in the form that `LabelTable` reads: the name of the class, for
-    /// multilabel a list of names, for regression a list of numbers.
+    /// multilabel a list of names, for regression a list of numbers, of soft labels the probability of the positive
+    /// class.
     package func outOfFoldLines(_ data: ActivationSet, by probe: Probe) throws -> [UInt8] {
         struct Row: Encodable {
             let id: String
@@ -97,11 +100,20 @@ extension SelectionResult {
     }
 }
 
+extension Targets {
+    // Of each sequence how much of it is positive.
+    fileprivate var positives: [Float] {
+        if case .probabilities(let probabilities) = self { return probabilities }
+        return (hardClasses ?? []).map { $0 == 1 ? 1 : 0 }
+    }
+}
+
 // A sequence's target as a table of labels has it.
 private enum TargetLabel: Encodable {
     case name(String)
     case names([String])
     case numbers([Float])
+    case number(Float)
 
     init(_ target: Target, _ classes: [String]?) {
         switch (target, classes) {
@@ -109,6 +121,7 @@ private enum TargetLabel: Encodable {
         case (.values(let values), let classes?):
             self = .names(zip(classes, values).filter { $0.1 >= 0.5 }.map(\.0))
         case (.values(let values), nil): self = .numbers(Array(values))
+        case (.probability(let probability), _): self = .number(probability)
         }
     }
 
@@ -117,6 +130,7 @@ private enum TargetLabel: Encodable {
         case .name(let name): try name.encode(to: encoder)
         case .names(let names): try names.encode(to: encoder)
         case .numbers(let numbers): try numbers.encode(to: encoder)
+        case .number(let number): try number.encode(to: encoder)
         }
     }
 }

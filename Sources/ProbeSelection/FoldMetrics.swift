@@ -17,7 +17,7 @@ extension Selection {
         try data.checkMetric(metric, task)
         let (targets, count) = (try data.targets(for: task), folds(for: data))
         // Folds by class have every class, so the metric is defined in each.
-        if case .classes = targets { return try data.folds(count, seed: seed) }
+        if targets.hardClasses != nil { return try data.folds(count, seed: seed) }
         let folds = try data.folds(count, seed: seed) { metric.isDefined(targets.selecting($0), task) }
         guard let folds else {
             throw data.labelError(

@@ -27,7 +27,7 @@ extension ProbeComparison {
 
 extension ActivationSet {
     fileprivate func checkClasses(areAmongThoseOf other: ActivationSet) throws(DataError) {
-        guard case .classes(let labels) = targets, case .classes(let known) = other.targets else { return }
+        guard let labels = targets?.hardClasses, let known = other.targets?.hardClasses else { return }
         let all = Set(known)
         guard let bad = labels.indices.first(where: { !all.contains(labels[$0]) }) else { return }
         throw labelError(

@@ -11,10 +11,10 @@ public enum ClassWeight: String, Sendable, CaseIterable {
 
 extension ActivationSet {
     /// How much each sequence counts in training, 1 in the mean: the file's `weights` times those of the
-    /// classes; nil where all are alike.
+    /// classes, of soft labels those that they are cut to; nil where all are alike.
     func trainingWeights(_ classWeight: ClassWeight) -> [Float]? {
         var factors = weights.map { $0.map(Double.init) }
-        if classWeight == .balanced, case .classes(let labels) = targets {
+        if classWeight == .balanced, let labels = targets?.hardClasses {
             let sizes = Dictionary(grouping: labels, by: \.self).mapValues(\.count)
             let balanced = labels.map { Double(count) / Double(sizes.count * sizes[$0]!) }
             factors = factors.map { zip($0, balanced).map(*) } ?? balanced

@@ -107,7 +107,7 @@ public struct Trainer: Sendable {
         _ options: TrainingOptions,
         _ progress: (TrainingProgress) -> Void
     ) throws -> Result {
-        guard case .binary = task, case .classes(let labels) = training.targets else {
+        guard case .binary = task, let labels = training.targets?.hardClasses else {
             throw training.labelError(
                 .labels, expected: "two classes for a \(configuration.kind.rawValue) probe", found: task.name)
         }
@@ -190,15 +190,15 @@ public struct Trainer: Sendable {
 
 extension ActivationSet {
     fileprivate var classCount: Int {
-        if case .classes(let classes) = targets { return Set(classes).count }
-        return 0
+        targets?.hardClasses.map { Set($0).count } ?? 0
     }
 
-    /// Refuses class indices that are all the same.
+    /// Refuses classes that are all the same, of soft labels those that they are cut to.
     package func checkSeveralClasses() throws(DataError) {
-        guard case .classes(let labels) = targets, classCount < 2 else { return }
+        guard let labels = targets?.hardClasses, classCount < 2 else { return }
         let name = labels.first.map { label in classes.map { $0[label] } ?? String(label) } ?? "none"
         throw labelError(
-            .singleClass, expected: "sequences of at least two classes", found: "only class \(name)")
+            .singleClass, expected: "sequences of at least two classes",
+            found: "only class \(name)" + (targets!.areSoft ? ", where labels are cut at \(Target.cut)" : ""))
     }
 }

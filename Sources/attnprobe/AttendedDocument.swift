@@ -34,8 +34,7 @@ struct AttendedDocument: Encodable {
     }
 
     private static func label(_ target: Target?, _ classes: [String]?) -> String? {
-        guard case .class(let label) = target else { return nil }
-        return classes?[label]
+        target?.hardClass.flatMap { classes?[$0] }
     }
 
     private static func mostAttended(

@@ -112,10 +112,9 @@ struct Compare: ParsableCommand {
         guard metric?.fits(task) ?? true else {
             throw ValidationError("--metric: expected a figure of a \(task.name) task")
         }
-        return (
-            Self.name(path), try training.labelled(for: task),
-            try shared.open([test], labels: labelling, task: task), task
-        )
+        let labelled = try training.labelled(for: task)
+        shared.noteSoftLabels(labelled)
+        return (Self.name(path), labelled, try shared.open([test], labels: labelling, task: task), task)
     }
 
     private func run(

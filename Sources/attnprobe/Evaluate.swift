@@ -30,12 +30,13 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let probe = try Probe(path: probe)
-        let data = try shared.open(data, labels: labelling, for: [probe])
+        let data = try probe.labelled(shared.open(data, labels: labelling, for: [probe]))
         shared.warnOfTraining(probe, data)
+        shared.noteSoftLabels(data)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         var progress = ScoreProgress(data)
         let draws = bootstrap > 0 ? Bootstrap(replicates: bootstrap, seed: shared.seed) : nil
-        let scored = try probe.scored(probe.labelled(data), threads: shared.threadCount) { range in
+        let scored = try probe.scored(data, threads: shared.threadCount) { range in
             progress.add(range)
             line.show(progress.line(line.elapsed))
         }

@@ -38,7 +38,7 @@ struct ProbeChoice {
         try OutputFile.check(path: outOfFoldPath)
         try candidates.map(\.configuration.kind).checkFit(task)
         try selection.checkMemory(data, task: task)
-        if let rate = options.falsePositiveRate, case .classes(let labels) = data.targets {
+        if let rate = options.falsePositiveRate, let labels = data.targets?.hardClasses {
             do {
                 try ThresholdRule.check(
                     falsePositiveRate: rate, confidence: options.confidence ?? 0.95,

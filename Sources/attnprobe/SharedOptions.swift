@@ -95,6 +95,14 @@ struct SharedOptions: ParsableArguments {
         )
     }
 
+    /// Says of probabilities for labels what is done with them.
+    func noteSoftLabels(_ data: ActivationSet) {
+        guard let targets = data.targets, targets.areSoft else { return }
+        note(
+            "labels are probabilities: losses take them as they are, and what needs classes cuts them at "
+                + "\(Target.cut)")
+    }
+
     /// A line for people, on standard error.
     func note(_ line: String) {
         if !quiet { StandardError.print(line.printable) }

@@ -17,6 +17,10 @@ struct PoolingTests {
         #expect(pool(TopKPooling(k: 9), scores) == 2)
         #expect(pool(RollingPooling(window: 3), scores) == Float(8.0 / 3))
         #expect(pool(RollingPooling(window: 9), scores) == 2)
+        // Of fewer at the start: 1, 3, then windows of three.
+        #expect(pool(SwimPooling(window: 3), scores) == 3)
+        #expect(pool(SwimPooling(window: 9), scores) == 3)
+        #expect(pool(SwimPooling(window: 3), [4, 0, 2]) == 4)
         #expect(pool(EMAPooling(decay: 0.5), scores) == 2.84375)
         #expect(pool(EMAPooling(decay: 1), scores) == 5)
         #expect(pool(EMAPooling(decay: 0.5), [-4]) == -2)
@@ -51,6 +55,17 @@ struct PoolingTests {
                     RollingPooling(window: size), means[best],
                     z.indices.map { best..<best + k ~= $0 ? 1 / Double(k) : 0 })
             }
+            for size in 1...5 {
+                let means = z.indices.map { t in
+                    let own = wide[max(0, t - size + 1)...t]
+                    return own.reduce(0, +) / Double(own.count)
+                }
+                let best = means.indices.max { means[$0] < means[$1] }!
+                let window = max(0, best - size + 1)...best
+                check(
+                    SwimPooling(window: size), means[best],
+                    z.indices.map { window ~= $0 ? 1 / Double(window.count) : 0 })
+            }
             // E_j = Σ_i α·(1-α)^(j-i)·z_i
             let averages = z.indices.map { j in
                 (0...j).reduce(0) { $0 + 0.3 * pow(0.7, Double(j - $1)) * wide[$1] }
@@ -69,6 +84,9 @@ struct PoolingTests {
         MaxPooling().backward(scores.span, 2, into: &span)
         #expect(dz == [0, 2, 0, 0, 0, 0])
         span = dz.mutableSpan
+        SwimPooling(window: 1).backward(scores.span, 2, into: &span)
+        #expect(dz == [0, 2, 0, 0, 0, 0])
+        span = dz.mutableSpan
         TopKPooling(k: 1).backward(scores.span, 2, into: &span)
         #expect(dz == [0, 2, 0, 0, 0, 0])
     }
@@ -77,7 +95,8 @@ struct PoolingTests {
         ProbeConfiguration(.max), ProbeConfiguration(.topk, k: 3), ProbeConfiguration(.softmax),
         ProbeConfiguration(.rolling, window: 4), ProbeConfiguration(.ema, decay: 0.3),
         ProbeConfiguration(.multimax, heads: 3), ProbeConfiguration(.rollingAttention, heads: 2, window: 4),
-        ProbeConfiguration(.absmax),
+        ProbeConfiguration(.absmax), ProbeConfiguration(.swim, window: 4),
+        ProbeConfiguration(.swim, window: 4, decay: 0.3, smoothing: .ema),
     ]
 
     @Test(arguments: configurations, [1, 2])

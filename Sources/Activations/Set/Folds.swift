@@ -96,7 +96,7 @@ extension ActivationSet {
                 sizes[stratum] = (before.sequences + own.count, before.groups + 1)
             }
         }
-        let isClassified = if case .classes = targets { true } else { false }
+        let isClassified = targets?.hardClasses != nil
         for (stratum, size) in sizes.sorted(by: { $0.key < $1.key }) where size.groups < folds {
             let what = isClassified ? "of class \(classNames(stratum))" : "in all"
             guard size.sequences >= folds else {

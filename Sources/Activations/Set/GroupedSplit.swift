@@ -36,10 +36,10 @@ extension ActivationSet {
         return ((0..<count).filter { !chosen.contains($0) }, second.sorted())
     }
 
-    /// The class of each sequence; one stratum for all where targets are no classes.
+    /// The class of each sequence, of soft labels the one that they are cut to; one stratum for all where targets are
+    /// no classes.
     package var strata: [Int] {
-        if case .classes(let classes) = targets { return classes }
-        return Array(repeating: 0, count: count)
+        targets?.hardClasses ?? Array(repeating: 0, count: count)
     }
 }
 

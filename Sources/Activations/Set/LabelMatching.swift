@@ -1,5 +1,6 @@
 // Labels as a task has them. Classes are matched by their names; without names for the data's own, by the values that
-// name them, and where the task's classes have other names than whole numbers, values are indices of these.
+// name them, and where the task's classes have other names than whole numbers, values are indices of these. Numbers
+// from 0 to 1 are, for a binary task, the probability of the class that 1 would be.
 private import Tensors
 
 extension ActivationSet {
@@ -29,6 +30,9 @@ extension ActivationSet {
             throw DataError(
                 .missingTensor, files[0].path, expected: "a tensor labels, or --labels with a table",
                 found: "none")
+        }
+        if case .binary(let own) = task, let soft = try probabilities(of: own, isReordered) {
+            return .probabilities(soft)
         }
         switch (task, targets) {
         case (.binary(let own), _), (.multiclass(let own), _):
@@ -81,6 +85,26 @@ extension ActivationSet {
         throw labelError(
             .labels, bad, expected: isNamed ? own.few.formatted : "a class from 0 to \(own.count - 1)",
             found: isNamed ? classes?[labels[bad]] ?? "\(labels[bad])" : "\(labels[bad])")
+    }
+
+    // Soft labels as the probability of the second class of a task; nil where labels are none.
+    private func probabilities(of own: [String], _ isReordered: Bool) throws(DataError) -> [Float]? {
+        let values: [Float]
+        switch targets {
+        case .probabilities(let probabilities): values = probabilities
+        case .values(let numbers)? where numbers.columns == 1 && classes == nil:
+            guard targets?.wholeNumbers == nil else { return nil }
+            values = numbers.storage
+        default: return nil
+        }
+        if let bad = values.firstIndex(where: { !(0...1).contains($0) }) {
+            throw labelError(
+                .labels, bad, expected: "one of two classes, or a probability from 0 to 1",
+                found: "\(values[bad])")
+        }
+        // The places of what 0 and 1 would be.
+        let places = try indices([0, 1], of: own, isReordered)
+        return places == [0, 1] ? values : values.map { 1 - $0 }
     }
 
     private func columns(_ values: Matrix, of own: [String]) throws(DataError) -> Matrix {

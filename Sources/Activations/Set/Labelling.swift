@@ -3,7 +3,8 @@
 //     whole numbers, with names of classes      indices of these
 //     whole numbers without                     classes named by their values; or numbers to predict
 //     floats, one a sequence                    numbers to predict; where all are 0 and 1, or all -1 and 1, first of all
-//                                               classes; other whole ones too where a task of classes is asked for
+//                                               classes; other whole ones too where a task of classes is asked for; from
+//                                               0 to 1, and a binary task asked for, probabilities of the second class
 //     several numbers a sequence                where all are 0 and 1 several labels; or numbers to predict
 private import Tensors
 
@@ -20,6 +21,11 @@ extension ActivationSet {
                 .missingTensor, files[0].path, expected: "a tensor labels", found: "none")
         }
         let found = targets.tasks(named: classes)
+        if name == "binary", !found.contains(where: \.isBinary), let bad = firstImpossible {
+            throw labelError(
+                .labels, bad.index, expected: "one of two classes, or a probability from 0 to 1",
+                found: "\(bad.value)")
+        }
         guard let task = name == nil ? found.first : found.first(where: { $0.name == name }) else {
             throw labelError(
                 .labels, expected: "labels of a \(name ?? "probe's") task",
@@ -41,6 +47,14 @@ extension ActivationSet {
         case .multilabel, .regression: break
         }
         return task
+    }
+
+    // Of numbers that cannot be classes, the first that cannot be a probability.
+    private var firstImpossible: (index: Int, value: Float)? {
+        guard case .values(let values) = targets, values.columns == 1, classes == nil,
+            targets?.wholeNumbers == nil
+        else { return nil }
+        return values.storage.firstIndex { !(0...1).contains($0) }.map { ($0, values.storage[$0]) }
     }
 
     /// How many sequences have each label; nil where labels are numbers to predict, or there are none.
@@ -78,6 +92,7 @@ extension Targets {
         func classes(_ names: [String]) -> [ProbeTask] {
             (names.count == 2 ? [.binary(classes: names)] : []) + [.multiclass(classes: names)]
         }
+        if case .probabilities = self { return [.binary(classes: names ?? Self.softClasses)] }
         if case .values(let values) = self, values.columns > 1 || names != nil {
             let areLabels = values.storage.allSatisfy { $0 == 0 || $0 == 1 }
             let names = names ?? (0..<values.columns).map(String.init)
@@ -85,7 +100,9 @@ extension Targets {
         }
         if case .classes = self, let names { return classes(names) }
         // One number a sequence.
-        guard let numbers = wholeNumbers else { return [.regression(outputs: 1)] }
+        guard let numbers = wholeNumbers else {
+            return [.regression(outputs: 1)] + (mayBeSoft ? [.binary(classes: Self.softClasses)] : [])
+        }
         let values = Set(numbers)
         let own = classes(values.sorted().map(String.init))
         let areClasses = classLabels(named: nil) != nil
@@ -93,10 +110,20 @@ extension Targets {
             + (values.isSubset(of: [0, 1]) ? [.multilabel(classes: ["0"])] : [])
     }
 
+    // What the two classes of soft labels without names are called.
+    private static let softClasses = ["0", "1"]
+
+    // Whether numbers, one a sequence, can all be probabilities.
+    private var mayBeSoft: Bool {
+        guard case .values(let values) = self, values.columns == 1 else { return false }
+        return values.storage.allSatisfy { (0...1).contains($0) }
+    }
+
     /// One whole number a sequence, if that is what they are. Floats tell neighbours apart up to 2²⁴.
     var wholeNumbers: [Int]? {
         switch self {
         case .classes(let numbers): return numbers
+        case .probabilities: return nil
         case .values(let values):
             guard values.columns == 1 else { return nil }
             let numbers = values.storage.compactMap { abs($0) <= 0x1p24 ? Int(exactly: $0) : nil }
@@ -106,7 +133,7 @@ extension Targets {
 
     /// The class of each sequence where labels are classes unless another task is asked for.
     func classLabels(named names: [String]?) -> [Int]? {
-        guard case .values = self else { return wholeNumbers }
+        if case .classes = self { return wholeNumbers }
         guard names == nil, let numbers = wholeNumbers else { return nil }
         return Self.areSigns(numbers) ? numbers : nil
     }
@@ -119,8 +146,17 @@ extension Targets {
 }
 
 extension Targets {
+    /// Classes beside probabilities are probabilities 0 and 1.
     init(joining parts: [Targets], like form: Targets) {
+        if parts.contains(where: \.areSoft) {
+            self = .probabilities(
+                parts.flatMap { part -> [Float] in
+                    if case .probabilities(let own) = part { own } else { (part.hardClasses ?? []).map(Float.init) }
+                })
+            return
+        }
         switch form {
+        case .probabilities: self = form
         case .classes:
             self = .classes(
                 parts.flatMap { part -> [Int] in
@@ -138,6 +174,7 @@ extension Targets {
     var form: String {
         switch self {
         case .classes: "class indices"
+        case .probabilities: "probabilities"
         case .values(let values): values.columns == 1 ? "numbers" : "\(values.columns) values"
         }
     }

@@ -39,7 +39,7 @@ extension TensorFile {
     }
 
     // One whole number a sequence, of shape N or N×1, is a class: its index where there are names of classes, else its
-    // value. All else is values: N×O, or floats of shape N.
+    // value. All else is values: N×O, or floats of shape N; of two classes with names floats may be probabilities.
     func targets(count: Int, classes: [String]?) throws(DataError) -> Targets? {
         guard let labels = tensors["labels"] else { return nil }
         let isVector = labels.shape.count == 1
@@ -74,6 +74,14 @@ extension TensorFile {
             throw fault(bad, "a finite number", "\(values[bad])")
         }
         if columns == 1, let classes, classes.count > 1 {
+            // Of two classes, floats between are the probability of the second.
+            let areSoft = classes.count == 2 && values.contains { $0 > 0 && $0 < 1 }
+            if areSoft {
+                guard let bad = values.firstIndex(where: { !(0...1).contains($0) }) else {
+                    return .probabilities(values)
+                }
+                throw fault(bad, "a probability from 0 to 1", "\(values[bad])")
+            }
             let numbers = values.map { Int(exactly: $0) ?? -1 }
             guard let bad = numbers.firstIndex(where: { !classes.indices.contains($0) }) else {
                 return .classes(numbers)

@@ -133,6 +133,12 @@ struct ActivationWriter {
                     for value in values[row: index] { bytes += value.bitPattern.littleEndianBytes }
                 })
         }
+        if case .probabilities(let probabilities) = data.targets {
+            columns.append(
+                column("labels", "F32", [count], size: 4) {
+                    $1 += probabilities[$0].bitPattern.littleEndianBytes
+                })
+        }
         if let weights = data.weights {
             columns.append(
                 column("weights", "F32", [count], size: 4) { $1 += weights[$0].bitPattern.littleEndianBytes })

@@ -32,17 +32,25 @@ public enum Calibration: Sendable, Equatable {
     /// - Parameter weights: how much each counts, as scikit-learn's `sample_weight`; nil for 1 each.
     /// - Precondition: one outcome a logit, both outcomes present; weights, if any, positive and as many.
     public init?(_ method: Method, logits: [Float], isPositive: [Bool], weights: [Float]? = nil) {
-        precondition(logits.count == isPositive.count, "one outcome a logit")
+        self.init(method, logits: logits, outcomes: isPositive.map { $0 ? 1 : 0 }, weights: weights)
+    }
+
+    /// The same where outcomes may be probabilities: a sequence with y counts as y of a positive and 1 - y of a
+    /// negative.
+    ///
+    /// - Parameter outcomes: from 0 to 1.
+    public init?(_ method: Method, logits: [Float], outcomes: [Float], weights: [Float]? = nil) {
+        precondition(logits.count == outcomes.count, "one outcome a logit")
         precondition(weights.map { $0.count == logits.count } ?? true, "one weight a logit")
         let weights = weights?.map(Double.init) ?? Array(repeating: 1, count: logits.count)
         switch method {
         case .none: return nil
         case .platt:
-            let (slope, intercept) = plattFit(logits, isPositive, weights: weights)
+            let (slope, intercept) = plattFit(logits, outcomes.map(Double.init), weights: weights)
             guard slope > 0, slope.isFinite, intercept.isFinite else { return nil }
             self = .platt(slope: slope, intercept: intercept)
         case .isotonic:
-            let (knots, values) = isotonicFit(logits, isPositive, weights: weights)
+            let (knots, values) = isotonicFit(logits, outcomes.map(Double.init), weights: weights)
             self = .isotonic(logits: knots, probabilities: values)
         }
     }
@@ -62,16 +70,21 @@ public enum Calibration: Sendable, Equatable {
     /// The log loss of a logit's probability: -log p where it came true, else -log(1 - p). Of Platt's curve it is
     /// found from the logit, without rounding p to 0 or 1. An isotonic p may be 0 or 1, and is kept between ε and
     /// 1 - ε with ε = 2⁻⁵², as scikit-learn's `log_loss` does.
-    public func loss(_ logit: Float, isPositive: Bool) -> Double {
+    public func loss(_ logit: Float, isPositive: Bool) -> Double { loss(logit, outcome: isPositive ? 1 : 0) }
+
+    /// The same where it came true with a probability y: y times the loss of a positive and 1 - y times that of a
+    /// negative.
+    func loss(_ logit: Float, outcome: Double) -> Double {
         switch self {
         case .platt(let slope, let intercept):
             let x = slope * Double(logit) + intercept
             var unused = 0.0
-            return LogisticLoss.value(x, isPositive ? 1 : 0, derivative: &unused)
+            return LogisticLoss.value(x, outcome, derivative: &unused)
         case .isotonic(let logits, let probabilities):
             let p = Self.value(at: logit, logits, probabilities)
             let least = Double.ulpOfOne
-            return -log(min(max(isPositive ? p : 1 - p, least), 1 - least))
+            func loss(_ p: Double) -> Double { -log(min(max(p, least), 1 - least)) }
+            return outcome * loss(p) + (1 - outcome) * loss(1 - p)
         }
     }
 

@@ -1,9 +1,9 @@
-/// The non-decreasing function of the logit with the least weighted squared error to the outcomes, 1 and
-/// 0, by pooling adjacent violators (Ayer et al., 1955): its knots, the first and last logit of every
+/// The non-decreasing function of the logit with the least weighted squared error to the outcomes, 1, 0 or a
+/// probability, by pooling adjacent violators (Ayer et al., 1955): its knots, the first and last logit of every
 /// level, as scikit-learn's `IsotonicRegression` keeps them. Equal logits are one point, their mean.
 /// O(n log n).
 func isotonicFit(
-    _ logits: [Float], _ isPositive: [Bool], weights: [Double]
+    _ logits: [Float], _ outcomes: [Double], weights: [Double]
 ) -> (logits: [Float], probabilities: [Double]) {
     struct Level {
         var first, last: Float
@@ -12,7 +12,7 @@ func isotonicFit(
     }
     var levels: [Level] = []
     for index in logits.indices.sorted(by: { logits[$0] < logits[$1] }) {
-        let (x, y) = (logits[index], isPositive[index] ? weights[index] : 0)
+        let (x, y) = (logits[index], outcomes[index] * weights[index])
         if let last = levels.indices.last, levels[last].last == x, levels[last].first == x {
             levels[last].sum += y
             levels[last].weight += weights[index]

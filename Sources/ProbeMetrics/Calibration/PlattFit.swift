@@ -3,17 +3,18 @@ private import Glibc
 /// Slope a and intercept b of Platt's logistic curve p(y) = σ(a·y + b), by Newton's method with
 /// backtracking (Lin, Lin and Weng, 2007) on the weighted cross-entropy with smoothed targets: of
 /// positives whose weights add up to N₊ (N₊ + 1)/(N₊ + 2), of negatives likewise 1/(N₋ + 2), so that
-/// separable outputs have a finite curve.
+/// separable outputs have a finite curve. An outcome y between counts as y of a positive and 1 - y of a negative.
 ///
 /// The optimum is that of scikit-learn's `CalibratedClassifierCV(method="sigmoid")`, which has a and b
 /// with the opposite sign.
 func plattFit(
-    _ logits: [Float], _ isPositive: [Bool], weights: [Double]
+    _ logits: [Float], _ outcomes: [Double], weights: [Double]
 ) -> (slope: Double, intercept: Double) {
     let total = weights.reduce(0, +)
-    let positives = zip(weights, isPositive).reduce(0) { $0 + ($1.1 ? $1.0 : 0) }
+    let positives = zip(weights, outcomes).reduce(0) { $0 + $1.0 * $1.1 }
     let negatives = total - positives
-    let targets = isPositive.map { $0 ? (positives + 1) / (positives + 2) : 1 / (negatives + 2) }
+    let (high, low) = ((positives + 1) / (positives + 2), 1 / (negatives + 2))
+    let targets = outcomes.map { $0 * high + (1 - $0) * low }
     // Steps are alike in both directions where logits are about 1 in size.
     let scale = max(1e-12, logits.reduce(0.0) { max($0, abs(Double($1))) })
     let x = logits.map { Double($0) / scale }

@@ -60,9 +60,17 @@ extension Target {
     /// What a cross-entropy of two classes compares with, one number a label: 1 for the second class, 0 for the first.
     var probabilities: [Double] {
         switch self {
-        case .class(let index): [index == 1 ? 1 : 0]
+        case .class, .probability: [probability]
         case .values(let values): values.map(Double.init)
         }
+    }
+
+    /// The probability of the second of two classes: of a class 1 or 0.
+    ///
+    /// - Precondition: it is a class, or a probability.
+    var probability: Double {
+        if case .probability(let probability) = self { return Double(probability) }
+        return classIndex == 1 ? 1 : 0
     }
 
     /// The index of the class.

@@ -6,9 +6,10 @@ extension Metric {
     ) { sample in
         sample.outcomes.confidences.map { confidences in
             let all = confidences()
-            return ProbeMetrics.expectedCalibrationError(
-                sample.selecting(all.values), sample.selecting(all.isRight),
-                weights: sample.weights.map(sample.selecting))
+            return calibrationError(
+                ReliabilityBin.bins(
+                    sample.selecting(all.values), outcomes: sample.selecting(all.outcomes),
+                    weights: sample.weights.map(sample.selecting)))
         }
     }
 }
@@ -27,7 +28,10 @@ extension Metric {
 package func expectedCalibrationError(
     _ confidences: [Float], _ isRight: [Bool], weights: [Float]? = nil
 ) -> Double {
-    let bins = ReliabilityBin.bins(confidences, isRight, weights: weights)
+    calibrationError(ReliabilityBin.bins(confidences, isRight, weights: weights))
+}
+
+private func calibrationError(_ bins: [ReliabilityBin]) -> Double {
     let sum = bins.reduce(0) { $0 + $1.weight * abs($1.confidence - $1.fraction) }
     return bins.isEmpty ? 0 : sum / bins.reduce(0) { $0 + $1.weight }
 }

@@ -20,6 +20,9 @@ public struct Evaluation: Sendable, Encodable {
     public let entropyRatio: [Double]?
     /// The probability from which on a class counts as present (binary, multilabel).
     public let threshold: Double?
+    /// The probability at which soft labels were cut for figures that need classes; nil where labels are classes or
+    /// numbers.
+    public let labelCut: Float?
     /// Metrics of the short, middle and long sequences.
     public let byLength: [LengthMetrics]
     /// Metrics of the second class (binary) or of each class (multiclass, multilabel); else empty. In
@@ -51,6 +54,7 @@ public struct Evaluation: Sendable, Encodable {
         try container.encodeIfPresent(confusionMatrix, forKey: "confusion_matrix")
         try container.encodeIfPresent(entropyRatio, forKey: "entropy_ratio")
         try container.encodeIfPresent(threshold, forKey: "threshold")
+        try container.encodeIfPresent(labelCut, forKey: "labels_cut_at")
         try container.encodeIfPresent(task == .binary ? byClass.first?.name : nil, forKey: "positive")
         if byClass.count > 1 { try container.encode(byClass, forKey: "by_class") }
         if !byLength.isEmpty { try container.encode(byLength, forKey: "by_length") }
@@ -106,6 +110,7 @@ extension ScoredSet {
             undefined: zip(metrics, values).filter { $1 == nil }.map(\.0),
             confusionMatrix: outcomes.confusionMatrix, entropyRatio: entropyRatios,
             threshold: task.hasThreshold ? probe.threshold : nil,
+            labelCut: outcomes.targets.areSoft ? Target.cut : nil,
             byLength: LengthMetrics.thirds(lengths: data.indices.map { data[$0].count }, outcomes),
             byClass: try ClassMetrics.all(outcomes, threads: threads), reliability: outcomes.reliability)
     }
