@@ -91,7 +91,8 @@ public struct Trainer: Sendable {
             heldOut = try heldOut?.pooled(linear.pooling, threads: options.threads)
         }
         var run = try TrainingRun(
-            architecture, task, loss: configuration.kind.tokenLoss?(configuration), options, training: training, scaledAs: tokens, validation: heldOut,
+            architecture, task, loss: configuration.kind.tokenLoss?(configuration), options,
+            training: training, scaledAs: tokens, validation: heldOut,
             start: start, isInterrupted: isInterrupted, progress: progress)
         let stop = try run.run()
         let probe = Probe(

@@ -130,7 +130,8 @@ extension Hyperparameter {
     /// How scores of tokens are smoothed.
     public static let smoothing = Hyperparameter(
         "smoothing", among: Smoothing.allCases.map(\.rawValue),
-        help: "How KINDS smooths scores of tokens for scoring: by the mean of a window, or the exponential mean.",
+        help:
+            "How KINDS smooths scores of tokens for scoring: by the mean of a window, or the exponential mean.",
         label: { $0 == "mean" ? nil : "smoothed by \($0)" })
 }
 

@@ -130,7 +130,8 @@ struct CandidateOptions: ParsableArguments {
         }
         guard decay == nil || usesDecay else {
             throw ValidationError(
-                "--decay: expected it with --kind \(names({ $0.has(.smoothing) }, last: " or ")) only beside --smoothing ema")
+                "--decay: expected it with --kind \(names({ $0.has(.smoothing) }, last: " or ")) only beside --smoothing ema"
+            )
         }
         try kinds.check(
             attention, "attention", \.hasAttentionFunction,

@@ -134,7 +134,8 @@ struct LabelTests {
         let ones = ProbeTask.binary(classes: ["1", "0"])
         #expect(try read([0, 1, 1], nil, ones) == .classes([1, 0, 0]))
         #expect(try set(column(0, 1), nil).labelled(for: ones).targets == .classes([1, 0]))
-        #expect(try error { _ = try set(column(0.5, 1), nil).labelled(for: ones) }.hasSuffix("found numbers"))
+        // A number between is the probability of 1, which is the first class here.
+        #expect(try set(column(0.25, 1), nil).labelled(for: ones).targets == .probabilities([0.75, 0]))
     }
 
     @Test func severalLabelsAreMatchedByName() throws {

@@ -136,9 +136,11 @@ struct SwimTests {
         let batch = try randomBatch(lengths: [2, 2, 2], width: 2, seed: 1)
         let three = try ActivationSet([ActivationFile(batch, targets: .classes([0, 1, 2]))])
         #expect(throws: DataError.self) { try Trainer(ProbeConfiguration(.swim)).fit(three) }
-        #expect(!ProbeKind.swim.fits(.regression(outputs: 1)) && ProbeKind.swim.fits(.multilabel(classes: ["a"])))
+        #expect(
+            !ProbeKind.swim.fits(.regression(outputs: 1)) && ProbeKind.swim.fits(.multilabel(classes: ["a"])))
         let grid = CandidateGrid()
-        #expect(grid.candidates(for: .binary(classes: ["a", "b"])).contains { $0.configuration.kind == .swim })
+        #expect(
+            grid.candidates(for: .binary(classes: ["a", "b"])).contains { $0.configuration.kind == .swim })
         #expect(
             !grid.candidates(for: .multiclass(classes: ["a", "b", "c"])).contains {
                 $0.configuration.kind == .swim

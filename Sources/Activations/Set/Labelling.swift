@@ -151,7 +151,11 @@ extension Targets {
         if parts.contains(where: \.areSoft) {
             self = .probabilities(
                 parts.flatMap { part -> [Float] in
-                    if case .probabilities(let own) = part { own } else { (part.hardClasses ?? []).map(Float.init) }
+                    if case .probabilities(let own) = part {
+                        own
+                    } else {
+                        (part.hardClasses ?? []).map(Float.init)
+                    }
                 })
             return
         }

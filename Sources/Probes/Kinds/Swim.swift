@@ -19,7 +19,7 @@ extension ProbeKind {
     ) { kind in
         kind.tasks = [.binary, .multilabel]
         kind.tokenLoss = { Loss(SlidingMeanLoss(window: $0.window, temperature: $0.temperature)) }
-        kind.grid = Grid(rank: 6) { $0.isBinary ? [.init(tokenDropouts: [0.5, 0])] : [] }
+        kind.grid = Grid(rank: 6) { $0.isBinary ? [.init()] : [] }
     }
 }
 
