@@ -58,8 +58,8 @@ struct SoftLabelTests {
                 "expected no or maybe, found yes"))
         #expect(throws: DataError.self) { try data.task(named: "regression") }
         #expect(
-            try error { _ = try open([0.25, 1.5], classes: list) }.hasSuffix(
-                "data.safetensors, tensor labels, element 1: expected a probability from 0 to 1, found 1.5"))
+            try error { _ = try open([0.25, 1.5], classes: list, name: "bad") }.hasSuffix(
+                "bad.safetensors: tensor labels, element 1: expected a probability from 0 to 1, found 1.5"))
         // Another part of the data may have certain labels alone.
         _ = try open([1, 0], classes: list, name: "other")
         let both = try ActivationSet(paths: [folder("other.safetensors"), folder("data.safetensors")])
@@ -120,7 +120,7 @@ struct SoftLabelTests {
         let bad = try data.labelled(by: LabelTable(path: path)).set
         #expect(
             try error { _ = try bad.task(named: "binary") }.hasSuffix(
-                "bad.csv, the label of 1: expected one of two classes, or a probability from 0 to 1, found 2.5"
+                "bad.csv: the label of 1: expected one of two classes, or a probability from 0 to 1, found 2.5"
             ))
     }
 }

@@ -58,7 +58,7 @@ struct SoftLabelTests {
         let bad = try folder.write(Array("id,label\n0,0.5\n1,1.5\n2,0\n".utf8), to: "bad.csv")
         try expectFailure(
             65,
-            "bad.csv, the label of 1: expected one of two classes, or a probability from 0 to 1, found 1.5",
+            "bad.csv: the label of 1: expected one of two classes, or a probability from 0 to 1, found 1.5",
             in: folder,
             [
                 "train", data, "--labels", bad, "--task", "binary", "--out", folder("none"), "--quiet",
