@@ -1,7 +1,7 @@
 public import Activations
 private import Synchronization
 public import Tensors
-public import Storage
+package import Storage
 
 /// Writes what single tokens have, for all sequences of a set in their order.
 public struct TokenScoreWriter: Sendable {
@@ -32,7 +32,7 @@ public struct TokenScoreWriter: Sendable {
     ///
     /// - Parameter progress: is told the sequences that are done, some at a time; what it throws ends the writing.
     /// - Throws: `SystemError`; `DataError` where a hidden state is not finite, or a file has become shorter.
-    public func write(to output: OutputFile, progress: (Range<Int>) throws -> Void = { _ in }) throws {
+    package func write(to output: OutputFile, progress: (Range<Int>) throws -> Void = { _ in }) throws {
         if format == .safetensors { return try writeTensors(to: output, progress) }
         let rows = TokenScoreRows(format: format, probes: set.probes, names: names, data: data)
         try output.write(rows.head)
