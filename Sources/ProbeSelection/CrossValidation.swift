@@ -20,6 +20,8 @@ struct TrialResult: Codable, Sendable {
     var converged = true
     /// The error that ended it; nil without.
     var failure: String?
+    /// The probe's parameters; nil where training failed, or nobody asked for them.
+    var parameters: [Float]?
 }
 
 /// Trains candidates on all folds but one and scores that one, side by side over threads, each
@@ -31,13 +33,14 @@ struct CrossValidation: Sendable {
     let candidates: [Candidate]
     let seed: UInt64
     let threads: Int
+    let keepsParameters: Bool
     // Pooled once for all folds.
     private let pooled: [Pooling: ActivationSet]
 
     /// - Throws: `DataError` where a hidden state is not finite.
     init(
         _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds, _ candidates: [Candidate], seed: UInt64,
-        threads: Int
+        threads: Int, keepsParameters: Bool
     ) throws {
         let data = try data.widened(atMost: 1 << 30, threads: threads)
         self.data = data
@@ -46,6 +49,7 @@ struct CrossValidation: Sendable {
         self.candidates = candidates
         self.seed = seed
         self.threads = threads
+        self.keepsParameters = keepsParameters
         pooled = try Set(candidates.compactMap(\.pooling)).reduce(into: [:]) {
             $0[$1] = try data.pooled($1, threads: threads)
         }
@@ -118,6 +122,7 @@ struct CrossValidation: Sendable {
             guard fit.stop != .interrupted else { throw CancellationError() }
             result.logits = try fit.probe.scores(source.selecting(folds.heldOut(trial.fold)), threads: 1)
                 .logits.storage
+            result.parameters = keepsParameters ? fit.probe.parameters : nil
             result.converged =
                 fit.stop != .unconverged && (fit.history.last?.loss ?? 0) <= (fit.history.first?.loss ?? 0)
             result.seconds = Date().timeIntervalSince(began)

@@ -16,6 +16,11 @@ extension TrainingRecord.Field<ThresholdRule> {
     package static var thresholdRule: Self { Self(json: "threshold_rule") }
 }
 
+extension TrainingRecord.Field<[String]> {
+    /// The files that calibration and threshold were fitted on, where these are not from out-of-fold scores.
+    package static var calibrationData: Self { Self(list: "calibration_data") }
+}
+
 extension TrainingRecord.Field<SelectionTable> {
     package static var selection: Self { Self(json: "selection") }
 }
@@ -32,16 +37,65 @@ extension TrainingRecord.Field<Int> {
     static var folds: Self { Self("folds") }
 }
 
+/// What some sequences got from probes that had not seen them, to fit a calibration and a threshold on.
+package struct UnseenScores: Sendable {
+    /// The logit of each finished sequence.
+    package var logits: [Float]
+    /// The largest logit of any prefix of each; nil where nobody asked.
+    package var largestLogits: [Float]?
+    /// 1 of positives, 0 of negatives.
+    package var labels: [Int]
+    package var weights: [Float]?
+
+    package init(logits: [Float], largestLogits: [Float]? = nil, labels: [Int], weights: [Float]?) {
+        (self.logits, self.largestLogits, self.labels, self.weights) = (logits, largestLogits, labels, weights)
+    }
+}
+
+extension Probe {
+    /// The same probe with a calibration, fitted on finished sequences, and a threshold. Weights of sequences count in
+    /// the calibration; the threshold is one of counts (`ThresholdRule`). It is for prefixes where the scores have
+    /// their largest.
+    ///
+    /// - Parameter falsePositiveRate: nil leaves the threshold at 0.5.
+    /// - Throws: `ThresholdRule.Fault` where negatives are too few.
+    package func deployed(
+        by scores: UnseenScores, calibration method: Calibration.Method, falsePositiveRate: Double?,
+        confidence: Double, noting notes: TrainingRecord
+    ) throws(ThresholdRule.Fault) -> Probe {
+        var record = training
+        record[.thresholdRule] = nil
+        record.add(notes)
+        let calibration = Calibration(
+            method, logits: scores.logits, isPositive: scores.labels.map { $0 == 1 }, weights: scores.weights)
+        func probe(threshold: Double) -> Probe {
+            Probe(
+                configuration, width: width, task: task, parameters: parameters, threshold: threshold,
+                calibration: calibration, training: record)
+        }
+        let calibrated = probe(threshold: 0.5)
+        guard let falsePositiveRate else { return calibrated }
+        let logits = scores.largestLogits ?? scores.logits
+        let negatives = logits.indices.filter { scores.labels[$0] == 0 }
+            .map { calibrated.probabilities(logits[$0...$0])[0] }
+        let (threshold, rule) = try ThresholdRule.threshold(
+            falsePositiveRate: falsePositiveRate, confidence: confidence, negatives: negatives,
+            isStreaming: scores.largestLogits != nil)
+        record[.thresholdRule] = rule
+        return probe(threshold: threshold)
+    }
+}
+
 extension SelectionResult {
     /// The chosen probe with a calibration and a threshold from out-of-fold scores, and with the table of
     /// candidates in what it says of its training. Weights of sequences count in the calibration; the
-    /// threshold is one of counts (`ThresholdRule`). Of soft labels the calibration takes the probabilities, and the
-    /// threshold the classes that they are cut to.
+    /// threshold is one of counts (`ThresholdRule`), and of a selection with `isStreaming` it is for the largest
+    /// probability of any prefix.
     ///
     /// - Parameters:
     ///   - data: the sequences of the selection.
     ///   - calibration: for binary tasks; others have none.
-    ///   - falsePositiveRate: the share of negatives at or above the threshold, at most (binary); nil
+    ///   - falsePositiveRate: the fraction of negatives at or above the threshold, at most (binary); nil
     ///     leaves it at 0.5.
     ///   - confidence: how sure that is.
     /// - Throws: `ThresholdRule.Fault` where negatives are too few.
@@ -60,16 +114,10 @@ extension SelectionResult {
         else {
             return probe.deployed(threshold: probe.threshold, calibration: nil, noting: notes)
         }
-        let calibration = Calibration(
-            method, logits: scores.storage, outcomes: targets.positives, weights: data.weights)
-        let calibrated = probe.deployed(threshold: probe.threshold, calibration: calibration, noting: notes)
-        guard let falsePositiveRate else { return calibrated }
-        let negatives = labels.indices.filter { labels[$0] == 0 }
-            .map { calibrated.probabilities(scores[row: $0])[0] }
-        let (threshold, rule) = try ThresholdRule.threshold(
-            falsePositiveRate: falsePositiveRate, confidence: confidence, negatives: negatives)
-        notes[.thresholdRule] = rule
-        return probe.deployed(threshold: threshold, calibration: calibration, noting: notes)
+        return try probe.deployed(
+            by: UnseenScores(
+                logits: scores.storage, largestLogits: largestLogits, labels: labels, weights: data.weights),
+            calibration: method, falsePositiveRate: falsePositiveRate, confidence: confidence, noting: notes)
     }
 
     /// Out-of-fold scores as JSON lines, one a sequence in the order of the data: its id, fold, logits,

@@ -73,7 +73,7 @@ public struct ProbeComparison: Sendable {
             let counter = TrialCounter(kept: journal.kept) { progress(model.name, $0) }
             var selection = selection
             selection.candidates = model.candidates
-            let entries = try selection.entries(training, task, folds, journal, counter, isInterrupted)
+            let (entries, _) = try selection.entries(training, task, folds, journal, counter, isInterrupted)
             var outcome = Outcome(candidates: entries.map(SelectionResult.Row.init))
             guard let chosen = entries.first(where: \.isChosen) else {
                 outcome.failure = entries[0].failure ?? "no figure on any fold"

@@ -33,6 +33,9 @@ public struct Selection: Sendable {
     /// in an order of preference (Breiman et al., 1984); else the best. The error is that of the mean
     /// difference over folds.
     public var prefersEarlier = false
+    /// Whether a threshold is to be for sequences that are looked at after every token: then the chosen probe of each
+    /// fold also scores all prefixes of the sequences that it did not see. For two classes.
+    public var isStreaming = false
     /// The seed of folds and trainings.
     public var seed: UInt64 = 0
     /// Threads at most; the result does not depend on it.
@@ -80,7 +83,7 @@ public struct Selection: Sendable {
         let folds = try split(data, task: task)
         let journal = try self.journal(journal, data, task, folds, isInterrupted)
         let counter = TrialCounter(kept: journal.kept, progress)
-        let entries = try entries(data, task, folds, journal, counter, isInterrupted)
+        let (entries, foldProbe) = try entries(data, task, folds, journal, counter, isInterrupted)
         guard let chosen = entries.first(where: \.isChosen) else {
             throw DataError(
                 .overflow, data.files[0].path, expected: "a candidate that can be trained",
@@ -88,20 +91,40 @@ public struct Selection: Sendable {
         }
         return SelectionResult(
             probe: try train(chosen, data, task, counter, isInterrupted), entries: entries,
-            metric: metric ?? .suited(to: task), folds: folds, journal: journal)
+            metric: metric ?? .suited(to: task), folds: folds,
+            largestLogits: isStreaming ? try largestLogits(data, folds) { try foldProbe(chosen, $0) } : nil,
+            journal: journal)
     }
 
-    /// Cross-validates the candidates: one entry each, one of them chosen unless all failed.
+    // Of each sequence the largest logit of any prefix, by the probe that did not see its fold.
+    private func largestLogits(
+        _ data: ActivationSet, _ folds: Folds, _ probe: (Int) throws -> Probe
+    ) throws -> [Float] {
+        var largest = [Float](repeating: 0, count: data.count)
+        for fold in 0..<folds.count {
+            let rows = folds.heldOut(fold)
+            let streamed = try probe(fold).streamedSequences(data.selecting(rows), threads: threads)
+            for (row, sequence) in zip(rows, streamed) { largest[row] = sequence.largestLogit }
+        }
+        return largest
+    }
+
+    /// Cross-validates the candidates: one entry each, one of them chosen unless all failed; and with `isStreaming`
+    /// the probe of an entry that did not see a fold.
     func entries(
         _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds, _ journal: SelectionJournal,
         _ counter: TrialCounter, _ isInterrupted: @escaping @Sendable () -> Bool
-    ) throws -> [SelectionEntry] {
+    ) throws -> ([SelectionEntry], probe: (SelectionEntry, Int) throws -> Probe) {
         let targets = try data.targets(for: task)
         let validation = try CrossValidation(
-            data, task, folds, candidates, seed: seed, threads: threads)
+            data, task, folds, candidates, seed: seed, threads: threads, keepsParameters: isStreaming)
         let sizes = (0..<folds.count).map { folds.heldOut($0).count * task.outputs }
+        let parameterCounts = candidates.map {
+            $0.configuration.architecture(width: data.width, outputs: task.outputs).tensors.parameterCount
+        }
         func result(_ trial: Trial) throws -> TrialResult? {
-            try journal.result(key(trial), outputs: sizes[trial.fold])
+            try journal.result(
+                key(trial), outputs: sizes[trial.fold], parameters: isStreaming ? parameterCounts[trial.candidate] : nil)
         }
         func run(_ trials: [Trial]) throws {
             let open = try validation.wholePaths(trials) { try result($0) == nil }
@@ -146,7 +169,19 @@ public struct Selection: Sendable {
             } while !open.isEmpty
         }
         if let chosen { entries[chosen].isChosen = true }
-        return entries
+        return (
+            entries,
+            { entry, fold in
+                let candidate = candidates.firstIndex(of: entry.candidate)!
+                let probes = try (0..<entry.replicates).map { replicate in
+                    let trial = Trial(candidate: candidate, fold: fold, replicate: replicate)
+                    return Probe(
+                        entry.candidate.configuration, width: data.width, task: task,
+                        parameters: try result(trial)!.parameters!)
+                }
+                return probes.count > 1 ? .average(probes) : probes[0]
+            }
+        )
     }
 
     /// Trains what was chosen on all sequences, with all its seeds.

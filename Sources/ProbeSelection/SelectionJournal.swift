@@ -104,13 +104,17 @@ final class SelectionJournal: Sendable {
 
     /// The result of a trial; nil where it has not ended.
     ///
-    /// - Parameter outputs: how many outputs it has unless it failed.
+    /// - Parameters:
+    ///   - outputs: how many outputs it has unless it failed.
+    ///   - parameters: how many parameters it must have, too, unless it failed; nil for any.
     /// - Throws: `DataError` where what an earlier run kept is no result of such a trial.
-    func result(_ key: String, outputs: Int) throws(DataError) -> TrialResult? {
+    func result(_ key: String, outputs: Int, parameters: Int?) throws(DataError) -> TrialResult? {
         let (result, line) = state.withLock {
             $0.unused.remove(key)
             return ($0.results[key], $0.lines[key])
         }
+        // Nobody asked for its parameters then.
+        if let result, parameters != nil, result.failure == nil, result.parameters == nil { return nil }
         guard let result, let line, let path else { return result }
         let expected = result.failure == nil ? outputs : 0
         guard result.logits.count == expected, result.logits.allSatisfy(\.isFinite) else {
@@ -119,6 +123,12 @@ final class SelectionJournal: Sendable {
                 path, line, expected: "\(expected) finite outputs",
                 found: finite == result.logits.count
                     ? "\(finite)" : "\(result.logits.count - finite) that are not finite")
+        }
+        if let parameters, let own = result.parameters {
+            guard own.count == parameters, own.allSatisfy(\.isFinite) else {
+                throw Self.fault(
+                    path, line, expected: "\(parameters) finite parameters", found: "\(own.count) that are not")
+            }
         }
         guard (0...Self.mostSeconds).contains(result.seconds) else {
             throw Self.fault(

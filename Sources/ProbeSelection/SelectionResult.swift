@@ -92,6 +92,9 @@ public struct SelectionResult: Sendable {
     public let metric: Metric
     /// The fold of each sequence.
     public let folds: Folds
+    /// Of each sequence the largest logit of any prefix, by the probe that did not see its fold; nil where the selection
+    /// is not `isStreaming`.
+    package let largestLogits: [Float]?
 
     let journal: SelectionJournal
 

@@ -78,7 +78,7 @@ extension TrainingRecord.Field<[String]> {
     /// The forms of these files.
     package static var form: Self { Self(list: "form") }
 
-    private init(list name: String) {
+    package init(list name: String) {
         self.init(name) {
             $0.split(separator: ", ").map(String.init)
         } text: {

@@ -19,7 +19,7 @@ struct AttnProbe: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Train.self, Score.self, Evaluate.self, Compare.self, Report.self, Convert.self,
+            Train.self, Calibrate.self, Score.self, Evaluate.self, Compare.self, Report.self, Convert.self,
             Inspect.self,
         ])
 

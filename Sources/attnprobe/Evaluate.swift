@@ -18,6 +18,12 @@ struct Evaluate: ParsableCommand {
     var documents = 0
     @Option(help: "Draws of the bootstrap for 95 % confidence intervals; 0 for none.")
     var bootstrap = 1000
+    @Flag(
+        help: """
+            Also judge the probe as a monitor that looks after every token and flags a sequence as soon as the text so \
+            far reaches the threshold (binary).
+            """)
+    var streaming = false
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
     @OptionGroup var labelling: LabelOptions
@@ -29,10 +35,12 @@ struct Evaluate: ParsableCommand {
     }
 
     func run() throws {
-        let probe = try Probe(path: probe)
+        let path = probe
+        let probe = try Probe(path: path)
         let data = try probe.labelled(shared.open(data, labels: labelling, for: [probe]))
         shared.warnOfTraining(probe, data)
         shared.noteSoftLabels(data)
+        shared.noteThreshold(probe, path, streaming: streaming)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         var progress = ScoreProgress(data)
         let draws = bootstrap > 0 ? Bootstrap(replicates: bootstrap, seed: shared.seed) : nil
@@ -40,29 +48,45 @@ struct Evaluate: ParsableCommand {
             progress.add(range)
             line.show(progress.line(line.elapsed))
         }
+        let streamed = try streaming ? streamed(probe, data, line) : nil
         let evaluation = try scored.evaluation(threads: shared.threadCount, bootstrap: draws)
         line.finish()
         let shown =
             documents > 0
             ? try AttendedDocument.mostConfident(documents, scored) : nil
         if json {
-            try StandardOutput.print(Report(evaluation: evaluation, documents: shown).json())
+            try StandardOutput.print(
+                Report(evaluation: evaluation, streaming: streamed, documents: shown).json())
         } else {
-            let parts = [evaluation.table(probe, data)] + (shown ?? []).map(\.text)
+            let parts =
+                [evaluation.table(probe, data)] + [streamed?.table].compactMap(\.self)
+                + (shown ?? []).map(\.text)
             try StandardOutput.print(parts.joined(separator: "\n\n"))
         }
     }
 
-    // The evaluation's own keys, with the documents beside them.
+    private func streamed(_ probe: Probe, _ data: ActivationSet, _ line: ProgressLine) throws
+        -> StreamingMetrics?
+    {
+        var progress = ScoreProgress(data)
+        return try probe.streamed(data, threads: shared.threadCount) { range in
+            progress.add(range)
+            line.show(progress.line(line.elapsed))
+        }.metrics()
+    }
+
+    // The evaluation's own keys, with the others beside them.
     private struct Report: Encodable {
         let evaluation: Evaluation
+        let streaming: StreamingMetrics?
         let documents: [AttendedDocument]?
 
-        private enum CodingKeys: String, CodingKey { case documents }
+        private enum CodingKeys: String, CodingKey { case streaming, documents }
 
         func encode(to encoder: any Encoder) throws {
             try evaluation.encode(to: encoder)
             var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encodeIfPresent(streaming, forKey: .streaming)
             try container.encodeIfPresent(documents, forKey: .documents)
         }
     }

@@ -14,11 +14,12 @@ struct ProbeChoice {
     func run(_ candidates: [Candidate], _ data: ActivationSet, _ task: ProbeTask) throws {
         if let metric = options.metric, !metric.fits(task) {
             throw ValidationError(
-                "--metric: expected a figure of a \(task.name) task, found \(metric.scoreName)")
+                "--metric: expected a metric of a \(task.name) task, found \(metric.scoreName)")
         }
-        if !task.isBinary, options.falsePositiveRate != nil || options.calibration ?? .none != .none {
+        let target = options.target
+        if !task.isBinary, target.falsePositiveRate != nil || options.calibration ?? .none != .none {
             throw ValidationError(
-                "--\(options.falsePositiveRate == nil ? "calibration" : "fpr"): expected it only with a binary task, "
+                "--\(target.falsePositiveRate == nil ? "calibration" : "fpr"): expected it only with a binary task, "
                     + "found \(task.name)")
         }
         var selection = Selection(candidates)
@@ -26,6 +27,7 @@ struct ProbeChoice {
         selection.prefersEarlier = isDefaultGrid
         selection.metric = options.metric
         selection.average = average
+        selection.isStreaming = target.streaming
         selection.seed = shared.seed
         selection.threads = shared.threadCount
 
@@ -38,14 +40,8 @@ struct ProbeChoice {
         try OutputFile.check(path: outOfFoldPath)
         try candidates.map(\.configuration.kind).checkFit(task)
         try selection.checkMemory(data, task: task)
-        if let rate = options.falsePositiveRate, let labels = data.targets?.hardClasses {
-            do {
-                try ThresholdRule.check(
-                    falsePositiveRate: rate, confidence: options.confidence ?? 0.95,
-                    negatives: labels.count { $0 == 0 })
-            } catch {
-                throw Self.error(error, data)
-            }
+        if let labels = data.targets?.hardClasses {
+            try target.check(negatives: labels.count { $0 == 0 }, data)
         }
         let folds = selection.folds(for: data)
         try shared.introduce(
@@ -68,13 +64,10 @@ struct ProbeChoice {
             throw ExitCode(130)
         }
         line.finish()
-        let probe: Probe
-        do {
-            probe = try result.deployed(
+        let probe = try target.errors(data) {
+            try result.deployed(
                 data, calibration: options.calibration ?? .platt,
-                falsePositiveRate: options.falsePositiveRate, confidence: options.confidence ?? 0.95)
-        } catch let fault as ThresholdRule.Fault {
-            throw Self.error(fault, data)
+                falsePositiveRate: target.falsePositiveRate, confidence: target.confidence ?? 0.95)
         }
         let scores = try OutputFile(path: outOfFoldPath)
         try scores.write(result.outOfFoldLines(data, by: probe))
@@ -93,19 +86,10 @@ struct ProbeChoice {
                 "kept \(OutputFile.partialPath(journal)): \(left) trainings of an interrupted selection that "
                     + "were of no use here; its own command goes on from there")
         }
-        if let rule = probe.thresholdRule {
-            shared.note(
-                "threshold \(significant(probe.threshold)): \(rule.falsePositives) of \(rule.negatives) negatives "
-                    + "at or above it; at most \(significant(rule.bound)) of new ones, with confidence "
-                    + "\(rule.confidence)")
-        }
+        if let rule = probe.thresholdRule { shared.note(rule.sentence(probe.threshold)) }
     }
 
     private static let farewell = "interrupted; the same command goes on from here"
-
-    private static func error(_ fault: ThresholdRule.Fault, _ data: ActivationSet) -> DataError {
-        DataError(.labels, data.files[0].path, "threshold", expected: fault.expected, found: fault.found)
-    }
 
     private var journal: String { out + ".selection" }
 

@@ -40,6 +40,7 @@ struct Report: ParsableCommand {
         let probe = try Probe(path: path)
         let data = try shared.open(data, labels: labelling, for: [probe])
         shared.warnOfTraining(probe, data)
+        shared.noteThreshold(probe, path, streaming: false)
         if data.targets != nil { try shared.noteSoftLabels(probe.labelled(data)) }
         try SharedOptions.checkOutput(out)
         // Fails now rather than after the scoring if the page cannot be written.

@@ -61,6 +61,9 @@ struct Score: ParsableCommand {
         let probes = try ProbeSet(paths: probePaths, opened: opened)
         let data = try shared.open(dataPaths, labels: nil, for: probes.probes)
         SharedOptions.reads(probePaths)
+        for (path, probe) in zip(probePaths, probes.probes) where !tokens {
+            shared.noteThreshold(probe, path, streaming: false)
+        }
         if tokens { return try scoreTokens(probes, ProbePaths.names(probePaths), data) }
         if let out {
             for path in [out] + (isResumable ? [OutputFile.partialPath(out)] : []) {

@@ -5,7 +5,8 @@ extension Score {
     /// Writes what single tokens have, whole or not at all.
     func scoreTokens(_ probes: ProbeSet, _ names: [String], _ data: ActivationSet) throws {
         if let out { try SharedOptions.checkOutput(out) }
-        let writer = try TokenScoreWriter(chosenFormat, probes, names: names, data, threads: shared.threadCount)
+        let writer = try TokenScoreWriter(
+            chosenFormat, probes, names: names, data, threads: shared.threadCount)
         let output = try out.map { try OutputFile(path: $0) } ?? OutputFile.standardOutput()
         let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
         let interrupt = Interrupt(isQuiet: shared.quiet)

@@ -28,17 +28,12 @@ struct SelectionOptions: ParsableArguments {
     var select = false
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
-    @Option(help: "Figure to choose by. (default: auroc; accuracy for several classes, r2 for regression)")
+    @Option(help: "Metric to choose by. (default: auroc; accuracy for several classes, r2 for regression)")
     var metric: Metric?
     @OptionGroup var grouping: GroupOption
     @Option(help: "How outputs become probabilities, fitted on out-of-fold scores (binary). (default: platt)")
     var calibration: Calibration.Method?
-    @Option(
-        name: [.customLong("fpr"), .customLong("false-positive-rate")],
-        help: "Set the threshold so that at most this share of negatives is above it (binary).")
-    var falsePositiveRate: Double?
-    @Option(help: "How sure the rate is to hold for new data. (default: 0.95)")
-    var confidence: Double?
+    @OptionGroup var target: ThresholdOptions
     @Option(help: "Where to write out-of-fold scores. (default: beside the probe, .out-of-fold.jsonl)")
     var outOfFold: String?
 
@@ -47,13 +42,9 @@ struct SelectionOptions: ParsableArguments {
             guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
         }
         try require(folds, "folds", from: 2, to: 1000)
-        for (name, value) in [("fpr", falsePositiveRate), ("confidence", confidence)] {
-            try require(value, name, "a number between 0 and 1") { $0 > 0 && $0 < 1 }
-        }
-        try check(confidence == nil || falsePositiveRate != nil, "confidence", "it only with --fpr")
         for (name, isGiven) in [
             ("folds", folds != nil), ("metric", metric != nil), ("calibration", calibration != nil),
-            ("fpr", falsePositiveRate != nil), ("out-of-fold", outOfFold != nil),
+            ("fpr", target.falsePositiveRate != nil), ("out-of-fold", outOfFold != nil),
         ] {
             try check(select || !isGiven, name, "it only with --select")
         }

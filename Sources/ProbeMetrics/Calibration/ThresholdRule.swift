@@ -6,7 +6,8 @@
 // depends on n alone, so looking at the scores costs no confidence. It holds for negatives that are drawn
 // independently, which sequences of one group are not, and for the probes of the folds, of which the one
 // trained on everything is taken to be no worse. The binomial law counts sequences, so weights of
-// sequences have no part in it.
+// sequences have no part in it. For a monitor that looks after every token the probability of a sequence is the
+// largest of its prefixes, and the same holds.
 private import Glibc
 
 /// How a threshold was chosen, and what it promises.
@@ -21,9 +22,13 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
     public let negatives: Int
     /// How many of them are at or above the threshold, k or with ties fewer.
     public let falsePositives: Int
+    /// Whether it is for sequences that are looked at after every token, of which the largest probability counts; false
+    /// for finished ones.
+    public let isStreaming: Bool
 
     private enum CodingKeys: String, CodingKey {
         case confidence, bound, negatives
+        case isStreaming = "streaming"
         case falsePositiveRate = "false_positive_rate"
         case falsePositives = "false_positives"
     }
@@ -69,12 +74,13 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
         }
     }
 
-    /// The lowest threshold that keeps the rate, found on the probabilities of negatives.
+    /// The lowest threshold that keeps the rate, found on the probabilities of negatives: of finished sequences, or
+    /// the largest of their prefixes.
     ///
     /// - Precondition: rate and confidence are between 0 and 1.
     /// - Throws: `Fault`.
     package static func threshold(
-        falsePositiveRate rate: Double, confidence: Double, negatives: [Float]
+        falsePositiveRate rate: Double, confidence: Double, negatives: [Float], isStreaming: Bool = false
     ) throws(Fault) -> (threshold: Double, rule: ThresholdRule) {
         precondition(rate > 0 && rate < 1 && confidence > 0 && confidence < 1)
         let n = negatives.count
@@ -96,8 +102,33 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
             ThresholdRule(
                 falsePositiveRate: rate, confidence: confidence,
                 bound: clopperPearsonUpperBound(k, of: n, confidence: confidence), negatives: n,
-                falsePositives: sorted.count { $0 >= threshold })
+                falsePositives: sorted.count { $0 >= threshold }, isStreaming: isStreaming)
         )
+    }
+}
+
+extension ThresholdRule {
+    /// Reads JSON; a rule that does not say `streaming` is for finished sequences.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            falsePositiveRate: try values.decode(Double.self, forKey: .falsePositiveRate),
+            confidence: try values.decode(Double.self, forKey: .confidence),
+            bound: try values.decode(Double.self, forKey: .bound),
+            negatives: try values.decode(Int.self, forKey: .negatives),
+            falsePositives: try values.decode(Int.self, forKey: .falsePositives),
+            isStreaming: try values.decodeIfPresent(Bool.self, forKey: .isStreaming) ?? false)
+    }
+
+    /// Writes JSON, with `streaming` only where it is true.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(falsePositiveRate, forKey: .falsePositiveRate)
+        try values.encode(confidence, forKey: .confidence)
+        try values.encode(bound, forKey: .bound)
+        try values.encode(negatives, forKey: .negatives)
+        try values.encode(falsePositives, forKey: .falsePositives)
+        if isStreaming { try values.encode(true, forKey: .isStreaming) }
     }
 }
 

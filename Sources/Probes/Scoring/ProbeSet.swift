@@ -112,22 +112,13 @@ public struct ProbeSet: Sendable {
         _ score: (Range<Int>, ReadAhead) throws -> Void
     ) throws {
         try checkFits(data)
-        var start = start
-        let readAhead = data.readAhead(start..<data.count)
-        while start < data.count {
-            var (end, tokens) = (start, 0)
-            while end < data.count, tokens < chunkTokens {
-                tokens += data.length(end)
-                end += 1
-            }
+        try data.forEachChunk(from: start, tokens: chunkTokens) { range, readAhead in
             do {
-                try data.checkLengths(start..<end)
-                try score(start..<end, readAhead)
+                try score(range, readAhead)
             } catch let fault as SequenceFault {
-                if fault.index > start { try score(start..<fault.index, readAhead) }
+                if fault.index > range.lowerBound { try score(range.lowerBound..<fault.index, readAhead) }
                 throw fault.error
             }
-            start = end
         }
     }
 

@@ -36,7 +36,7 @@ public struct TokenScoreWriter: Sendable {
         if format == .safetensors { return try writeTensors(to: output, progress) }
         let rows = TokenScoreRows(format: format, probes: set.probes, names: names, data: data)
         try output.write(rows.head)
-        try forEachChunk(tokens: 1 << 14) { range, readAhead in
+        try data.forEachChunk(tokens: 1 << 14) { range, readAhead in
             let parts = try Parallel.map(
                 count: range.count, threads: threads, workspace: TokenScorer.Workspace.init
             ) { [scorer, data] offset, work in
@@ -47,22 +47,6 @@ public struct TokenScoreWriter: Sendable {
             try data.checkNothingLost(range)
             for part in parts { try output.write(part) }
             try progress(range)
-        }
-    }
-
-    // Sequences in order, about so many tokens at a time.
-    private func forEachChunk(tokens most: Int, _ body: (Range<Int>, ReadAhead) throws -> Void) throws {
-        let readAhead = data.readAhead(data.indices)
-        var start = 0
-        while start < data.count {
-            var (end, tokens) = (start, 0)
-            while end < data.count, tokens < most {
-                tokens += data.length(end)
-                end += 1
-            }
-            try data.checkLengths(start..<end)
-            try body(start..<end, readAhead)
-            start = end
         }
     }
 
@@ -105,7 +89,7 @@ public struct TokenScoreWriter: Sendable {
         try data.writeTokenTensors(
             metadata: metadata, columns.all.map { ($0.name, $0.shape) }, to: output
         ) { sink in
-            try forEachChunk(tokens: 1 << 17) { range, readAhead in
+            try data.forEachChunk(tokens: 1 << 17) { range, readAhead in
                 _ = try Parallel.map(
                     count: range.count, threads: threads, workspace: TokenScorer.Workspace.init
                 ) { [scorer, data] offset, work in

@@ -13,10 +13,11 @@ struct TokenScorer: Sendable {
     // Products of a sequence with so many numbers at most stay in memory between the walks.
     private let mostKept: Int
 
+    /// - Parameter tellsDetails: whether attention and contributions are wanted, which take the second walk.
     /// - Throws: `DataError` where a probe is of a kind that cannot be scored token by token.
-    init(_ probes: [Probe], mostKept: Int = 1 << 20) throws(DataError) {
+    init(_ probes: [Probe], tellsDetails: Bool = true, mostKept: Int = 1 << 20) throws(DataError) {
         pass = try PrefixPass(probes)
-        headCount = pass.detailRanges.reduce(0) { $0 + $1.heads.count }
+        headCount = !tellsDetails ? 0 : pass.detailRanges.reduce(0) { $0 + $1.heads.count }
         contributionCount = pass.detailRanges.reduce(0) { $0 + $1.contributions.count }
         self.mostKept = mostKept
     }
