@@ -30,6 +30,34 @@ extension Probe {
         return Probe(configuration, width: width, task: task, parameters: parameters)
     }
 
+    /// The same with every value taken token by token, so that attention is added up in double precision, where there is
+    /// such a probe of attention; else this one.
+    private func evaluator() -> any ProbeEvaluator {
+        guard let shape = architecture as? AttentionArchitecture else {
+            return architecture.evaluator(parameters)
+        }
+        return AttentionArchitecture(
+            width: shape.width, outputs: shape.outputs, heads: shape.heads, hidden: shape.hidden,
+            attention: shape.attention, plan: .stackedProduct
+        ).evaluator(parameters)
+    }
+
+    /// The score of a whole sequence by that.
+    func exactScore(_ tokens: [Float], mask: [Bool]? = nil) throws -> [Float] {
+        let batch = try RaggedBatch(
+            tokens: TokenMatrix(tokens, columns: width), offsets: [0, tokens.count / width], tokenMask: mask)
+        // As many rows as scoring has decide on the kernel, and so on the bits of products.
+        let own = evaluator(), rows = architecture.evaluator(parameters).tokenWeights.count / width
+        var work = Workspace()
+        if !own.tokenWeights.isEmpty {
+            Projection(
+                own.tokenWeights, rows: own.tokenWeights.count / width, width: width, plan: .best(rows: rows)
+            ).apply(batch[0], into: &work.projections, scratch: &work.tokens)
+        }
+        try own.forward(batch[0], row: 0, &work)
+        return work.outputs
+    }
+
     /// The scores of the beginnings of a sequence, each as a sequence of its own; none for one without a token to
     /// look at.
     func scoresOfPrefixes(_ tokens: [Float], lengths: [Int], mask: [Bool]? = nil) throws -> [[Float]?] {
