@@ -5,8 +5,9 @@ One JSON object a line, from standard input to standard output:
     {"command": "info"}    {"python": …, "torch": …, "threads": …, "cpu_capability": …, …}
     {"command": "load", "activations": PATH, "probe": PATH, "threads": 2}    {"names": [NAME, …]}
     {"command": "load folds", "activations": PATH, "penalties": […], "threads": 2}    {"names": [NAME, …]}
+    {"command": "load streams", "activations": PATH, "probe": PATH, "count": 256, "open": 10000, "threads": 2}    likewise
     {"command": "run", "name": NAME}    {"seconds": …, "result": [at most 4096 floats]}
-    {"command": "quit"}    no reply, as at the end of input
+    {"command": "quit"}    no reply
 
 Anything that goes wrong is {"error": SENTENCE}. Both files are safetensors. `load` prepares all that
 does not depend on the values of the hidden states, and that is not timed. A result is the outputs y, or the
@@ -15,6 +16,7 @@ loss and then the gradients of `PARAMETERS`. Making 16-bit hidden states float32
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -261,17 +263,15 @@ def answer(request, implementations):
             "threads": torch.get_num_threads(),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         }
-    if command == "load":
+    if command.startswith("load"):
         implementations.clear()  # before loading: two sets may not fit in memory
-        implementations.update(load(request))
-        return {"names": list(implementations)}
-    if command == "load folds":
-        import bench_folds  # needs the packages that may be missing
-
-        torch.set_num_threads(request["threads"])
-        threadpoolctl.threadpool_limits(request["threads"], user_api="blas")
-        implementations.clear()
-        implementations.update(bench_folds.implementations(request))
+        if command == "load":
+            implementations.update(load(request))
+        else:
+            module = importlib.import_module(command.replace("load ", "bench_"))  # folds and streams
+            torch.set_num_threads(request["threads"])
+            threadpoolctl.threadpool_limits(request["threads"], user_api="blas")
+            implementations.update(module.implementations(request))
         return {"names": list(implementations)}
     if command == "run":
         if request["name"] not in implementations:

@@ -46,6 +46,14 @@ final class Peers {
         return reply["names"] as? [String] ?? []
     }
 
+    /// Loads a sequence for a text that takes a token at a time, and for steps of `count` of `open` texts.
+    func loadStreams(activations: String, probe: String, count: Int, open: Int, threads: Int) throws {
+        _ = try ask([
+            "command": "load streams", "activations": activations, "probe": probe, "count": count, "open": open,
+            "threads": threads,
+        ])
+    }
+
     /// Runs one thing; the seconds it took there, and the start of its result.
     func run(_ name: String) throws -> (seconds: Double, result: [Float]) {
         let reply = try ask(["command": "run", "name": name])

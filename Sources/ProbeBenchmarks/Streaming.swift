@@ -7,7 +7,7 @@ struct Streaming {
     let rounds: Int
     let peers: Peers?
 
-    func cases() throws -> [Case] { try [append(), step()] }
+    func cases() throws -> [Case] { try [append(), step(), tokens()] }
 
     // One text on one thread, as a probe beside a model that writes.
     private func append() throws -> Case {
@@ -23,23 +23,38 @@ struct Streaming {
             stream.copyLogits(into: &logits)
         }
         let after = countedAllocations()
-        let timing = try interleaved(
-            rounds,
-            [
-                Contender("append") {
-                    for i in 0..<work.tokenCount { try stream.append(work.tokens.span.extracting(token(i))) }
+        var ways = [
+            Contender("append") {
+                for i in 0..<work.tokenCount {
+                    try stream.append(work.tokens.span.extracting(token(i)))
+                    stream.copyLogits(into: &logits)
                 }
-            ])[0]
+            }
+        ]
+        ways += try peer("PyTorch, one token", work, count: 1, open: 1, threads: 1)
+        let timings = try interleaved(rounds, ways)
         return Case(
             section: "streaming, one token", shape: "D 4096, H 8, O 1, one thread", tokens: work.tokenCount,
             bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
-            ways: [Case.Way(name: "append", timing: timing)],
+            ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
             notes: [
-                String(format: "%.2f µs a token", timing.median / Double(work.tokenCount) * 1e6),
+                String(format: "%.2f µs a token", timings[0].median / Double(work.tokenCount) * 1e6),
                 before.map {
                     "\(after! - $0) allocations for \(work.tokenCount - 1) tokens and their logits"
                 } ?? "allocations not counted",
             ])
+    }
+
+    // PyTorch with running softmax state, where it is asked for.
+    private func peer(_ name: String, _ work: Workload, count: Int, open: Int, threads: Int) throws -> [Contender] {
+        guard let peers else { return [] }
+        let scratch = try ScratchFolder()
+        try work.write(as: .f32, to: scratch("data.safetensors"))
+        try work.probe.write(to: scratch("probe.safetensors"))
+        try peers.loadStreams(
+            activations: scratch("data.safetensors"), probe: scratch("probe.safetensors"), count: count, open: open,
+            threads: threads)
+        return [Contender.clocked(name, by: { try peers.run(name).seconds })]
     }
 
     // A step of 256 of 10,000 texts, and the same tokens as a batch.
@@ -51,7 +66,7 @@ struct Streaming {
         for id in 0..<open { try streams.open(id) }
         var generator = SeededGenerator(seed: 3)
         let ids = (0..<steps).map { _ in Array((0..<open).shuffled(using: &generator).prefix(count)) }
-        let ways = [
+        var ways = [
             Contender("steps of 256") {
                 for i in 0..<steps {
                     let states = i * count * work.width..<(i + 1) * count * work.width
@@ -60,11 +75,41 @@ struct Streaming {
             },
             Contender("the same tokens as a batch") { _ = try set.scores(work.data, threads: threads) },
         ]
+        ways += try peer("PyTorch, a step", work, count: count, open: open, threads: threads)
         let timings = try interleaved(rounds, ways)
         return Case(
             section: "streaming, many texts", shape: "D 4096, H 8, O 1, 256 of 10,000 open", tokens: work.tokenCount,
             bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
             ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
             notes: [String(format: "%.2f of the batch's rate", timings[1].median / timings[0].median)])
+    }
+
+    // `attnprobe score` of every token and of every sequence, from a file in the page cache.
+    private func tokens() throws -> Case {
+        let work = try Workload(width: 2304, heads: 8, tokens: 200_000)
+        let scratch = try ScratchFolder()
+        try work.write(as: .f32, to: scratch("data.safetensors"))
+        try work.probe.write(to: scratch("probe.safetensors"))
+        // Else the system writes them to the disk while they are scored.
+        sync()
+        var most = 0
+        func contender(_ name: String, _ options: [String], _ memory: @escaping (Int) -> Void) -> Contender {
+            .score(
+                name, scratch("probe.safetensors"), scratch("data.safetensors"), to: scratch("out.safetensors"),
+                threads: threads, options: options, memory: memory)
+        }
+        let ways = [
+            contender("score --tokens", ["--tokens"]) { most = max(most, $0) }, contender("score", []) { _ in },
+        ]
+        let timings = try interleaved(rounds, ways)
+        return Case(
+            section: "streaming, every token", shape: "D 2304, H 8, O 1, safetensors", tokens: work.tokenCount,
+            bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
+            ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
+            notes: [
+                String(
+                    format: "%.2f of the rate of score; memory of its own at most %d MB",
+                    timings[1].median / timings[0].median, most >> 20)
+            ])
     }
 }

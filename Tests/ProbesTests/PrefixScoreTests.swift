@@ -29,8 +29,8 @@ struct PrefixScoreTests {
         let expected = try probe.scoresOfPrefixes(tokens, lengths: lengths, mask: mask)
         let error = relativeError(found, expected)
         #expect(error <= limit, "\(probe.configuration), \(what)")
-        // Of the largest of all: the sum of many values may be near 0.
-        let largest = expected.compactMap(\.self).joined().reduce(0) { max($0, abs($1)) }
+        // Of the largest of all, or of what is added up: an output may be a small sum of larger terms.
+        let largest = expected.compactMap(\.self).joined().reduce(0.1) { max($0, abs($1)) }
         let exact = try probe.exactScore(tokens, mask: mask)
         let end = zip(found.last!!, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }
         #expect(end <= last * largest, "\(probe.configuration), \(end / largest) after the last token, \(what)")
@@ -70,7 +70,9 @@ struct PrefixScoreTests {
             let probe = Probe.random(
                 configuration, width: 24, outputs: 2, seed: seed, scaling: [scaling.0: scaling.1])
             let tokens = randomFloats(2500 * 24, seed: seed + 10)
-            try check(probe, tokens, lengths: prefixLengths(2500, seed: seed), "\(scaling)")
+            // Over whole sequences a tanh's tokens are added up in single precision before the hidden layer.
+            let limit: Float = configuration.attention == .tanh && configuration.hidden > 0 ? 2e-5 : 1e-5
+            try check(probe, tokens, lengths: prefixLengths(2500, seed: seed), within: limit, "\(scaling)")
         }
     }
 

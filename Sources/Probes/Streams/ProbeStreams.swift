@@ -147,7 +147,8 @@ public struct ProbeStreams: Sendable {
         for (i, slot) in chosen.enumerated() {
             for j in 0..<size { advanced[i * size + j] = states[slot * size + j] }
         }
-        let (pass, places, chosen) = (pass, places, chosen)
+        // Not all places, which would be copied when they change.
+        let (pass, places) = (pass, chosen.map { places[$0] })
         try Parallel.forEachTile(
             rows: ids.count, tile: pass.tileSize, threads: ids.count * width < 1 << 15 ? 1 : threads, &advanced,
             columns: size, &logits, columns: outputs, workspace: PrefixPass.Workspace.init
@@ -155,7 +156,7 @@ public struct ProbeStreams: Sendable {
             let tile = tokens.extracting(rows.lowerBound * width..<rows.upperBound * width)
             let allAreFinite = pass.project(tile, count: rows.count, &work)
             for (j, i) in rows.enumerated() {
-                let place = places[chosen[i]]
+                let place = places[i]
                 let isSeen = mask?[i] ?? true
                 var isGood = true
                 if isSeen {
@@ -182,12 +183,8 @@ public struct ProbeStreams: Sendable {
             self.places[slot].count += 1
             if mask?[i] ?? true { self.places[slot].seen += 1 }
         }
-        return pass.probes.indices.map { probe in
-            let range = pass.outputRange(probe)
-            return Matrix(
-                rows: ids.count, columns: range.count,
-                storage: ids.indices.flatMap { logits[$0 * outputs + range.lowerBound..<$0 * outputs + range.upperBound] })
-        }
+        let all = Matrix(rows: ids.count, columns: outputs, storage: logits)
+        return pass.probes.count == 1 ? [all] : pass.probes.indices.map { all.columns(pass.outputRange($0)) }
     }
 
     // Finds the slots of a step.
