@@ -30,7 +30,9 @@ struct Bench: ParsableCommand {
     var threads = Parallel.availableThreads
     @Option(help: "Timed rounds.")
     var rounds = 7
-    @Option(help: "Sections: shapes, probes (64 in one pass), selection, files, convert, streaming. (default: all)")
+    @Option(
+        help:
+            "Sections: shapes, probes (64 in one pass), selection, files, convert, streaming. (default: all)")
     var only: [Section] = []
     @Option(help: "Shapes D,H,O; D a multiple of 16. (default: those of docs/benchmarks.md)")
     var shape: [Shape] = []

@@ -49,7 +49,8 @@ final class Peers {
     /// Loads a sequence for a text that takes a token at a time, and for steps of `count` of `open` texts.
     func loadStreams(activations: String, probe: String, count: Int, open: Int, threads: Int) throws {
         _ = try ask([
-            "command": "load streams", "activations": activations, "probe": probe, "count": count, "open": open,
+            "command": "load streams", "activations": activations, "probe": probe, "count": count,
+            "open": open,
             "threads": threads,
         ])
     }

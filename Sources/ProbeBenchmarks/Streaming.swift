@@ -46,13 +46,16 @@ struct Streaming {
     }
 
     // PyTorch with running softmax state, where it is asked for.
-    private func peer(_ name: String, _ work: Workload, count: Int, open: Int, threads: Int) throws -> [Contender] {
+    private func peer(_ name: String, _ work: Workload, count: Int, open: Int, threads: Int) throws
+        -> [Contender]
+    {
         guard let peers else { return [] }
         let scratch = try ScratchFolder()
         try work.write(as: .f32, to: scratch("data.safetensors"))
         try work.probe.write(to: scratch("probe.safetensors"))
         try peers.loadStreams(
-            activations: scratch("data.safetensors"), probe: scratch("probe.safetensors"), count: count, open: open,
+            activations: scratch("data.safetensors"), probe: scratch("probe.safetensors"), count: count,
+            open: open,
             threads: threads)
         return [Contender.clocked(name, by: { try peers.run(name).seconds })]
     }
@@ -78,7 +81,8 @@ struct Streaming {
         ways += try peer("PyTorch, a step", work, count: count, open: open, threads: threads)
         let timings = try interleaved(rounds, ways)
         return Case(
-            section: "streaming, many texts", shape: "D 4096, H 8, O 1, 256 of 10,000 open", tokens: work.tokenCount,
+            section: "streaming, many texts", shape: "D 4096, H 8, O 1, 256 of 10,000 open",
+            tokens: work.tokenCount,
             bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
             ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
             notes: [String(format: "%.2f of the batch's rate", timings[1].median / timings[0].median)])
@@ -95,15 +99,18 @@ struct Streaming {
         var most = 0
         func contender(_ name: String, _ options: [String], _ memory: @escaping (Int) -> Void) -> Contender {
             .score(
-                name, scratch("probe.safetensors"), scratch("data.safetensors"), to: scratch("out.safetensors"),
+                name, scratch("probe.safetensors"), scratch("data.safetensors"),
+                to: scratch("out.safetensors"),
                 threads: threads, options: options, memory: memory)
         }
         let ways = [
-            contender("score --tokens", ["--tokens"]) { most = max(most, $0) }, contender("score", []) { _ in },
+            contender("score --tokens", ["--tokens"]) { most = max(most, $0) },
+            contender("score", []) { _ in },
         ]
         let timings = try interleaved(rounds, ways)
         return Case(
-            section: "streaming, every token", shape: "D 2304, H 8, O 1, safetensors", tokens: work.tokenCount,
+            section: "streaming, every token", shape: "D 2304, H 8, O 1, safetensors",
+            tokens: work.tokenCount,
             bytes: work.bytes, operations: work.forwardOperations, roofline_seconds: nil,
             ways: zip(ways, timings).map { Case.Way(name: $0.name, timing: $1) },
             notes: [

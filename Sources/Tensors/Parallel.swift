@@ -56,12 +56,15 @@ public enum Parallel {
     ///   - body: is given the rows of its tile, and its part of either matrix.
     /// - Precondition: the matrices have count×`columns` elements each.
     public static func forEachTile<Workspace>(
-        rows count: Int, tile: Int, threads: Int, _ a: inout [Double], columns aColumns: Int, _ b: inout [Float],
+        rows count: Int, tile: Int, threads: Int, _ a: inout [Double], columns aColumns: Int,
+        _ b: inout [Float],
         columns bColumns: Int, workspace: @Sendable () -> Workspace,
-        _ body: @Sendable (Range<Int>, inout MutableSpan<Double>, inout MutableSpan<Float>, inout Workspace)
+        _ body:
+            @Sendable (Range<Int>, inout MutableSpan<Double>, inout MutableSpan<Float>, inout Workspace)
             throws -> Void
     ) throws {
-        precondition(tile > 0 && a.count == count * aColumns && b.count == count * bColumns, "no such matrices")
+        precondition(
+            tile > 0 && a.count == count * aColumns && b.count == count * bColumns, "no such matrices")
         try unsafe a.withUnsafeMutableBufferPointer { a in
             try unsafe b.withUnsafeMutableBufferPointer { b in
                 nonisolated(unsafe) let (a, b) = unsafe (a, b)

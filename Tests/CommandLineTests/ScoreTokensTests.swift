@@ -8,7 +8,9 @@ struct ScoreTokensTests {
     // Three sequences of five, one and two tokens, texts for all, the first two tokens out of sight.
     private func data(_ folder: TemporaryFolder) throws -> ActivationSet {
         var file = LiteralActivations()
-            .with("hidden_states", "F32", [8, 2], floatBytes(9, 9, 9, 9, 1, 2, 3, -4, 5, 6, 0, 1, 2, 2, -1, 3))
+            .with(
+                "hidden_states", "F32", [8, 2], floatBytes(9, 9, 9, 9, 1, 2, 3, -4, 5, 6, 0, 1, 2, 2, -1, 3)
+            )
             .with("offsets", "I64", [4], integerBytes(0, 5, 6, 8))
             .with("token_mask", "U8", [8], [0, 0, 1, 1, 1, 1, 1, 1])
             .with("sequence_ids", "U8", [6], Array("ab\"c,d".utf8))
@@ -82,7 +84,9 @@ struct ScoreTokensTests {
         let first = try #require(try self.lines(both.output).first)
         #expect(first.prefix_logits == nil && first.tokens?.count == 5)
         #expect(first.probes?["p"]?.prefix_logits == lines[0].prefix_logits)
-        #expect(first.probes?["m"]?.prefix_logits == [[nil], [nil], [8], [3], [Float(17.0 / 3 + 3)]] as [[Float?]])
+        #expect(
+            first.probes?["m"]?.prefix_logits == [[nil], [nil], [8], [3], [Float(17.0 / 3 + 3)]] as [[Float?]]
+        )
         #expect(first.probes?["m"]?.attention == nil && first.probes?["p"]?.attention == lines[0].attention)
     }
 
@@ -92,7 +96,8 @@ struct ScoreTokensTests {
         let run = try Command.run(
             "score", folder("m.safetensors"), folder("data.safetensors"), "--tokens", "--format", "csv")
         let rows = [
-            "id,position,token,prefix_logit", "a,0,a,", "a,1,b,", "a,2,c,8.0", "a,3,\"\"\"\",3.0", "a,4,e,8.666667",
+            "id,position,token,prefix_logit", "a,0,a,", "a,1,b,", "a,2,c,8.0", "a,3,\"\"\"\",3.0",
+            "a,4,e,8.666667",
             "\"b\"\"c\",0,\",\",5.0", "\",d\",0,g,9.0", "\",d\",1,\"h\n\",8.5",
         ]
         #expect(run.output == rows.map { $0 + "\r\n" }.joined(), "\(run)")
@@ -121,12 +126,18 @@ struct ScoreTokensTests {
         func floats(_ name: String, _ shape: [Int]) throws -> [Float] {
             file.floats(try file.require(name, types: ["F32"], shape: shape))
         }
-        let scores = try data.indices.map { index in try probes.map { try $0.tokenScores(data, sequence: index) } }
+        let scores = try data.indices.map { index in
+            try probes.map { try $0.tokenScores(data, sequence: index) }
+        }
         func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
-        #expect(try bits(floats("p.prefix_logits", [8, 3])) == bits(scores.flatMap { $0[0].prefixLogits.storage }))
+        #expect(
+            try bits(floats("p.prefix_logits", [8, 3])) == bits(scores.flatMap { $0[0].prefixLogits.storage })
+        )
         #expect(try floats("p.attention", [8, 2]) == scores.flatMap { $0[0].attention!.storage })
         #expect(try floats("p.contributions", [8, 2, 3]) == scores.flatMap { $0[0].contributions!.storage })
-        #expect(try bits(floats("m.prefix_logits", [8, 1])) == bits(scores.flatMap { $0[1].prefixLogits.storage }))
+        #expect(
+            try bits(floats("m.prefix_logits", [8, 1])) == bits(scores.flatMap { $0[1].prefixLogits.storage })
+        )
         #expect(file.tensors["m.attention"] == nil)
         #expect(file.integers(try file.require("offsets", types: ["I64"], shape: [4])) == [0, 5, 6, 8])
         let text = try file.require("token_text", types: ["U8"], shape: [9])
@@ -163,7 +174,8 @@ struct ScoreTokensTests {
             folder("t.csv"))
         #expect(resumed.status == 64 && resumed.error.contains("--resume: not with --tokens"))
         let nameless = try Command.run(
-            "score", folder("p.safetensors"), folder("data.safetensors"), "--tokens", "--format", "safetensors")
+            "score", folder("p.safetensors"), folder("data.safetensors"), "--tokens", "--format",
+            "safetensors")
         #expect(nameless.status == 64 && nameless.error.contains("--format safetensors: expected --out FILE"))
         let itself = try Command.run(
             "score", folder("p.safetensors"), folder("data.safetensors"), "--tokens", "--out",
@@ -176,7 +188,10 @@ struct ScoreTokensTests {
         for ending in ["jsonl", "csv", "safetensors"] {
             try expectFailure(
                 65, "sequence 1, token 0, dimension 1", in: folder,
-                ["score", folder("p.safetensors"), path, "--tokens", "--quiet", "--out", folder("t.\(ending)")])
+                [
+                    "score", folder("p.safetensors"), path, "--tokens", "--quiet", "--out",
+                    folder("t.\(ending)"),
+                ])
         }
     }
 }

@@ -33,7 +33,8 @@ struct PrefixScoreTests {
         let largest = expected.compactMap(\.self).joined().reduce(0.1) { max($0, abs($1)) }
         let exact = try probe.exactScore(tokens, mask: mask)
         let end = zip(found.last!!, exact).reduce(0) { max($0, abs($1.0 - $1.1)) }
-        #expect(end <= last * largest, "\(probe.configuration), \(end / largest) after the last token, \(what)")
+        #expect(
+            end <= last * largest, "\(probe.configuration), \(end / largest) after the last token, \(what)")
         #expect(stream.count == lengths.last! && stream.seen == mask?.count(where: \.self) ?? lengths.last!)
     }
 
@@ -64,7 +65,9 @@ struct PrefixScoreTests {
     }
 
     // The largest logits some 1e4, with x·q, with p·t rising and falling, and with both.
-    @Test(arguments: streamedConfigurations, [("q.weight", 3000), ("position_weight", 60), ("v.weight", 3000)] as [(String, Float)])
+    @Test(
+        arguments: streamedConfigurations,
+        [("q.weight", 3000), ("position_weight", 60), ("v.weight", 3000)] as [(String, Float)])
     func steepLogitsAreExact(configuration: ProbeConfiguration, scaling: (String, Float)) throws {
         for seed in 0..<3 as Range<UInt64> {
             let probe = Probe.random(
@@ -78,7 +81,9 @@ struct PrefixScoreTests {
 
     @Test(arguments: streamedConfigurations)
     func longTextsAreExact(configuration: ProbeConfiguration) throws {
-        guard !["rolling", "rolling-attention", "mlp-attention"].contains(configuration.kind.rawValue) else { return }
+        guard !["rolling", "rolling-attention", "mlp-attention"].contains(configuration.kind.rawValue) else {
+            return
+        }
         let probe = Probe.random(
             configuration, width: 4, outputs: 1, seed: 1, scaling: ["position_weight": 0.001])
         let tokens = randomFloats(100_000 * 4, seed: 2)

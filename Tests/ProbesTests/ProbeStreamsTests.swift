@@ -29,7 +29,9 @@ struct ProbeStreamsTests {
                 try streams.open(id)
                 single[id] = try probes.map { try ProbeStream($0) }
             }
-            let chosen = Array(single.keys.sorted().shuffled(using: &generator).prefix(Int.random(in: 1...90, using: &generator)))
+            let chosen = Array(
+                single.keys.sorted().shuffled(using: &generator).prefix(
+                    Int.random(in: 1...90, using: &generator)))
             let tokens = (0..<chosen.count * width).map { _ in generator.normal() }
             let mask = chosen.map { _ in Int.random(in: 0..<5, using: &generator) > 0 }
             let logits = try streams.step(chosen, tokens, mask: mask)
@@ -39,7 +41,9 @@ struct ProbeStreamsTests {
                 }
             }
             for p in probes.indices {
-                let found = chosen.indices.map { logits[p][row: $0].contains { $0.isNaN } ? nil : Array(logits[p][row: $0]) }
+                let found = chosen.indices.map {
+                    logits[p][row: $0].contains { $0.isNaN } ? nil : Array(logits[p][row: $0])
+                }
                 let expected = chosen.map { single[$0]![p].logits }
                 #expect(relativeError(found, expected) < 1e-5, "\(probes[p].configuration)")
             }
@@ -49,7 +53,8 @@ struct ProbeStreamsTests {
                     streams.forget(id)
                 } else {
                     let closed = try streams.close(id)
-                    #expect(closed.map(\.count) == last.map(\.count) && closed.map(\.seen) == last.map(\.seen))
+                    #expect(
+                        closed.map(\.count) == last.map(\.count) && closed.map(\.seen) == last.map(\.seen))
                 }
             }
             #expect(streams.count == single.count && Set(streams.ids) == Set(single.keys))
@@ -85,13 +90,17 @@ struct ProbeStreamsTests {
         let ids = Array(0..<1000)
         for id in ids { try streams.open(id) }
         _ = try streams.step(ids, randomFloats(1000 * 40, seed: 1))
-        func all() throws -> [[[UInt8]]] { try [0, 1, 499, 998, 999].map { try streams.streams($0).map(\.bytes) } }
+        func all() throws -> [[[UInt8]]] {
+            try [0, 1, 499, 998, 999].map { try streams.streams($0).map(\.bytes) }
+        }
         let before = try all()
         let good = randomFloats(1000 * 40, seed: 2)
 
         try expectError("id 3: expected an id that is not open") { try streams.open(3) }
         try expectError("id 1000: expected the id of an open stream") { try streams.close(1000) }
-        try expectError("id -1: expected the id of an open stream") { _ = try streams.step([0, -1], Array(good[..<80])) }
+        try expectError("id -1: expected the id of an open stream") {
+            _ = try streams.step([0, -1], Array(good[..<80]))
+        }
         try expectError("id 7: expected an id once in a step, found it twice") {
             _ = try streams.step([7, 8, 7], Array(good[..<120]))
         }

@@ -28,7 +28,8 @@ struct StreamErrorTests {
             var tokens = randomFloats(count * 6, seed: 4)
             tokens[bad * 6 + 3] = value
             try expectError(
-                .nonFinite, "the stream: token \(5 + bad), dimension 3: expected a finite number, found \(value)"
+                .nonFinite,
+                "the stream: token \(5 + bad), dimension 3: expected a finite number, found \(value)"
             ) { try stream.append(tokens) }
             #expect(stream.bytes == before)
         }
@@ -81,7 +82,9 @@ struct StreamErrorTests {
         try stream.append(randomFloats(12, seed: 1))
         let bytes = stream.bytes
         for count in bytes.indices {
-            #expect(throws: DataError.self) { _ = try ProbeStream(bytes: Array(bytes[..<count]), probe: probe) }
+            #expect(throws: DataError.self) {
+                _ = try ProbeStream(bytes: Array(bytes[..<count]), probe: probe)
+            }
         }
         for place in bytes.indices {
             var changed = bytes

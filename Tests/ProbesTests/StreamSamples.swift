@@ -17,7 +17,8 @@ let streamedConfigurations: [ProbeConfiguration] =
 extension Probe {
     /// A probe with random parameters; those of one tensor can be scaled.
     static func random(
-        _ configuration: ProbeConfiguration, width: Int, outputs: Int, seed: UInt64, scaling: [String: Float] = [:]
+        _ configuration: ProbeConfiguration, width: Int, outputs: Int, seed: UInt64,
+        scaling: [String: Float] = [:]
     ) -> Probe {
         let isBinary = configuration.kind.isClosedForm
         let tensors = configuration.architecture(width: width, outputs: isBinary ? 1 : outputs).tensors

@@ -62,7 +62,9 @@ struct TokenScoresTests {
             }
             let found = try #require(scores.attention)
             #expect(relativeError(found.storage, expected.storage) < 1e-5, "\(configuration)")
-            #expect(relativeError(try #require(scores.contributions).storage, added.storage) < 1e-5, "\(configuration)")
+            #expect(
+                relativeError(try #require(scores.contributions).storage, added.storage) < 1e-5,
+                "\(configuration)")
         }
     }
 
@@ -71,7 +73,8 @@ struct TokenScoresTests {
         let probes = [
             Probe.random(.attention(heads: 3), width: 24, outputs: 2, seed: 1),
             Probe.random(.mean, width: 24, outputs: 1, seed: 2),
-            Probe.random(ProbeConfiguration(.mlpAttention, heads: 2, units: 5), width: 24, outputs: 1, seed: 3),
+            Probe.random(
+                ProbeConfiguration(.mlpAttention, heads: 2, units: 5), width: 24, outputs: 1, seed: 3),
         ]
         let data = try maskedSet(width: 24, lengths: [3, 900])
         let (kept, anew) = (try TokenScorer(probes), try TokenScorer(probes, mostKept: 0))

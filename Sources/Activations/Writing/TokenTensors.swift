@@ -40,5 +40,7 @@ private struct PlacedFloats: FloatSink {
 private final class HeldFloats: FloatSink {
     let floats: Mutex<[Float]>
     init(count: Int) { floats = Mutex(Array(repeating: 0, count: count)) }
-    func write(_ part: [Float], at place: Int) throws { floats.withLock { $0.replace(at: place, with: part[...]) } }
+    func write(_ part: [Float], at place: Int) throws {
+        floats.withLock { $0.replace(at: place, with: part[...]) }
+    }
 }

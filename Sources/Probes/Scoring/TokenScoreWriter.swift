@@ -50,6 +50,10 @@ public struct TokenScoreWriter: Sendable {
         }
     }
 
+    // Rows of successive positions that are not written yet.
+    private struct Rows { var start = 0, floats: [Float] = [] }
+    private static let writtenAtOnce = 1 << 16
+
     // Where a column of floats is in the file, in floats from the first of all, and how many a token has.
     private struct Column {
         let name: String
@@ -60,7 +64,8 @@ public struct TokenScoreWriter: Sendable {
         let range: Range<Int>
     }
 
-    private func columns() -> (prefixes: [Column], attention: [Column], contributions: [Column], all: [Column]) {
+    // All in their order in the file; and prefixes, attention and contributions.
+    private func columns() -> (all: [Column], byKind: [[Column]]) {
         let tokens = data.tokenCount
         var all: [Column] = []
         func add(_ name: String, _ shape: [Int], _ range: Range<Int>) -> Column {
@@ -80,11 +85,12 @@ public struct TokenScoreWriter: Sendable {
             contributions.append(
                 add(prefix + "contributions", [ranges.heads.count, outputs], ranges.contributions))
         }
-        return (prefixes, attention, contributions, all)
+        return (all, [prefixes, attention, contributions])
     }
 
     private func writeTensors(to output: OutputFile, _ progress: (Range<Int>) throws -> Void) throws {
         let columns = columns()
+        let totals = [scorer.pass.outputCount, scorer.headCount, scorer.contributionCount]
         let starts = data.indices.reduce(into: [0]) { $0.append($0[$0.count - 1] + data.length($1)) }
         try data.writeTokenTensors(
             metadata: metadata, columns.all.map { ($0.name, $0.shape) }, to: output
@@ -95,19 +101,30 @@ public struct TokenScoreWriter: Sendable {
                 ) { [scorer, data] offset, work in
                     let index = range.lowerBound + offset
                     defer { readAhead.advance(data.byteCount(index)) }
-                    func put(_ rows: [Float], _ total: Int, _ positions: Range<Int>, _ columns: [Column]) throws {
-                        for column in columns {
-                            let place = column.start + (starts[index] + positions.lowerBound) * column.width
+                    var waiting = [Rows(), Rows(), Rows()]
+                    func put(_ kind: Int, _ rows: [Float], _ positions: Range<Int>) throws {
+                        if waiting[kind].floats.isEmpty { waiting[kind].start = positions.lowerBound }
+                        waiting[kind].floats += rows
+                        if waiting[kind].floats.count >= Self.writtenAtOnce { try flush(kind) }
+                    }
+                    func flush(_ kind: Int) throws {
+                        for column in columns.byKind[kind] where !waiting[kind].floats.isEmpty {
+                            let place = column.start + (starts[index] + waiting[kind].start) * column.width
+                            let total = totals[kind]
                             try sink.write(
-                                column.width == total ? rows : part(rows, total, column.range), at: place)
+                                column.width == total
+                                    ? waiting[kind].floats : part(waiting[kind].floats, total, column.range),
+                                at: place)
                         }
+                        waiting[kind].floats.removeAll(keepingCapacity: true)
                     }
                     try scorer.score(data, index, &work) {
-                        try put($1, scorer.pass.outputCount, $0, columns.prefixes)
+                        try put(0, $1, $0)
                     } details: {
-                        try put($1, scorer.headCount, $0, columns.attention)
-                        try put($2, scorer.contributionCount, $0, columns.contributions)
+                        try put(1, $1, $0)
+                        try put(2, $2, $0)
                     }
+                    for kind in 0..<3 { try flush(kind) }
                 }
                 try data.checkNothingLost(range)
                 try progress(range)

@@ -95,7 +95,9 @@ struct AttentionRule: PrefixRule {
         var r = 0.0
         for h in 0..<heads {
             let head = start + h * size, bias = Double(evaluator.bias(h, k))
-            r += isSoftmax ? state[head + 2 + k] / state[head + 1] + bias : state[head + 1 + k] + bias * state[head]
+            r +=
+                isSoftmax
+                ? state[head + 2 + k] / state[head + 1] + bias : state[head + 1 + k] + bias * state[head]
         }
         return r
     }

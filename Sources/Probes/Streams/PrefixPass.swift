@@ -172,7 +172,8 @@ final class PrefixPass: Sendable {
     func fault(_ token: Span<Float>, _ path: String, _ place: String) -> DataError {
         for d in token.indices where !token[d].isFinite {
             return DataError(
-                .nonFinite, path, "\(place), dimension \(d)", expected: "a finite number", found: "\(token[d])")
+                .nonFinite, path, "\(place), dimension \(d)", expected: "a finite number",
+                found: "\(token[d])")
         }
         return DataError(
             .overflow, path, place, expected: "finite products of hidden states and the probe's weights",

@@ -15,7 +15,8 @@ extension PrefixPass {
         }
         let end = start + range.count * rowCount
         if products.count < end {
-            products.append(contentsOf: repeatElement(0, count: max(end, 2 * products.count) - products.count))
+            products.append(
+                contentsOf: repeatElement(0, count: max(end, 2 * products.count) - products.count))
         }
         projection.apply(sequence, range, into: &products, at: start, scratch: &scratch)
         return allFinite(products[start..<end])
@@ -45,23 +46,47 @@ extension PrefixPass {
     ) throws(NonFiniteProjection) {
         var numbers = state.mutableSpan
         var rows = logits.mutableSpan
-        var j = range.lowerBound
-        for position in positions {
-            if j < range.upperBound, sequence.position(j) == position {
-                let offset = j - range.lowerBound
-                for i in rules.indices {
-                    let token = PrefixToken(
-                        states.isEmpty ? states : states.extracting(offset * width..<(offset + 1) * width),
-                        position: position, seen: j, products: products.span,
-                        from: start + ruleRows[i] * range.count + offset, stride: range.count)
-                    try rules[i].advance(&numbers, at: stateRange(i).lowerBound, token, &work.rules)
+        let first = sequence.position(range.lowerBound)
+        let isUnbroken = sequence.position(range.upperBound - 1) - first == range.count - 1
+        for i in rules.indices {
+            let (rule, own) = (rules[i], stateRange(i).lowerBound)
+            var position = positions.lowerBound
+            for offset in 0..<range.count {
+                let seen = range.lowerBound + offset
+                let next = isUnbroken ? first + offset : sequence.position(seen)
+                while position < next {
+                    write(rule, i, numbers.span, own, seen, &rows, position - positions.lowerBound, &work)
+                    position += 1
                 }
-                j += 1
+                let token = PrefixToken(
+                    states.isEmpty ? states : states.extracting(offset * width..<(offset + 1) * width),
+                    position: position, seen: seen, products: products.span,
+                    from: start + ruleRows[i] * range.count + offset, stride: range.count)
+                try rule.advance(&numbers, at: own, token, &work.rules)
+                write(rule, i, numbers.span, own, seen + 1, &rows, position - positions.lowerBound, &work)
+                position += 1
             }
-            write(
-                numbers.span, at: 0, seen: j, into: &rows,
-                at: (position - positions.lowerBound) * outputCount, &work)
+            while position < positions.upperBound {
+                write(
+                    rule, i, numbers.span, own, range.upperBound, &rows, position - positions.lowerBound,
+                    &work)
+                position += 1
+            }
         }
+    }
+
+    // The outputs of one probe in a row of those of all.
+    private func write(
+        _ rule: any PrefixRule, _ i: Int, _ state: Span<Double>, _ own: Int, _ seen: Int,
+        _ rows: inout MutableSpan<Float>, _ row: Int, _ work: inout Workspace
+    ) {
+        let outputs = outputRange(i)
+        let place = row * outputCount + outputs.lowerBound
+        guard seen > 0 else {
+            for o in 0..<outputs.count { rows[place + o] = .nan }
+            return
+        }
+        rule.outputs(state, at: own, seen: seen, into: &rows, at: place, &work.rules)
     }
 
     /// Makes ready to `tell` of a sequence whose state at its end is given.
@@ -83,17 +108,22 @@ extension PrefixPass {
         var parts = contributions.mutableSpan
         let none: [Float] = []
         let (headCount, partCount) = (
-            detailRanges[rules.count - 1].heads.upperBound, detailRanges[rules.count - 1].contributions.upperBound
+            detailRanges[rules.count - 1].heads.upperBound,
+            detailRanges[rules.count - 1].contributions.upperBound
         )
-        for (offset, j) in range.enumerated() {
-            let position = sequence.position(j)
-            let row = position - positions.lowerBound
-            for i in rules.indices where rules[i].headCount > 0 {
+        let first = sequence.position(range.lowerBound)
+        let isUnbroken = sequence.position(range.upperBound - 1) - first == range.count - 1
+        for i in rules.indices where rules[i].headCount > 0 {
+            let (rule, own, finished) = (rules[i], stateRange(i).lowerBound, work.finished[i])
+            for offset in 0..<range.count {
+                let seen = range.lowerBound + offset
+                let position = isUnbroken ? first + offset : sequence.position(seen)
+                let row = position - positions.lowerBound
                 let token = PrefixToken(
-                    none.span, position: position, seen: j, products: products.span,
+                    none.span, position: position, seen: seen, products: products.span,
                     from: start + ruleRows[i] * range.count + offset, stride: range.count)
-                rules[i].tell(
-                    token, in: state.span, at: stateRange(i).lowerBound, work.finished[i],
+                rule.tell(
+                    token, in: state.span, at: own, finished,
                     attention: &heads, at: row * headCount + detailRanges[i].heads.lowerBound,
                     contributions: &parts, at: row * partCount + detailRanges[i].contributions.lowerBound,
                     &work.rules)

@@ -32,7 +32,8 @@ public protocol PrefixRule: Sendable {
     ///
     /// - Parameter seen: how many tokens it has seen.
     func outputs(
-        _ state: Span<Double>, at start: Int, seen: Int, into outputs: inout MutableSpan<Float>, at place: Int,
+        _ state: Span<Double>, at start: Int, seen: Int, into outputs: inout MutableSpan<Float>,
+        at place: Int,
         _ work: inout PrefixWorkspace)
 
     /// Adds what another state has seen of the tokens that follow, whose positions were counted from 0. Either may
@@ -40,7 +41,8 @@ public protocol PrefixRule: Sendable {
     ///
     /// - Parameter count: the positions before the later tokens.
     /// - Precondition: `isMergeable`.
-    func merge(_ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int)
+    func merge(
+        _ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int)
 
     /// Keeps in `finished` what `tell` needs to know of a whole sequence beside the state at its end.
     func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float])
@@ -118,4 +120,3 @@ public struct PrefixWorkspace: Sendable {
     /// Empty buffers.
     public init() {}
 }
-

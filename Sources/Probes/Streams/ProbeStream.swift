@@ -76,7 +76,8 @@ public struct ProbeStream: Sendable {
             let tile = min(pass.tileSize, tokenCount - start)
             do throws(TokenFault) {
                 try add(
-                    tokens.extracting(start * width..<(start + tile) * width), tile, mask?[start..<start + tile])
+                    tokens.extracting(start * width..<(start + tile) * width), tile,
+                    mask?[start..<start + tile])
             } catch {
                 let token = start + error.token
                 if let before { (count, seen, state) = before }
@@ -127,7 +128,8 @@ public struct ProbeStream: Sendable {
     ///
     /// - Precondition: the array has O elements.
     public mutating func copyLogits(into logits: inout [Float]) {
-        precondition(logits.count >= pass.outputCount, "\(logits.count) elements for \(pass.outputCount) logits")
+        precondition(
+            logits.count >= pass.outputCount, "\(logits.count) elements for \(pass.outputCount) logits")
         pass.write(state, seen: seen, into: &logits, &work)
     }
 
@@ -142,7 +144,8 @@ public struct ProbeStream: Sendable {
     public mutating func merge(_ later: ProbeStream) throws(DataError) {
         guard later.pass === pass || later.fingerprint == fingerprint else {
             throw DataError(
-                .mismatch, "the later stream", expected: "a stream of \(title)", found: "one of \(later.title)")
+                .mismatch, "the later stream", expected: "a stream of \(title)",
+                found: "one of \(later.title)")
         }
         guard isMergeable else {
             throw DataError(

@@ -1,6 +1,6 @@
 // A stream as bytes, for a session that goes on elsewhere. Numbers are little-endian, texts UTF-8:
 //
-//     16 bytes     "attnprobe-stream" 
+//     16 bytes     "attnprobe-stream"
 //     u64          the version, 1
 //     u64          the probe's fingerprint: its kind, hyperparameters, sizes and parameters
 //     u64, bytes   the length of the probe's title, and the title, for people
@@ -55,7 +55,8 @@ extension ProbeStream {
         let title = String(decoding: try reader.part(reader.count("title"), "title"), as: UTF8.self)
         guard found == fingerprint else {
             throw DataError(
-                .mismatch, name, "fingerprint", expected: "a stream of \(self.title)", found: "one of \(title)")
+                .mismatch, name, "fingerprint", expected: "a stream of \(self.title)",
+                found: "one of \(title)")
         }
         (count, seen) = (try reader.count("count"), try reader.count("seen"))
         let numbers = try reader.count("state")

@@ -60,7 +60,9 @@ public struct ProbeStreams: Sendable {
         }
         if let streams {
             guard streams.count == passes.count,
-                zip(streams, passes).allSatisfy({ $0.pass === $1 || $0.fingerprint == ProbeStream($1).fingerprint }),
+                zip(streams, passes).allSatisfy({
+                    $0.pass === $1 || $0.fingerprint == ProbeStream($1).fingerprint
+                }),
                 streams.allSatisfy({ $0.count == streams[0].count && $0.seen == streams[0].seen })
             else {
                 throw fault(
@@ -112,7 +114,9 @@ public struct ProbeStreams: Sendable {
     }
 
     /// Closes a stream if it is open.
-    public mutating func forget(_ id: Int) { if let slot = slots.removeValue(forKey: id) { free.append(slot) } }
+    public mutating func forget(_ id: Int) {
+        if let slot = slots.removeValue(forKey: id) { free.append(slot) }
+    }
 
     /// Adds one token to each of B streams. O(B·R·D).
     ///
@@ -148,9 +152,10 @@ public struct ProbeStreams: Sendable {
             for j in 0..<size { advanced[i * size + j] = states[slot * size + j] }
         }
         // Not all places, which would be copied when they change.
-        let (pass, places) = (pass, chosen.map { places[$0] })
+        let (pass, places) = (self.pass, chosen.map { self.places[$0] })
         try Parallel.forEachTile(
-            rows: ids.count, tile: pass.tileSize, threads: ids.count * width < 1 << 15 ? 1 : threads, &advanced,
+            rows: ids.count, tile: pass.tileSize, threads: ids.count * width < 1 << 15 ? 1 : threads,
+            &advanced,
             columns: size, &logits, columns: outputs, workspace: PrefixPass.Workspace.init
         ) { rows, states, logits, work in
             let tile = tokens.extracting(rows.lowerBound * width..<rows.upperBound * width)

@@ -36,7 +36,9 @@ extension TokenScorer {
         logits.reserveCapacity(length * pass.outputCount)
         attention.reserveCapacity(length * headCount)
         contributions.reserveCapacity(length * contributionCount)
-        try score(data, index, &work) { logits += $1 } details: {
+        try score(data, index, &work) {
+            logits += $1
+        } details: {
             attention += $1
             contributions += $2
         }
