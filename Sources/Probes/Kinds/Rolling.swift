@@ -32,30 +32,21 @@ struct RollingPooling: ScorePooling {
     }
 }
 
-// The largest sum of a full window, and the last w scores, score j at place j mod w.
+// The largest sum of a full window, of all scores until one is full, and the last w scores.
 extension RollingPooling: PrefixPooling {
     var stateCount: Int { 1 + window }
 
     func begin(_ state: inout MutableSpan<Double>, at start: Int) {
         state[start] = -.infinity
-        for i in 1...window { state[start + i] = 0 }
+        SlidingWindow(count: window).begin(&state, at: start + 1)
     }
 
     func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
-        state[start + 1 + seen % window] = Double(z)
-        guard seen + 1 >= window else { return }
-        // From the oldest on, and each window anew, as over a whole sequence.
-        var sum = 0.0
-        let oldest = (seen + 1) % window
-        for i in oldest..<window { sum += state[start + 1 + i] }
-        for i in 0..<oldest { sum += state[start + 1 + i] }
-        state[start] = Swift.max(state[start], sum)
+        let sum = SlidingWindow(count: window).add(z, &state, at: start + 1, seen: seen)
+        state[start] = seen < window ? sum : Swift.max(state[start], sum)
     }
 
     func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float {
-        guard seen < window else { return Float(state[start] / Double(window)) }
-        var sum = 0.0
-        for i in 0..<seen { sum += state[start + 1 + i] }
-        return Float(sum / Double(seen))
+        Float(state[start] / Double(min(seen, window)))
     }
 }

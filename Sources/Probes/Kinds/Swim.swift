@@ -56,3 +56,20 @@ struct SwimPooling: ScorePooling {
         return (best, Float(largest))
     }
 }
+
+// The largest sliding mean, and the last M scores.
+extension SwimPooling: PrefixPooling {
+    var stateCount: Int { 1 + window }
+
+    func begin(_ state: inout MutableSpan<Double>, at start: Int) {
+        state[start] = -.infinity
+        SlidingWindow(count: window).begin(&state, at: start + 1)
+    }
+
+    func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
+        let sum = SlidingWindow(count: window).add(z, &state, at: start + 1, seen: seen)
+        state[start] = Swift.max(state[start], sum / Double(min(seen + 1, window)))
+    }
+
+    func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float { Float(state[start]) }
+}
