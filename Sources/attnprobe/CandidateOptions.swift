@@ -130,8 +130,8 @@ struct CandidateOptions: ParsableArguments {
         }
         guard decay == nil || usesDecay else {
             throw ValidationError(
-                "--decay: expected it with --kind \(names({ $0.has(.smoothing) }, last: " or ")) only beside --smoothing ema"
-            )
+                "--decay: expected it only with --kind \(names({ $0.has(.decay) && !$0.has(.smoothing) }, last: " or ")), "
+                    + "or with --smoothing ema")
         }
         try kinds.check(
             attention, "attention", \.hasAttentionFunction,

@@ -37,7 +37,7 @@ struct SwimTests {
             #expect(!FileManager.default.fileExists(atPath: folder("none")))
         }
         try refused(
-            "--decay: expected it with --kind swim only beside --smoothing ema",
+            "--decay: expected it only with --kind ema, or with --smoothing ema",
             ["--kind", "swim", "--decay", "0.5"])
         try refused(
             "--smoothing: expected it only with --kind swim", ["--kind", "ema", "--smoothing", "ema"])
