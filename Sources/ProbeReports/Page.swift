@@ -9,8 +9,8 @@ import Storage
 /// Turns values into a page.
 enum Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
-    static let styleHash = "sha256-knihEfk28vyMvWYoFgsu+TJ7DdV/KiWaC+l4cELB6ZM="
-    static let scriptHash = "sha256-26wwRvitG1Atyfs2ct3bYMasjiVQj7GROjn43lZ4yZ0="
+    static let styleHash = "sha256-al9/ZdToIkl55K5HrxjCfkt/FyA8JcL4j5fGTNFWeK8="
+    static let scriptHash = "sha256-6yNRNPMFP7NYUdeeJONZ5oRYZNU9nQPfBcN9gTaAoXE="
 
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }

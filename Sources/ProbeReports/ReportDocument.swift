@@ -23,6 +23,9 @@ struct ReportDocument: Encodable {
     /// H×n.
     let attention: String?
     let contributions: [Contribution]
+    /// Of probes of two classes, the probability of the text up to and with each token, NaN before the first visible
+    /// one: L numbers.
+    let prefixes: String?
 
     struct Output: Encodable {
         let name: String
@@ -72,6 +75,7 @@ struct ReportDocument: Encodable {
         contributions =
             details.contributions
             .map { zip(telling, $0).map { Contribution(output: names[$0], values: base64($1)) } } ?? []
+        prefixes = try probe.prefixProbabilities(data, sequence: index).map(base64)
     }
 
     // The outputs whose contributions are shown: predicted and labelled ones, else the highest.
@@ -113,10 +117,12 @@ extension Probe {
     }
 }
 
-private func base64(_ matrix: Matrix) -> String {
+private func base64(_ matrix: Matrix) -> String { base64(matrix.storage) }
+
+private func base64(_ values: [Float]) -> String {
     var bytes = [UInt8]()
-    bytes.reserveCapacity(4 * matrix.storage.count)
-    for value in matrix.storage {
+    bytes.reserveCapacity(4 * values.count)
+    for value in values {
         let bits = value.bitPattern
         for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
     }

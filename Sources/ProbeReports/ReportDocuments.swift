@@ -11,6 +11,8 @@ struct ReportDocuments: Encodable {
     let attention: String?
     /// See `TokenQuantity`.
     let quantity: String
+    /// From which probability on a document is flagged; nil where there is not one probability.
+    let threshold: Double?
     let groups: [Group]
     let documents: [ReportDocument]
     /// Documents that were chosen and would have made the page too large.
@@ -41,13 +43,15 @@ struct ReportDocuments: Encodable {
         heads = probe.configuration.heads
         attention = isAttention ? probe.configuration.attention.rawValue : nil
         quantity = probe.configuration.kind.tokenQuantity.rawValue
+        threshold = probe.task.isBinary ? probe.threshold : nil
 
         var shown: [ReportDocument] = []
         var places: [Int: Int] = [:]
         var size = 0
         for index in selection.inTurns {
             // Before the work: eight bytes of base64 stand for six of numbers.
-            let numbers = heads * data[index].count * (isAttention ? 2 : 1)
+            let numbers =
+                heads * data[index].count * (isAttention ? 2 : 1) + (threshold == nil ? 0 : data.length(index))
             if options.documents == nil, size + numbers * 16 / 3 > room { continue }
             let document = try ReportDocument(
                 probe, data, index, scored.judgements[index], scored)

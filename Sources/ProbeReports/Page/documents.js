@@ -131,12 +131,13 @@ function showDocuments(data, reader) {
         this.tokens.append(span, spaced ? " " : "");
         return span;
       });
+      this.prefixes = d.prefixes ? floats(d.prefixes) : null;
       this.readout = make("p", "readout");
       this.readout.setAttribute("aria-live", "polite");
       this.tokens.addEventListener("pointerover", (event) => this.read(this.spans.indexOf(event.target)));
       this.tokens.addEventListener("focus", () => this.read(Math.max(0, this.current)));
       this.tokens.addEventListener("keydown", (event) => this.move(event));
-      this.element.append(make("h3", "", d.id), verdict, this.tokens, this.readout, copyButtons("Copy ", () => this.rows()));
+      this.element.append(make("h3", "", d.id), verdict, ...(this.prefixes ? [prefixLine(this.prefixes)] : []), this.tokens, this.readout, copyButtons("Copy ", () => this.rows()));
       this.paint();
     }
 
@@ -169,6 +170,9 @@ function showDocuments(data, reader) {
       this.current = position;
       span.classList.add("current");
       this.readout.append(make("b", "", visible(this.source.tokens[position])), ` token ${position + 1} of ${this.spans.length}`);
+      if (this.prefixes && !Number.isNaN(this.prefixes[position])) {
+        this.readout.append(" · p so far ", make("b", "", number(this.prefixes[position])));
+      }
       if (span.place === undefined) return this.readout.append(" · not looked at");
       const name = head.value === "" ? (data.heads > 1 ? " (sum of heads)" : "") : ` (head ${Number(head.value) + 1})`;
       if (this.attention) this.readout.append(" · attention ", make("b", "", number(perToken(this.attention, this.n)[span.place])));
@@ -211,6 +215,30 @@ function showDocuments(data, reader) {
       return rows;
     }
   }
+
+  // The probability of the text so far, from the first token to the last, and the threshold.
+  const prefixLine = (prefixes) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const first = prefixes.findIndex((p) => p >= data.threshold);
+    svg.setAttribute("class", "prefixes");
+    svg.setAttribute("role", "img");
+    svg.setAttribute("viewBox", `0 0 ${Math.max(1, prefixes.length - 1)} 1`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    const draw = (name, path) => {
+      const line = svg.appendChild(document.createElementNS(svg.namespaceURI, "path"));
+      line.setAttribute("class", name);
+      line.setAttribute("d", path);
+    };
+    const seen = [...prefixes.entries()].filter(([, p]) => !Number.isNaN(p));
+    draw("threshold", `M0 ${1 - data.threshold}H${Math.max(1, prefixes.length - 1)}`);
+    draw("line", "M" + (seen.length > 1 ? seen : [...seen, [1, seen[0][1]]]).map(([t, p]) => `${t} ${1 - p}`).join("L"));
+    const figure = make("figure", "prefixes");
+    figure.append(svg, make("figcaption", "", "probability of the text so far, from 0 to 1; "
+      + (first < 0 ? `it never reaches the threshold ${number(data.threshold)}`
+        : `it first reaches the threshold ${number(data.threshold)} at token ${first + 1}`)));
+    svg.setAttribute("aria-label", figure.lastChild.textContent);
+    return figure;
+  };
 
   const legend = (most) => {
     const isSigned = shade.value !== "attention" || data.attention !== "softmax";

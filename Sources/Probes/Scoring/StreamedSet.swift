@@ -71,6 +71,19 @@ extension Probe {
         return sequences
     }
 
+    /// Of a sequence the probability of every prefix, NaN before the first token that the probe may look at; nil where
+    /// the task is not binary, or the kind cannot be scored token by token.
+    package func prefixProbabilities(_ data: ActivationSet, sequence index: Int) throws -> [Float]? {
+        guard task.isBinary, let scorer = try? TokenScorer([self], tellsDetails: false) else { return nil }
+        var work = TokenScorer.Workspace()
+        var values: [Float] = []
+        try scorer.score(data, index, &work) { _, logits in
+            values += logits.map { $0.isNaN ? .nan : probabilities(CollectionOfOne($0))[0] }
+        } details: { _, _, _ in
+        }
+        return values
+    }
+
     private func sequence(
         _ data: ActivationSet, _ index: Int, _ scorer: TokenScorer, _ work: inout TokenScorer.Workspace
     ) throws -> StreamedSequence {

@@ -1,0 +1,61 @@
+import AttentionProbes
+import TestSupport
+import Testing
+
+@Suite("Sequences that are judged while they are read")
+struct StreamedSetTests {
+    /// The largest probability and the first flag are those of all prefixes as sequences of their own.
+    @Test(arguments: streamedConfigurations)
+    func byEveryPrefix(configuration: ProbeConfiguration) throws {
+        let width = 6
+        let lengths = [1, 30, 47]
+        let tokens = lengths.enumerated().map { randomFloats($1 * width, seed: UInt64($0 + 1)) }
+        let plain = Probe.random(configuration, width: width, outputs: 1, seed: 3)
+        let prefixes = try zip(tokens, lengths).map { tokens, length in
+            try plain.scoresOfPrefixes(tokens, lengths: Array(1...length)).map { $0![0] }
+        }
+        // Between the logits of the prefixes, so that rounding flags none of them.
+        let sorted = prefixes.joined().sorted()
+        let middle = (sorted[sorted.count / 2] + sorted[sorted.count / 2 - 1]) / 2
+        let probe = plain.deployed(
+            threshold: Double(plain.task.probabilities(CollectionOfOne(middle))[0]), calibration: nil)
+        let data = try ActivationSet([ActivationFile(RaggedBatch(tokens, width: width))])
+        let streamed = try probe.streamed(data, threads: 2)
+        let largest = prefixes.map { $0.max()! }
+        #expect(relativeError(streamed.largestLogits, largest) < 1e-5)
+        #expect(streamed.firstFlags == prefixes.map { $0.firstIndex { $0 > middle }.map { $0 + 1 } })
+        #expect(streamed.sequences.map(\.tokens) == lengths)
+        let last = prefixes.map { plain.task.probabilities(CollectionOfOne($0.last!))[0] }
+        #expect(relativeError(streamed.sequences.map(\.last), last) < 1e-5)
+        #expect(try streamed.metrics() == nil, "there are no labels")
+    }
+
+    /// A token out of sight counts as a position: the flag comes at its place in the text.
+    @Test func masked() throws {
+        let probe = Probe(
+            ProbeConfiguration(.max), width: 1, task: .binary(classes: ["no", "yes"]), parameters: [1, 0],
+            threshold: 0.9)
+        let batch = try RaggedBatch(
+            tokens: TokenMatrix([9, 0, 9, 5, 1], columns: 1), offsets: [0, 5],
+            tokenMask: [false, true, false, true, true])
+        let streamed = try probe.streamed(ActivationSet([ActivationFile(batch)]))
+        #expect(streamed.firstFlags == [4] && streamed.largestLogits == [5])
+    }
+
+    @Test func severalClasses() throws {
+        let data = try needleSet(count: 4, width: 2)
+        let probe = Probe(
+            .mean, width: 2, task: .multiclass(classes: ["a", "b", "c"]),
+            parameters: Array(repeating: 0, count: 9))
+        let error = try #require(throws: DataError.self) {
+            try probe.streamed(data.selecting([0]).withoutLabels())
+        }
+        #expect("\(error)".contains("expected two classes"), "\(error)")
+    }
+}
+
+extension ActivationSet {
+    fileprivate func withoutLabels() throws -> ActivationSet {
+        try ActivationSet(files.map { ActivationFile($0.batch) })
+    }
+}
