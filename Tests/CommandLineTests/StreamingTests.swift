@@ -78,16 +78,26 @@ struct StreamingTests {
         let run = try Command.run("calibrate", probe, train, "--out", folder("c.safetensors"))
         #expect(run.status == 0 && run.error.contains("warning: the probe was trained on a file called"))
         let calibrated = try Probe(path: folder("c.safetensors"))
-        #expect(calibrated.threshold == 0.5 && calibrated.calibration != nil && calibrated.thresholdRule == nil)
+        #expect(
+            calibrated.threshold == 0.5 && calibrated.calibration != nil && calibrated.thresholdRule == nil)
     }
 
     @Test func refusals() throws {
         let out = folder("out.safetensors")
         for (arguments, status, words) in [
             (["calibrate", probe, test, "--out", probe], 64, "is also an input"),
-            (["calibrate", probe, test, "--out", out, "--streaming"], 64, "--streaming: expected it only with --fpr"),
-            (["calibrate", probe, test, "--out", out, "--fpr", "1.5"], 64, "--fpr: expected a number between 0 and 1"),
-            (["calibrate", probe, test, "--out", out, "--fpr", "0.001"], 65, "expected at least 2995 negative sequences"),
+            (
+                ["calibrate", probe, test, "--out", out, "--streaming"], 64,
+                "--streaming: expected it only with --fpr"
+            ),
+            (
+                ["calibrate", probe, test, "--out", out, "--fpr", "1.5"], 64,
+                "--fpr: expected a number between 0 and 1"
+            ),
+            (
+                ["calibrate", probe, test, "--out", out, "--fpr", "0.001"], 65,
+                "expected at least 2995 negative sequences"
+            ),
             (["calibrate", probe, folder("none"), "--out", out], 66, "none"),
             (["train", train, "--out", out, "--streaming"], 64, "--streaming: expected it only with --fpr"),
         ] as [([String], Int32, String)] {

@@ -34,7 +34,8 @@ struct StreamingThresholdTests {
             #expect(relativeError(rows.map { largest[$0] }, streamed.largestLogits) < 1e-5)
         }
         let outOfFold = try #require(result.chosen.outOfFold)
-        #expect(zip(largest, outOfFold.storage).allSatisfy { $0 >= $1 - 1e-5 } && largest != outOfFold.storage)
+        #expect(
+            zip(largest, outOfFold.storage).allSatisfy { $0 >= $1 - 1e-5 } && largest != outOfFold.storage)
 
         let probe = try result.deployed(data, falsePositiveRate: 0.2)
         let rule = try #require(probe.thresholdRule)
@@ -51,16 +52,20 @@ struct StreamingThresholdTests {
         let folder = try TemporaryFolder()
         var finished = selection
         finished.isStreaming = false
-        let first = try finished.run(data, journal: folder("a"))
-        #expect(first.largestLogits == nil)
-        let second = try selection.run(data, journal: folder("a"))
-        #expect(second.largestLogits == (try selection.run(data).largestLogits))
-        #expect(second.probe.parameters == first.probe.parameters)
+        // A result keeps the lock of its journal.
+        func run(_ selection: Selection) throws -> (largest: [Float]?, parameters: [Float]) {
+            let result = try selection.run(data, journal: folder("a"))
+            return (result.largestLogits, result.probe.parameters)
+        }
+        let first = try run(finished)
+        #expect(first.largest == nil)
+        let second = try run(selection)
+        #expect(second.largest == (try selection.run(data).largestLogits))
+        #expect(second.parameters == first.parameters)
         // And what this one kept serves the next.
         let lines = { try String(contentsOfFile: folder("a.partial"), encoding: .utf8).count { $0 == "\n" } }
         let before = try lines()
-        let third = try selection.run(data, journal: folder("a"))
-        #expect(third.largestLogits == second.largestLogits)
+        #expect(try run(selection).largest == second.largest)
         #expect(try lines() == before)
     }
 
@@ -74,7 +79,8 @@ struct StreamingThresholdTests {
             by: scores, calibration: .isotonic, falsePositiveRate: nil, confidence: 0.95, noting: [:])
         #expect(again.thresholdRule == nil && again.threshold == 0.5 && probe.thresholdRule != nil)
         #expect(again.calibration != probe.calibration && again.parameters == probe.parameters)
-        let few = UnseenScores(logits: [1, 2, 3], largestLogits: [1, 2, 3], labels: [0, 0, 1], weights: nil)
+        let few = UnseenScores(
+            logits: [1, 2, 3], largestLogits: [1, 2, 3], labels: [0, 0, 1], weights: nil)
         #expect(throws: ThresholdRule.Fault.tooFewNegatives(found: 2, needed: 29)) {
             try probe.deployed(
                 by: few, calibration: .none, falsePositiveRate: 0.1, confidence: 0.95, noting: [:])

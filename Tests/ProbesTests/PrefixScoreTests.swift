@@ -127,7 +127,7 @@ struct PrefixScoreTests {
                 mask: range.map { isSeen && mask[$0] })
             return stream
         }
-        let windows: [ProbeKind] = [.rolling, .rollingAttention, .ema]
+        let windows: [ProbeKind] = [.rolling, .rollingAttention, .ema, .swim]
         var parts = try stream(0..<0)
         guard !windows.contains(configuration.kind) else {
             #expect(!parts.isMergeable)

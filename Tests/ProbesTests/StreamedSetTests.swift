@@ -14,19 +14,20 @@ struct StreamedSetTests {
         let prefixes = try zip(tokens, lengths).map { tokens, length in
             try plain.scoresOfPrefixes(tokens, lengths: Array(1...length)).map { $0![0] }
         }
-        // Between the logits of the prefixes, so that rounding flags none of them.
-        let sorted = prefixes.joined().sorted()
-        let middle = (sorted[sorted.count / 2] + sorted[sorted.count / 2 - 1]) / 2
-        let probe = plain.deployed(
-            threshold: Double(plain.task.probabilities(CollectionOfOne(middle))[0]), calibration: nil)
+        // In the widest gap between probabilities of prefixes, so that rounding flags none of them.
+        let all = prefixes.map { $0.map { plain.task.probabilities(CollectionOfOne($0))[0] } }
+        let sorted = Set(all.joined()).sorted()
+        let gaps = zip(sorted, sorted.dropFirst())
+        let (below, above) = try #require(gaps.max { $0.1 - $0.0 < $1.1 - $1.0 })
+        let middle = (below + above) / 2
+        let probe = plain.deployed(threshold: Double(middle), calibration: nil)
         let data = try ActivationSet([ActivationFile(RaggedBatch(tokens, width: width))])
         let streamed = try probe.streamed(data, threads: 2)
         let largest = prefixes.map { $0.max()! }
         #expect(relativeError(streamed.largestLogits, largest) < 1e-5)
-        #expect(streamed.firstFlags == prefixes.map { $0.firstIndex { $0 > middle }.map { $0 + 1 } })
+        #expect(streamed.firstFlags == all.map { $0.firstIndex { $0 > middle }.map { $0 + 1 } })
         #expect(streamed.sequences.map(\.tokens) == lengths)
-        let last = prefixes.map { plain.task.probabilities(CollectionOfOne($0.last!))[0] }
-        #expect(relativeError(streamed.sequences.map(\.last), last) < 1e-5)
+        #expect(relativeError(streamed.sequences.map(\.last), all.map { $0.last! }) < 1e-5)
         #expect(try streamed.metrics() == nil, "there are no labels")
     }
 
