@@ -51,7 +51,8 @@ struct ReportDocuments: Encodable {
         for index in selection.inTurns {
             // Before the work: eight bytes of base64 stand for six of numbers.
             let numbers =
-                heads * data[index].count * (isAttention ? 2 : 1) + (threshold == nil ? 0 : data.length(index))
+                heads * data[index].count * (isAttention ? 2 : 1)
+                + (threshold == nil ? 0 : data.length(index))
             if options.documents == nil, size + numbers * 16 / 3 > room { continue }
             let document = try ReportDocument(
                 probe, data, index, scored.judgements[index], scored)

@@ -48,7 +48,9 @@ package struct UnseenScores: Sendable {
     package var weights: [Float]?
 
     package init(logits: [Float], largestLogits: [Float]? = nil, labels: [Int], weights: [Float]?) {
-        (self.logits, self.largestLogits, self.labels, self.weights) = (logits, largestLogits, labels, weights)
+        (self.logits, self.largestLogits, self.labels, self.weights) = (
+            logits, largestLogits, labels, weights
+        )
     }
 }
 

@@ -124,7 +124,8 @@ public struct Selection: Sendable {
         }
         func result(_ trial: Trial) throws -> TrialResult? {
             try journal.result(
-                key(trial), outputs: sizes[trial.fold], parameters: isStreaming ? parameterCounts[trial.candidate] : nil)
+                key(trial), outputs: sizes[trial.fold],
+                parameters: isStreaming ? parameterCounts[trial.candidate] : nil)
         }
         func run(_ trials: [Trial]) throws {
             let open = try validation.wholePaths(trials) { try result($0) == nil }

@@ -127,7 +127,8 @@ final class SelectionJournal: Sendable {
         if let parameters, let own = result.parameters {
             guard own.count == parameters, own.allSatisfy(\.isFinite) else {
                 throw Self.fault(
-                    path, line, expected: "\(parameters) finite parameters", found: "\(own.count) that are not")
+                    path, line, expected: "\(parameters) finite parameters",
+                    found: "\(own.count) that are not")
             }
         }
         guard (0...Self.mostSeconds).contains(result.seconds) else {

@@ -24,7 +24,9 @@ public struct StreamedSet: Sendable {
     ///
     /// - Throws: `DataError` where labels do not fit the probe.
     public func metrics() throws -> StreamingMetrics? {
-        guard data.targets != nil, let labels = try data.targets(for: probe.task).hardClasses else { return nil }
+        guard data.targets != nil, let labels = try data.targets(for: probe.task).hardClasses else {
+            return nil
+        }
         return StreamingMetrics(sequences, isPositive: labels.map { $0 == 1 }, threshold: probe.threshold)
     }
 }
