@@ -110,7 +110,7 @@ struct Compare: ParsableCommand {
         let task = try goal.task(of: training)
         try kinds.checkFit(task)
         guard metric?.fits(task) ?? true else {
-            throw ValidationError("--metric: expected a figure of a \(task.name) task")
+            throw ValidationError("--metric: expected a metric of a \(task.name) task")
         }
         let labelled = try training.labelled(for: task)
         shared.noteSoftLabels(labelled)

@@ -43,7 +43,7 @@ struct ProbeChoice {
         if let labels = data.targets?.hardClasses {
             try target.check(negatives: labels.count { $0 == 0 }, data)
         }
-        let folds = selection.folds(for: data)
+        let folds = try selection.split(data, task: task).count
         try shared.introduce(
             data, task, "\(counted(candidates.count, "candidate")), \(folds) folds")
 

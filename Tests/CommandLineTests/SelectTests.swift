@@ -106,7 +106,7 @@ struct SelectTests {
         (64, "a number from 1 to 4096", ["--select", "--kind", "attention", "--heads", "1,5000"]),
         (64, "4096 heads altogether", ["--select", "--kind", "attention", "--heads", "2000"]),
         (
-            64, "--metric: expected a figure of a binary task",
+            64, "--metric: expected a metric of a binary task",
             ["--select", "--kind", "mean", "--metric", "r2"]
         ),
         (64, "--folds: expected it only with --select", ["--folds", "3"]),
