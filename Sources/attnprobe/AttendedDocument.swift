@@ -15,21 +15,53 @@ struct AttendedDocument: Encodable {
     let prediction: String
     let probability: Float?
     let tokens: [Token]
+    /// What every token has; nil where it was not asked for, and for kinds that cannot be scored token by token.
+    var all: AllTokens?
+
+    /// All tokens of a document, those included that the probe may not look at.
+    struct AllTokens: Encodable {
+        let text: [String]
+        /// L×O; null before the first token that the probe may look at.
+        let prefix_logits: [[Float?]]
+        /// H×L; nil for kinds without attention.
+        let attention: [[Float]]?
+        /// H×L×O; nil for kinds without attention.
+        let contributions: [[[Float]]]?
+
+        init(_ probe: Probe, _ data: ActivationSet, _ index: Int) throws {
+            let scores = try probe.tokenScores(data, sequence: index)
+            let (positions, outputs) = (0..<data.length(index), probe.task.outputs)
+            text = positions.map { data.tokenText(index, position: $0) }
+            prefix_logits = positions.map { scores.prefixLogits[row: $0].map { $0.isNaN ? nil : $0 } }
+            attention = scores.attention.map { a in (0..<a.columns).map { h in positions.map { a[$0, h] } } }
+            contributions = scores.contributions.map { c in
+                (0..<c.columns / outputs).map { h in
+                    positions.map { t in (0..<outputs).map { c[t, h * outputs + $0] } }
+                }
+            }
+        }
+    }
 
     /// The documents whose prediction has the highest probability, the highest first.
-    static func mostConfident(_ count: Int, _ scored: ScoredSet) throws -> [AttendedDocument] {
+    ///
+    /// - Parameter withAll: whether all tokens of each are wanted, with what each head has.
+    static func mostConfident(
+        _ count: Int, _ scored: ScoredSet, withAll: Bool
+    ) throws -> [AttendedDocument] {
         let (probe, data) = (scored.probe, scored.data)
         let confidences = scored.probabilities.map { $0.max() }
         let ranked = data.indices.sorted {
             let (a, b) = (confidences[$0] ?? 0, confidences[$1] ?? 0)
             return a == b ? $0 < $1 : a > b
         }
+        let isStreamable = (try? ProbeStream(probe)) != nil
         return try ranked.prefix(count).map { index in
             AttendedDocument(
                 id: data.id(index), label: label(data.targets?[index], probe.task.classes),
                 prediction: scored.predictions[index].map { probe.task.classes?[$0] ?? String($0) }
                     .joined(separator: ", "),
-                probability: confidences[index], tokens: try mostAttended(8, probe, data, index))
+                probability: confidences[index], tokens: try mostAttended(8, probe, data, index),
+                all: withAll && isStreamable ? try AllTokens(probe, data, index) : nil)
         }
     }
 

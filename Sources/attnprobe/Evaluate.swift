@@ -53,7 +53,7 @@ struct Evaluate: ParsableCommand {
         line.finish()
         let shown =
             documents > 0
-            ? try AttendedDocument.mostConfident(documents, scored) : nil
+            ? try AttendedDocument.mostConfident(documents, scored, withAll: json) : nil
         if json {
             try StandardOutput.print(
                 Report(evaluation: evaluation, streaming: streamed, documents: shown).json())

@@ -35,6 +35,39 @@ struct StreamingTests {
         #expect(try !Command.run("evaluate", probe, test, "--bootstrap", "0").output.contains("every token"))
     }
 
+    /// In JSON a document has all its tokens, with what each head has.
+    @Test func allTokensOfDocuments() throws {
+        let attention = folder("attention.safetensors")
+        let trained = try Command.run(
+            "train", train, "--heads", "2", "--epochs", "1", "--out", attention, "--quiet")
+        try #require(trained.status == 0, "\(trained)")
+        for (path, heads) in [(attention, 2), (probe, 0)] {
+            let json = try Command.run(
+                "evaluate", path, test, "--documents", "1", "--json", "--bootstrap", "0")
+            let document = try #require((object(json.output)["documents"] as? [[String: Any]])?.first)
+            let all = try #require(document["all"] as? [String: Any])
+            let data = try ActivationSet(paths: [test])
+            let index = try #require(data.indices.first { data.id($0) == document["id"] as? String })
+            let scores = try Probe(path: path).tokenScores(data, sequence: index)
+            #expect(
+                (all["text"] as? [String])
+                    == (0..<data.length(index)).map { data.tokenText(index, position: $0) })
+            let prefixes = try #require(all["prefix_logits"] as? [[Double]])
+            #expect(prefixes.map { Float($0[0]) } == scores.prefixLogits.storage)
+            let rows = all["attention"] as? [[Double]]
+            #expect(rows?.count == (heads == 0 ? nil : heads))
+            for (h, row) in (rows ?? []).enumerated() {
+                #expect(row.enumerated().allSatisfy { Float($1) == scores.attention![$0, h] })
+            }
+            let parts = all["contributions"] as? [[[Double]]]
+            #expect(
+                parts?.map { $0.map { Float($0[0]) } }
+                    == scores.contributions.map { c in
+                        (0..<c.columns).map { h in (0..<c.rows).map { c[$0, h] } }
+                    })
+        }
+    }
+
     /// A threshold says what it is for, and is not used for the other without a word.
     @Test func thresholdsOfEitherKind() throws {
         let kinds = [
