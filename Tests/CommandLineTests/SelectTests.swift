@@ -123,7 +123,10 @@ struct SelectTests {
         ),
         (64, "--units: expected it only with --kind mlp-attention", ["--select", "--units", "64"]),
         (64, "--k: expected it only with --kind topk", ["--select", "--k", "3"]),
-        (64, "--window: expected it only with --kind rolling", ["--select", "--window", "9"]),
+        (
+            64, "--window: expected it only with --kind rolling",
+            ["--select", "--kind", "mean,softmax", "--window", "9"]
+        ),
         (64, "--decay: expected it only with --kind ema", ["--select", "--decay", "0.2"]),
         (
             64, "--average: expected it only with --kind attention",
