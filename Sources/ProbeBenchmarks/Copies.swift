@@ -49,7 +49,7 @@ struct Copies {
                     + options)
         }
         let ways = (ours + [copy]).map { command in
-            Contender.clocked(
+            Variant.clocked(
                 command.name,
                 by: {
                     func run() throws -> Double {

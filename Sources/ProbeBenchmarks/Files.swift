@@ -20,12 +20,12 @@ struct Files {
         }
         let opened = try types.map(open)
         let cached = zip(types, opened).map { type, data in
-            Contender(type.rawValue) { _ = try work.probe.scores(data, threads: threads) }
+            Variant(type.rawValue) { _ = try work.probe.scores(data, threads: threads) }
         }
         let cachedCase = try measure("file in the page cache", work, cached)
         guard heads == 1 else { return [cachedCase] }
         let cold = types.map { type in
-            Contender.clocked(
+            Variant.clocked(
                 type.rawValue,
                 by: {
                     try evict(scratch(type.rawValue))
@@ -35,7 +35,7 @@ struct Files {
         return [cachedCase, try measure("file outside the page cache", work, cold)]
     }
 
-    private func measure(_ section: String, _ work: Workload, _ ways: [Contender]) throws -> Case {
+    private func measure(_ section: String, _ work: Workload, _ ways: [Variant]) throws -> Case {
         Case(
             section: section, shape: "D 4096, H \(work.heads), O 1", tokens: work.tokenCount,
             bytes: work.bytes,
@@ -53,14 +53,14 @@ struct Files {
         sync()
         var most = 0
         let ways = [
-            Contender.score(
+            Variant.score(
                 "attnprobe score", scratch("probe.safetensors"), scratch("data.safetensors"),
                 to: scratch("scores.jsonl"), threads: threads, memory: { most = max(most, $0) }),
-            Contender("library, from the file") {
+            Variant("library, from the file") {
                 let data = try ActivationSet(paths: [scratch("data.safetensors")])
                 _ = try work.probe.scores(data, threads: threads)
             },
-            Contender("in memory") { _ = try work.probe.scores(work.data, threads: threads) },
+            Variant("in memory") { _ = try work.probe.scores(work.data, threads: threads) },
         ]
         let timings = try interleaved(rounds, ways)
         return Case(

@@ -48,10 +48,10 @@ struct Machine: Encodable {
     private static let numbers = 200 << 20
     private static let order = 1536
 
-    private static func read(_ threads: Int) -> Contender {
+    private static func read(_ threads: Int) -> Variant {
         let values = [Float](repeating: 1, count: numbers)
         let chunk = 1 << 20
-        return Contender("read") {
+        return Variant("read") {
             _ = try Parallel.map(count: numbers / chunk, threads: threads) { i in
                 let part = values[i * chunk..<(i + 1) * chunk]
                 return BLAS.dot(part, part)
@@ -59,10 +59,10 @@ struct Machine: Encodable {
         }
     }
 
-    private static func multiply(_ threads: Int) -> Contender {
+    private static func multiply(_ threads: Int) -> Variant {
         let n = order
         let a = [Float](repeating: 0.5, count: n * n)
-        return Contender("sgemm") {
+        return Variant("sgemm") {
             _ = try Parallel.map(count: threads, threads: threads) { _ in
                 var c = [Float](repeating: 0, count: n * n)
                 var out = c.mutableSpan
@@ -77,11 +77,11 @@ struct Machine: Encodable {
     private static let (tokens, width, rows, repeats) = (96, 512, 128, 400)
     private static var projectOperations: Double { 2 * Double(tokens * width * rows * repeats) }
 
-    private static func project(_ threads: Int) throws -> Contender {
+    private static func project(_ threads: Int) throws -> Variant {
         let projection = Projection(
             [Float](repeating: 0.5, count: rows * width)[...], rows: rows, width: width)
         let batch = try RaggedBatch([[Float](repeating: 0.5, count: tokens * width)], width: width)
-        return Contender("kernel") {
+        return Variant("kernel") {
             _ = try Parallel.map(count: threads, threads: threads) { _ in
                 var (z, scratch): ([Float], [Float]) = ([], [])
                 for _ in 0..<repeats { projection.apply(batch[0], into: &z, scratch: &scratch) }

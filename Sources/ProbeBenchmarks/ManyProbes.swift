@@ -21,7 +21,7 @@ struct ManyProbes {
         let work = try Workload(width: 2304, heads: 8, tokens: 50_000)
         let set = ProbeSet(probes(work))
         let timing = try interleaved(
-            rounds, [Contender("one pass") { _ = try set.scores(work.data, threads: threads) }])[0]
+            rounds, [Variant("one pass") { _ = try set.scores(work.data, threads: threads) }])[0]
         let operations = 64 * work.forwardOperations
         let rate = operations / timing.median
         return Case(
@@ -41,8 +41,8 @@ struct ManyProbes {
         let probes = probes(work)
         let set = ProbeSet(probes)
         let ways = [
-            Contender("one pass") { _ = try set.scores(work.data, threads: threads) },
-            Contender("one after the other") {
+            Variant("one pass") { _ = try set.scores(work.data, threads: threads) },
+            Variant("one after the other") {
                 for probe in probes { _ = try probe.scores(work.data, threads: threads) }
             },
         ]

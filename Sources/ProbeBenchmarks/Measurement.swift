@@ -27,7 +27,7 @@ struct Timing: Encodable {
 
 /// Something to time: a run tells its own seconds, because a process or a run in another process has
 /// parts that do not count.
-struct Contender {
+struct Variant {
     let name: String
     let run: () throws -> Double
 
@@ -41,8 +41,8 @@ struct Contender {
     }
 
     /// One whose runs tell their seconds.
-    static func clocked(_ name: String, by run: @escaping () throws -> Double) -> Contender {
-        Contender(name: name, run: run)
+    static func clocked(_ name: String, by run: @escaping () throws -> Double) -> Variant {
+        Variant(name: name, run: run)
     }
 }
 
@@ -55,12 +55,12 @@ func seconds(of body: () throws -> Void) rethrows -> Double {
 /// Times things in turn, A B C A B C …, after one run of each that does not count: what the
 /// machine does meanwhile hits all of them alike. What takes longer than two seconds runs
 /// thrice, longer than twenty once.
-func interleaved(_ rounds: Int, _ contenders: [Contender]) throws -> [Timing] {
-    let warmUp = try contenders.map { try $0.run() }
-    var seconds = [[Double]](repeating: [], count: contenders.count)
+func interleaved(_ rounds: Int, _ variants: [Variant]) throws -> [Timing] {
+    let warmUp = try variants.map { try $0.run() }
+    var seconds = [[Double]](repeating: [], count: variants.count)
     for round in 0..<rounds {
-        for (i, contender) in contenders.enumerated() where round < allowed(warmUp[i]) {
-            seconds[i].append(try contender.run())
+        for (i, variant) in variants.enumerated() where round < allowed(warmUp[i]) {
+            seconds[i].append(try variant.run())
         }
     }
     return seconds.map(Timing.init)

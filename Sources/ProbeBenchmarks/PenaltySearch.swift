@@ -19,7 +19,7 @@ struct PenaltySearch {
         selection.folds = folds.count
         selection.threads = threads
         let ours = try selection.run(data)
-        var contenders = [Contender("AttentionProbes") { _ = try selection.run(data) }]
+        var variants = [Variant("AttentionProbes") { _ = try selection.run(data) }]
         var notes: [String] = []
         if let peers {
             let folder = try ScratchFolder()
@@ -30,7 +30,7 @@ struct PenaltySearch {
                 activations: path, penalties: Self.penalties.map(Double.init), threads: threads)
             for name in names where name != "optimum" {
                 try check(peers.run(name).result, ours.entries.map { Float($0.score!) }, name, within: 2e-3)
-                contenders.append(.clocked(name) { try peers.run(name).seconds })
+                variants.append(.clocked(name) { try peers.run(name).seconds })
             }
             let best = try peers.run("optimum").result
             let own = try Self.penalties.map { try Self.optimum(data, $0, threads) }
@@ -43,7 +43,7 @@ struct PenaltySearch {
         return Case(
             section: "ten penalties, five folds", shape: "N \(count), D \(width)", tokens: count,
             bytes: Double(count * width * 4), operations: 0, roofline_seconds: nil,
-            ways: zip(contenders, try interleaved(rounds, contenders)).map {
+            ways: zip(variants, try interleaved(rounds, variants)).map {
                 Case.Way(name: $0.name, timing: $1)
             }, notes: notes)
     }

@@ -45,12 +45,12 @@ struct Run {
     }
 }
 
-extension Contender {
+extension Variant {
     /// `attnprobe score` from its start to its end; `memory` is told the most that it had of its own.
     static func score(
         _ name: String, _ probe: String, _ data: String, to output: String, threads: Int,
         options: [String] = [], memory: @escaping (Int) -> Void = { _ in }
-    ) -> Contender {
+    ) -> Variant {
         let files = ["score", probe, data, "--out", output, "--threads", String(threads), "--quiet"]
         return clocked(
             name,

@@ -33,7 +33,7 @@ struct Shapes {
     private func forward(_ work: Workload, _ shape: String, _ names: [String]) throws -> Case {
         let expected = try work.probe.scores(work.data, threads: threads).logits.storage
         var ways = [
-            Contender("AttentionProbes") { _ = try work.probe.scores(work.data, threads: threads) }
+            Variant("AttentionProbes") { _ = try work.probe.scores(work.data, threads: threads) }
         ]
         if hasBaselines, work.outputs == 1, work.probe.configuration.kind == .attention {
             let swift = SwiftBaselines(work, threads: threads)
@@ -41,7 +41,7 @@ struct Shapes {
                 ("one tall sgemm", swift.tall), ("Swift SIMD16", swift.simd), ("Swift loops", swift.plain),
             ] {
                 try check(run(), expected, name)
-                ways.append(Contender(name) { _ = try run() })
+                ways.append(Variant(name) { _ = try run() })
             }
         }
         ways += try names.map { try peer($0, expected) }
@@ -61,7 +61,7 @@ struct Shapes {
 
     private func gradient(_ work: Workload, _ shape: String, _ names: [String]) throws -> Case {
         let (loss, gradient) = try work.probe.lossGradient(work.data, threads: threads)
-        let ours = Contender("AttentionProbes") {
+        let ours = Variant("AttentionProbes") {
             _ = try work.probe.lossGradient(work.data, threads: threads)
         }
         let ways = try [ours] + names.map { try peer($0, [Float(loss)] + gradient) }
@@ -70,25 +70,25 @@ struct Shapes {
 
     private func oneThread(_ work: Workload, _ shape: String) throws -> Case {
         let ways = [threads, 1].map { count in
-            Contender("\(count) \(count == 1 ? "thread" : "threads")") {
+            Variant("\(count) \(count == 1 ? "thread" : "threads")") {
                 _ = try work.probe.scores(work.data, threads: count)
             }
         }
-        let oneReading = Contender("reading alone, 1 thread") { try work.read(threads: 1) }
+        let oneReading = Variant("reading alone, 1 thread") { try work.read(threads: 1) }
         return try measure("threads", shape, work, ways + [oneReading], operations: work.forwardOperations)
     }
 
-    private func peer(_ name: String, _ expected: [Float]) throws -> Contender {
+    private func peer(_ name: String, _ expected: [Float]) throws -> Variant {
         let peers = peers!
         try check(peers.run(name).result, expected, name)
         return .clocked(name, by: { try peers.run(name).seconds })
     }
 
     private func measure(
-        _ section: String, _ shape: String, _ work: Workload, _ ways: [Contender], operations: Double
+        _ section: String, _ shape: String, _ work: Workload, _ ways: [Variant], operations: Double
     ) throws -> Case {
         // The memory's speed changes with what else the machine does, so it is measured in turn, too.
-        let ways = ways + [Contender("reading alone") { try work.read(threads: threads) }]
+        let ways = ways + [Variant("reading alone") { try work.read(threads: threads) }]
         let timings = try interleaved(rounds, ways)
         return Case(
             section: section, shape: shape, tokens: work.tokenCount, bytes: work.bytes,

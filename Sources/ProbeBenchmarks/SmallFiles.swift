@@ -52,9 +52,9 @@ struct SmallFiles {
         let probe = scratch("probe.safetensors")
         let outputs = [scratch("many.jsonl"), scratch("one.jsonl")]
         let ways = [
-            Contender.score(
+            Variant.score(
                 "a file each", probe, scratch("many"), to: outputs[0], threads: threads, options: options),
-            Contender.score("one file", probe, scratch("one.safetensors"), to: outputs[1], threads: threads),
+            Variant.score("one file", probe, scratch("one.safetensors"), to: outputs[1], threads: threads),
         ]
         let timings = try interleaved(rounds, ways)
         guard FileManager.default.contentsEqual(atPath: outputs[0], andPath: outputs[1]) else {

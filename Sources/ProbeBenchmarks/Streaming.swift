@@ -24,7 +24,7 @@ struct Streaming {
         }
         let after = countedAllocations()
         var ways = [
-            Contender("append") {
+            Variant("append") {
                 for i in 0..<work.tokenCount {
                     try stream.append(work.tokens.span.extracting(token(i)))
                     stream.copyLogits(into: &logits)
@@ -47,7 +47,7 @@ struct Streaming {
 
     // PyTorch with running softmax state, where it is asked for.
     private func peer(_ name: String, _ work: Workload, count: Int, open: Int, threads: Int) throws
-        -> [Contender]
+        -> [Variant]
     {
         guard let peers else { return [] }
         let scratch = try ScratchFolder()
@@ -57,7 +57,7 @@ struct Streaming {
             activations: scratch("data.safetensors"), probe: scratch("probe.safetensors"), count: count,
             open: open,
             threads: threads)
-        return [Contender.clocked(name, by: { try peers.run(name).seconds })]
+        return [Variant.clocked(name, by: { try peers.run(name).seconds })]
     }
 
     // A step of 256 of 10,000 texts, and the same tokens as a batch.
@@ -70,13 +70,13 @@ struct Streaming {
         var generator = SeededGenerator(seed: 3)
         let ids = (0..<steps).map { _ in Array((0..<open).shuffled(using: &generator).prefix(count)) }
         var ways = [
-            Contender("steps of 256") {
+            Variant("steps of 256") {
                 for i in 0..<steps {
                     let states = i * count * work.width..<(i + 1) * count * work.width
                     _ = try streams.step(ids[i], work.tokens.span.extracting(states))
                 }
             },
-            Contender("the same tokens as a batch") { _ = try set.scores(work.data, threads: threads) },
+            Variant("the same tokens as a batch") { _ = try set.scores(work.data, threads: threads) },
         ]
         ways += try peer("PyTorch, a step", work, count: count, open: open, threads: threads)
         let timings = try interleaved(rounds, ways)
@@ -97,15 +97,15 @@ struct Streaming {
         // Else the system writes them to the disk while they are scored.
         sync()
         var most = 0
-        func contender(_ name: String, _ options: [String], _ memory: @escaping (Int) -> Void) -> Contender {
+        func variant(_ name: String, _ options: [String], _ memory: @escaping (Int) -> Void) -> Variant {
             .score(
                 name, scratch("probe.safetensors"), scratch("data.safetensors"),
                 to: scratch("out.safetensors"),
                 threads: threads, options: options, memory: memory)
         }
         let ways = [
-            contender("score --tokens", ["--tokens"]) { most = max(most, $0) },
-            contender("score", []) { _ in },
+            variant("score --tokens", ["--tokens"]) { most = max(most, $0) },
+            variant("score", []) { _ in },
         ]
         let timings = try interleaved(rounds, ways)
         return Case(

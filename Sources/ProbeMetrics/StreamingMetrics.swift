@@ -1,23 +1,28 @@
 // How a binary probe does as a monitor that looks after every token: a sequence is flagged as soon as the probability
 // of what has been read so far reaches the threshold, that is, if the largest probability of any prefix does. More
 // sequences of either class reach a threshold once than end above it, so recall and false positives are those of
-// this rule, beside those of finished sequences.
+// this rule, beside those of finished sequences. Sequences are ranked by logits, in which no calibration makes ties.
 
 /// What a probe says of a sequence while it is read, and at its end.
 package struct StreamedSequence: Sendable, Equatable {
-    /// The largest probability of any prefix.
-    package var largest: Float
-    /// The probability of the whole sequence.
-    package var last: Float
     /// The largest logit of any prefix.
     package var largestLogit: Float
+    /// The logit of the whole sequence.
+    package var lastLogit: Float
+    /// Whether the probability of the whole sequence reaches the threshold.
+    package var isFlaggedAtTheEnd: Bool
     /// Tokens that had been read when the probability first reached the threshold; nil where it never did.
     package var firstFlag: Int?
     /// Tokens of the sequence.
     package var tokens: Int
 
-    package init(largest: Float, last: Float, largestLogit: Float, firstFlag: Int?, tokens: Int) {
-        (self.largest, self.last, self.largestLogit) = (largest, last, largestLogit)
+    package init(
+        largestLogit: Float = -.infinity, lastLogit: Float = -.infinity, isFlaggedAtTheEnd: Bool = false,
+        firstFlag: Int? = nil, tokens: Int
+    ) {
+        (self.largestLogit, self.lastLogit, self.isFlaggedAtTheEnd) = (
+            largestLogit, lastLogit, isFlaggedAtTheEnd
+        )
         (self.firstFlag, self.tokens) = (firstFlag, tokens)
     }
 }
@@ -66,12 +71,12 @@ public struct StreamingMetrics: Sendable, Encodable {
             try container.encodeIfPresent(curve.auroc, forKey: .auroc)
         }
 
-        init(_ probabilities: [Float], _ isPositive: [Bool], _ threshold: Double) {
-            let flags = zip(probabilities, isPositive).filter { Double($0.0) >= threshold }
+        init(_ logits: [Float], _ isFlagged: [Bool], _ isPositive: [Bool]) {
+            let flags = zip(isFlagged, isPositive).filter(\.0)
             let (positives, flagged) = (isPositive.count { $0 }, flags.count { $0.1 })
             recall = Rate(flagged, of: positives)
             falsePositiveRate = Rate(flags.count - flagged, of: isPositive.count - positives)
-            curve = RankingCurve(scores: probabilities, isPositive: isPositive)
+            curve = RankingCurve(scores: logits, isPositive: isPositive)
         }
     }
 
@@ -127,8 +132,8 @@ public struct StreamingMetrics: Sendable, Encodable {
     package init(_ sequences: [StreamedSequence], isPositive: [Bool], threshold: Double) {
         precondition(sequences.count == isPositive.count, "one label a sequence")
         self.threshold = threshold
-        streaming = Rule(sequences.map(\.largest), isPositive, threshold)
-        finished = Rule(sequences.map(\.last), isPositive, threshold)
+        streaming = Rule(sequences.map(\.largestLogit), sequences.map { $0.firstFlag != nil }, isPositive)
+        finished = Rule(sequences.map(\.lastLogit), sequences.map(\.isFlaggedAtTheEnd), isPositive)
         let flags = zip(sequences, isPositive).filter { $0.1 }.compactMap { sequence, _ in
             sequence.firstFlag.map { (tokens: Double($0), all: Double(sequence.tokens)) }
         }

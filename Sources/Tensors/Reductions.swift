@@ -3,17 +3,7 @@ private import CKernels
 /// Σ_i a_i·b_i, added in double precision. O(n).
 ///
 /// - Precondition: as many elements in `a` as in `b`.
-package func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double {
-    precondition(a.count == b.count, "lengths differ: \(a.count) and \(b.count)")
-    var result = 0.0
-    unsafe a.withUnsafeBufferPointer { x in
-        unsafe b.withUnsafeBufferPointer { y in
-            guard let x = x.baseAddress, let y = y.baseAddress else { return }
-            unsafe ck_dot(x, y, a.count, &result)
-        }
-    }
-    return result
-}
+package func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Double { dot(a.span, b.span) }
 
 /// The same of two spans.
 ///

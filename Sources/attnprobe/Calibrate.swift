@@ -41,7 +41,8 @@ struct Calibrate: ParsableCommand {
         shared.noteSoftLabels(data)
         try SharedOptions.checkOutput(out)
         try OutputFile.check(path: out)
-        guard let labels = try data.targets(for: probe.task).hardClasses else { return }
+        // Labels of two classes are classes or probabilities of one.
+        let labels = try data.targets(for: probe.task).hardClasses!
         try target.check(negatives: labels.count { $0 == 0 }, data)
 
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)

@@ -5,8 +5,11 @@ import Testing
 
 @Suite("Metrics of sequences that are flagged while they are read")
 struct StreamingMetricsTests {
+    // Ranked by these numbers, with a threshold of 0.5.
     private func sequence(_ largest: Float, _ last: Float, _ flag: Int?, of tokens: Int) -> StreamedSequence {
-        StreamedSequence(largest: largest, last: last, largestLogit: 0, firstFlag: flag, tokens: tokens)
+        StreamedSequence(
+            largestLogit: largest, lastLogit: last, isFlaggedAtTheEnd: last >= 0.5, firstFlag: flag,
+            tokens: tokens)
     }
 
     // Two of three positives reach 0.5 in between, one of them in the end; one of two negatives does in between.
@@ -40,7 +43,7 @@ struct StreamingMetricsTests {
     /// `scipy.stats.binomtest(k, n).proportion_ci(method="exact")`.
     @Test func intervals() throws {
         func rate(_ flagged: Int, of count: Int) throws -> StreamingMetrics.Rate {
-            let sequences = (0..<count).map { sequence($0 < flagged ? 1 : 0, 0, nil, of: 1) }
+            let sequences = (0..<count).map { sequence(0, 0, $0 < flagged ? 1 : nil, of: 1) }
             return try #require(
                 StreamingMetrics(sequences, isPositive: Array(repeating: true, count: count), threshold: 0.5)
                     .streaming.recall)

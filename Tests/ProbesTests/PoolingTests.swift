@@ -18,9 +18,9 @@ struct PoolingTests {
         #expect(pool(RollingPooling(window: 3), scores) == Float(8.0 / 3))
         #expect(pool(RollingPooling(window: 9), scores) == 2)
         // Of fewer at the start: 1, 3, then windows of three.
-        #expect(pool(SwimPooling(window: 3), scores) == 3)
-        #expect(pool(SwimPooling(window: 9), scores) == 3)
-        #expect(pool(SwimPooling(window: 3), [4, 0, 2]) == 4)
+        #expect(pool(RollingPooling(window: 3, takesShort: true), scores) == 3)
+        #expect(pool(RollingPooling(window: 9, takesShort: true), scores) == 3)
+        #expect(pool(RollingPooling(window: 3, takesShort: true), [4, 0, 2]) == 4)
         #expect(pool(EMAPooling(decay: 0.5), scores) == 2.84375)
         #expect(pool(EMAPooling(decay: 1), scores) == 5)
         #expect(pool(EMAPooling(decay: 0.5), [-4]) == -2)
@@ -63,7 +63,7 @@ struct PoolingTests {
                 let best = means.indices.max { means[$0] < means[$1] }!
                 let window = max(0, best - size + 1)...best
                 check(
-                    SwimPooling(window: size), means[best],
+                    RollingPooling(window: size, takesShort: true), means[best],
                     z.indices.map { window ~= $0 ? 1 / Double(window.count) : 0 })
             }
             // E_j = Σ_i α·(1-α)^(j-i)·z_i
@@ -84,7 +84,7 @@ struct PoolingTests {
         MaxPooling().backward(scores.span, 2, into: &span)
         #expect(dz == [0, 2, 0, 0, 0, 0])
         span = dz.mutableSpan
-        SwimPooling(window: 1).backward(scores.span, 2, into: &span)
+        RollingPooling(window: 1, takesShort: true).backward(scores.span, 2, into: &span)
         #expect(dz == [0, 2, 0, 0, 0, 0])
         span = dz.mutableSpan
         TopKPooling(k: 1).backward(scores.span, 2, into: &span)

@@ -27,7 +27,8 @@ struct StreamedSetTests {
         #expect(relativeError(streamed.largestLogits, largest) < 1e-5)
         #expect(streamed.firstFlags == all.map { $0.firstIndex { $0 > middle }.map { $0 + 1 } })
         #expect(streamed.sequences.map(\.tokens) == lengths)
-        #expect(relativeError(streamed.sequences.map(\.last), all.map { $0.last! }) < 1e-5)
+        #expect(relativeError(streamed.sequences.map(\.lastLogit), prefixes.map { $0.last! }) < 1e-5)
+        #expect(streamed.sequences.map(\.isFlaggedAtTheEnd) == all.map { $0.last! > middle })
         #expect(try streamed.metrics() == nil, "there are no labels")
     }
 
@@ -41,6 +42,25 @@ struct StreamedSetTests {
             tokenMask: [false, true, false, true, true])
         let streamed = try probe.streamed(ActivationSet([ActivationFile(batch)]))
         #expect(streamed.firstFlags == [4] && streamed.largestLogits == [5])
+    }
+
+    /// Isotonic probabilities tie many sequences; the finished ones rank as in an evaluation all the same.
+    @Test func calibrationMakesNoTies() throws {
+        let data = try needleSet(count: 60, width: 4)
+        let plain = try Trainer(.mean).fit(data).probe
+        let logits = try plain.scores(data).logits.storage
+        let isotonic = try #require(
+            Calibration(.isotonic, logits: logits, isPositive: data.indices.map { $0 % 2 == 1 }))
+        let probe = plain.deployed(threshold: 0.5, calibration: isotonic)
+        let metrics = try #require(try probe.streamed(data).metrics())
+        let evaluation = try probe.evaluate(data)
+        #expect(metrics.finished.curve.auroc == evaluation.auroc)
+        let tied = RankingCurve(
+            scores: logits.map { isotonic($0) }, isPositive: data.indices.map { $0 % 2 == 1 })
+        #expect(tied.auroc != evaluation.auroc, "ties would make a difference here")
+        let counts = try #require(evaluation.confusionMatrix?.counts)
+        #expect(metrics.finished.recall?.flagged == counts[1][1])
+        #expect(metrics.finished.falsePositiveRate?.flagged == counts[0][1])
     }
 
     @Test func severalClasses() throws {

@@ -24,11 +24,12 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
     public let falsePositives: Int
     /// Whether it is for sequences that are looked at after every token, of which the largest probability counts; false
     /// for finished ones.
-    public let isStreaming: Bool
+    public var isStreaming: Bool { streaming == true }
+    // Not in the file of a rule for finished sequences.
+    private let streaming: Bool?
 
     private enum CodingKeys: String, CodingKey {
-        case confidence, bound, negatives
-        case isStreaming = "streaming"
+        case confidence, bound, negatives, streaming
         case falsePositiveRate = "false_positive_rate"
         case falsePositives = "false_positives"
     }
@@ -102,33 +103,8 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
             ThresholdRule(
                 falsePositiveRate: rate, confidence: confidence,
                 bound: clopperPearsonUpperBound(k, of: n, confidence: confidence), negatives: n,
-                falsePositives: sorted.count { $0 >= threshold }, isStreaming: isStreaming)
+                falsePositives: sorted.count { $0 >= threshold }, streaming: isStreaming ? true : nil)
         )
-    }
-}
-
-extension ThresholdRule {
-    /// Reads JSON; a rule that does not say `streaming` is for finished sequences.
-    public init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(
-            falsePositiveRate: try values.decode(Double.self, forKey: .falsePositiveRate),
-            confidence: try values.decode(Double.self, forKey: .confidence),
-            bound: try values.decode(Double.self, forKey: .bound),
-            negatives: try values.decode(Int.self, forKey: .negatives),
-            falsePositives: try values.decode(Int.self, forKey: .falsePositives),
-            isStreaming: try values.decodeIfPresent(Bool.self, forKey: .isStreaming) ?? false)
-    }
-
-    /// Writes JSON, with `streaming` only where it is true.
-    public func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(falsePositiveRate, forKey: .falsePositiveRate)
-        try values.encode(confidence, forKey: .confidence)
-        try values.encode(bound, forKey: .bound)
-        try values.encode(negatives, forKey: .negatives)
-        try values.encode(falsePositives, forKey: .falsePositives)
-        if isStreaming { try values.encode(true, forKey: .isStreaming) }
     }
 }
 

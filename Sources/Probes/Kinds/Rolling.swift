@@ -1,5 +1,5 @@
-// max_i (1/w) Σ_{t<w} z_{i+t}: the largest mean of w neighbours, the first of equals; the mean of all
-// where there are fewer (McKenzie et al., 2025, arXiv 2506.10805, with w = 40).
+// max_t z̄_t, the first of equals, with z̄_t the mean of w neighbours; the mean of all where there are fewer (McKenzie et
+// al., 2025, arXiv 2506.10805, with w = 40).
 
 extension ProbeKind {
     /// The largest mean score of w neighbours.
@@ -7,9 +7,13 @@ extension ProbeKind {
         "rolling", [.window: 40], scores: { RollingPooling(window: $0.window) })
 }
 
+/// The largest mean of a window of scores.
 struct RollingPooling: ScorePooling {
     /// w.
     let window: Int
+    /// Whether windows at the start count that have fewer than w scores, as in a swim probe; else these count only where
+    /// there are no others.
+    var takesShort = false
 
     func pool(_ z: Span<Float>) -> Float { best(z).mean }
 
@@ -20,19 +24,20 @@ struct RollingPooling: ScorePooling {
     }
 
     private func best(_ z: Span<Float>) -> (range: Range<Int>, mean: Float) {
-        let width = min(window, z.count)
         // Each window anew: a running sum would carry its rounding errors along.
-        var (start, largest) = (0, -Double.infinity)
-        for i in 0...z.count - width {
+        var (best, largest) = (0..<1, -Double.infinity)
+        for end in (takesShort ? 1 : min(window, z.count))...z.count {
+            let range = max(0, end - window)..<end
             var sum = 0.0
-            for j in i..<i + width { sum += Double(z[j]) }
-            if sum > largest { (start, largest) = (i, sum) }
+            for j in range { sum += Double(z[j]) }
+            let mean = sum / Double(range.count)
+            if mean > largest { (best, largest) = (range, mean) }
         }
-        return (start..<start + width, Float(largest / Double(width)))
+        return (best, Float(largest))
     }
 }
 
-// The largest sum of a full window, of all scores until one is full, and the last w scores.
+// The largest mean so far, and the last w scores.
 extension RollingPooling: PrefixPooling {
     var stateCount: Int { 1 + window }
 
@@ -43,10 +48,10 @@ extension RollingPooling: PrefixPooling {
 
     func advance(_ state: inout MutableSpan<Double>, at start: Int, _ z: Float, seen: Int) {
         let sum = SlidingWindow(count: window).add(z, &state, at: start + 1, seen: seen)
-        state[start] = seen < window ? sum : Swift.max(state[start], sum)
+        let mean = sum / Double(min(seen + 1, window))
+        // The first full window takes the place of the means before it.
+        state[start] = !takesShort && seen < window ? mean : Swift.max(state[start], mean)
     }
 
-    func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float {
-        Float(state[start] / Double(min(seen, window)))
-    }
+    func value(_ state: Span<Double>, at start: Int, seen: Int) -> Float { Float(state[start]) }
 }

@@ -12,7 +12,7 @@ public struct StreamedSet: Sendable {
     package let sequences: [StreamedSequence]
 
     /// The largest probability of any prefix of each sequence.
-    public var probabilities: [Float] { sequences.map(\.largest) }
+    public var probabilities: [Float] { sequences.map { probe.probability($0.largestLogit) } }
     /// The largest logit of any prefix of each sequence.
     public var largestLogits: [Float] { sequences.map(\.largestLogit) }
     /// The tokens of each sequence that had been read when the probability first reached the probe's threshold; nil
@@ -80,7 +80,7 @@ extension Probe {
         var work = TokenScorer.Workspace()
         var values: [Float] = []
         try scorer.score(data, index, &work) { _, logits in
-            values += logits.map { $0.isNaN ? .nan : probabilities(CollectionOfOne($0))[0] }
+            values += logits.map { $0.isNaN ? .nan : probability($0) }
         } details: { _, _, _ in
         }
         return values
@@ -89,21 +89,24 @@ extension Probe {
     private func sequence(
         _ data: ActivationSet, _ index: Int, _ scorer: TokenScorer, _ work: inout TokenScorer.Workspace
     ) throws -> StreamedSequence {
-        var sequence = StreamedSequence(
-            largest: 0, last: 0, largestLogit: -.infinity, firstFlag: nil, tokens: data.length(index))
+        var sequence = StreamedSequence(tokens: data.length(index))
         try scorer.score(data, index, &work) { positions, logits in
             // NaN before the first token that the probe may look at.
             for (position, logit) in zip(positions, logits) where !logit.isNaN {
-                let probability = probabilities(CollectionOfOne(logit))[0]
-                if sequence.firstFlag == nil, Double(probability) >= threshold {
+                sequence.lastLogit = logit
+                // Probabilities rise with logits, so that a first flag comes with a logit above all before it.
+                guard logit > sequence.largestLogit else { continue }
+                sequence.largestLogit = logit
+                if sequence.firstFlag == nil, Double(probability(logit)) >= threshold {
                     sequence.firstFlag = position + 1
                 }
-                sequence.largest = max(sequence.largest, probability)
-                sequence.largestLogit = max(sequence.largestLogit, logit)
-                sequence.last = probability
             }
         } details: { _, _, _ in
         }
+        sequence.isFlaggedAtTheEnd = Double(probability(sequence.lastLogit)) >= threshold
         return sequence
     }
+
+    // Of the positive class of two.
+    fileprivate func probability(_ logit: Float) -> Float { probabilities(CollectionOfOne(logit))[0] }
 }
