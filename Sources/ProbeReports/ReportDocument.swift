@@ -18,12 +18,12 @@ struct ReportDocument: Encodable {
     let tokens: [String]
     /// Positions of tokens whose text is no UTF-8.
     let invalid: [Int]
-    /// Positions of the visible tokens; nil if all are.
+    /// Positions of the unmasked tokens; nil if all are.
     let visible: [Int]?
     /// H×n.
     let attention: String?
     let contributions: [Contribution]
-    /// Of probes of two classes, the probability of the text up to and with each token, NaN before the first visible
+    /// Of probes of two classes, the probability of the text up to and with each token, NaN before the first unmasked
     /// one: L numbers.
     let prefixes: String?
 

@@ -25,7 +25,7 @@ struct Standardization: Sendable {
     /// 1/σ_t; 1 where no position differs.
     let positionScale: Double
 
-    /// Mean and standard deviation of all visible tokens of a set, and of their positions. O(T·D),
+    /// Mean and standard deviation of all unmasked tokens of a set, and of their positions. O(T·D),
     /// the same bits on any number of threads.
     ///
     /// - Throws: `DataError` where a hidden state is NaN or infinite.

@@ -2,7 +2,7 @@ private import Glibc
 import Tensors
 
 // Forward and gradient of Attention.swift's formula. Shapes are written beside each
-// step: H heads, n visible tokens, D width, V values a head, O outputs, R = H or H·(1+V) rows.
+// step: H heads, n unmasked tokens, D width, V values a head, O outputs, R = H or H·(1+V) rows.
 struct AttentionEvaluator: ProbeEvaluator {
     let shape: AttentionArchitecture
     let parameters: [Float]
@@ -71,7 +71,7 @@ struct AttentionEvaluator: ProbeEvaluator {
         }
     }
 
-    // Softmax ignores a constant, so positions may be counted from anywhere. Counted from the visible
+    // Softmax ignores a constant, so positions may be counted from anywhere. Counted from the unmasked
     // token where p·t is largest, the tokens that matter have a small p·t, which a float holds
     // exactly enough even after thousands of tokens.
     func positionOrigin(_ p: Float, _ sequence: TokenSequence) -> Int {

@@ -4,10 +4,10 @@
 //     last     pool(x) = x_n
 //     absmax   pool(x)_k = max_j |x_jk|           (each dimension alone)
 //
-// over the visible tokens j = 1…n. They are the baselines that attention probes are compared with.
+// over the unmasked tokens j = 1…n. They are the baselines that attention probes are compared with.
 package import Tensors
 
-/// How the visible tokens of a sequence become one vector.
+/// How the unmasked tokens of a sequence become one vector.
 public enum Pooling: String, Sendable, CaseIterable {
     /// The mean of the tokens.
     case mean
@@ -17,7 +17,7 @@ public enum Pooling: String, Sendable, CaseIterable {
     case absmax
 }
 
-/// A linear probe on the visible tokens as one vector.
+/// A linear probe on the unmasked tokens as one vector.
 package struct PooledArchitecture: ProbeArchitecture, Equatable {
     /// D, the width of a hidden state.
     package let width: Int
@@ -91,7 +91,7 @@ private struct PooledEvaluator: ProbeEvaluator {
 }
 
 extension Pooling {
-    /// Pools the visible tokens of a sequence into `work.pooled`; a mean is added up in double precision.
+    /// Pools the unmasked tokens of a sequence into `work.pooled`; a mean is added up in double precision.
     func pool(_ sequence: TokenSequence, _ work: inout Workspace) {
         let (n, width) = (sequence.count, sequence.width)
         work.pooled.reset(count: width)

@@ -2,7 +2,7 @@ package import Tensors
 package import Activations
 
 extension ActivationSet {
-    /// The visible tokens of every sequence as one vector, N×D. O(T·D).
+    /// The unmasked tokens of every sequence as one vector, N×D. O(T·D).
     ///
     /// - Throws: `DataError` where a hidden state is not finite, or a file has become shorter.
     package func pooledStates(_ pooling: Pooling, threads: Int) throws -> Matrix {

@@ -2,7 +2,7 @@ public import Tensors
 
 /// The shape of a probe: which parameters it has and how they turn tokens into outputs.
 ///
-/// Letters: L tokens of a sequence, n of them visible, D width, O outputs.
+/// Letters: L tokens of a sequence, n of them unmasked, D width, O outputs.
 public protocol ProbeArchitecture: Sendable {
     /// D, the width of a hidden state.
     var width: Int { get }
@@ -10,7 +10,7 @@ public protocol ProbeArchitecture: Sendable {
     var outputs: Int { get }
     /// The parameters, in the order of the flat vector and of the probe file.
     var tensors: [ParameterTensor] { get }
-    /// Numbers that training has in memory of every visible token of a sequence, at the least.
+    /// Numbers that training has in memory of every unmasked token of a sequence, at the least.
     var numbersPerToken: Int { get }
     /// Where training starts.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float]
@@ -33,16 +33,16 @@ extension ProbeArchitecture {
 
 /// A probe's parameters in the form its products want.
 public protocol ProbeEvaluator: Sendable {
-    /// Weight rows, R×D, whose products with every visible token `forward` starts from: none for
+    /// Weight rows, R×D, whose products with every unmasked token `forward` starts from: none for
     /// probes that pool the tokens as they are. Who calls computes them, for several probes at once.
     var tokenWeights: ArraySlice<Float> { get }
 
-    /// Whether `forward` throws for a NaN or infinity in any visible token: true by default where there are
+    /// Whether `forward` throws for a NaN or infinity in any unmasked token: true by default where there are
     /// `tokenWeights`, whose products then are not finite.
     var meetsAllTokens: Bool { get }
 
     /// Computes `workspace.outputs` (O values), and `workspace.attention` and `workspace.entropies`
-    /// where there are any, from the visible tokens of one sequence.
+    /// where there are any, from the unmasked tokens of one sequence.
     ///
     /// - Parameter row: where the R products with `tokenWeights` start in `workspace.projections`.
     /// - Throws: `NonFiniteProjection` where a product of tokens and weights is no finite number.
@@ -110,7 +110,7 @@ public struct Workspace: Sendable {
     public var outputs: [Float] = []
     /// The gradient of the loss by `outputs`.
     public var outputGradient: [Float] = []
-    /// Attention of each head over the visible tokens, H×n; meaningless for probes without heads.
+    /// Attention of each head over the unmasked tokens, H×n; meaningless for probes without heads.
     public var attention: [Float] = []
     /// Entropy of each head's attention in nats: H values for a softmax, else none.
     public var entropies: [Float] = []
@@ -129,7 +129,7 @@ public struct Workspace: Sendable {
     /// Pooled values and their gradient: M with a hidden layer, else O.
     var values: [Float] = []
     var valueGradient: [Float] = []
-    /// Positions of the visible tokens, the first n, and what each head has seen of them, H.
+    /// Positions of the unmasked tokens, the first n, and what each head has seen of them, H.
     var positions: [Float] = []
     var heads: [RunningSoftmax] = []
     /// What sequences that meet the value rows together leave for each other.

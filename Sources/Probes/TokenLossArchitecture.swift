@@ -2,7 +2,7 @@
 // probe on pooled scores, with the scores themselves for outputs, which are not pooled before the loss has seen them.
 import Tensors
 
-/// A probe whose outputs are the scores of all visible tokens: n of the first output, then n of the second.
+/// A probe whose outputs are the scores of all unmasked tokens: n of the first output, then n of the second.
 struct TokenLossArchitecture: ProbeArchitecture {
     let width: Int
     /// O, the scores of a token.

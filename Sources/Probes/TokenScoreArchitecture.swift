@@ -1,4 +1,4 @@
-// Probes that give every visible token a score, one a head and output, and make one number of the
+// Probes that give every unmasked token a score, one a head and output, and make one number of the
 // scores of a sequence:
 //
 //     z[h,o,j] = v_ho·x_j + β_ho        y[o] = Σ_h pool_j z[h,o,j]

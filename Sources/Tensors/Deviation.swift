@@ -1,4 +1,4 @@
-/// The largest standard deviation, as a share of the mean, of a dimension that does not vary: what a float leaves of a
+/// The largest standard deviation, as a fraction of the mean, of a dimension that does not vary: what a float leaves of a
 /// number, a few times. Where dimensions vary by less, products of weights and states in floats would be noise.
 package let constantResolution = 0x1p-22
 

@@ -19,7 +19,7 @@ package struct Moments: Sendable {
         squares = sums
     }
 
-    /// Adds the visible tokens of a sequence, in double precision. O(n·D).
+    /// Adds the unmasked tokens of a sequence, in double precision. O(n·D).
     ///
     /// - Precondition: its width is that of the origin.
     package mutating func add(_ sequence: TokenSequence, scratch: inout [Float]) {

@@ -73,7 +73,7 @@ public struct Projection: Sendable {
         (self.weights, self.start) = (panels, start)
     }
 
-    /// z[r, j] = x_j · w_r for every visible token j of a sequence; z is R×n, row-major.
+    /// z[r, j] = x_j · w_r for every unmasked token j of a sequence; z is R×n, row-major.
     ///
     /// - Precondition: `z` holds at least R·n elements, and the widths agree.
     public func apply(_ sequence: TokenSequence, into z: inout [Float], scratch: inout [Float]) {
@@ -91,7 +91,7 @@ public struct Projection: Sendable {
         }
     }
 
-    /// The same for some of the visible tokens, which are one tile; z is R×range.count from element `start` on.
+    /// The same for some of the unmasked tokens, which are one tile; z is R×range.count from element `start` on.
     ///
     /// - Precondition: `z` holds as many elements, and the widths agree.
     public func apply(

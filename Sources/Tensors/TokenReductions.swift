@@ -1,7 +1,7 @@
 private import CKernels
 
 extension TokenSequence {
-    /// sums[d] += Σ_j x_j[d] over the visible tokens j, in double precision: of a dimension that is the same in all,
+    /// sums[d] += Σ_j x_j[d] over the unmasked tokens j, in double precision: of a dimension that is the same in all,
     /// the sum divided by their number is that number. NaN and infinity stay. O(n·D).
     ///
     /// - Precondition: there are D sums.
@@ -16,7 +16,7 @@ extension TokenSequence {
         }
     }
 
-    /// largest[d] ← max(largest[d], max_j |x_j[d]|) over the visible tokens j. NaN and infinity stay. O(n·D).
+    /// largest[d] ← max(largest[d], max_j |x_j[d]|) over the unmasked tokens j. NaN and infinity stay. O(n·D).
     ///
     /// - Precondition: there are D magnitudes.
     package func raiseMagnitudes(_ largest: inout [Float], scratch: inout [Float]) {
@@ -30,7 +30,7 @@ extension TokenSequence {
         }
     }
 
-    /// Whether no visible token has a NaN or infinity, looked at as they are stored. O(n·D), at the speed of memory.
+    /// Whether no unmasked token has a NaN or infinity, looked at as they are stored. O(n·D), at the speed of memory.
     package func isFinite(scratch: inout [Float]) -> Bool {
         var result = true
         forEachStoredTile(rows: 1, scratch: &scratch) { range, tokens in

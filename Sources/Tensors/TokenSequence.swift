@@ -7,7 +7,7 @@ public struct TokenSequence: Sendable {
     package let tokens: TokenMatrix
     /// Its rows there, L of them.
     public let rows: Range<Int>
-    /// Positions 0…L-1 of the visible tokens, rising; nil if all are visible.
+    /// Positions 0…L-1 of the unmasked tokens, rising; nil if all are unmasked.
     private let visible: [Int]?
 
     init(tokens: TokenMatrix, rows: Range<Int>, visible: [Int]?) {
@@ -16,22 +16,22 @@ public struct TokenSequence: Sendable {
         self.visible = visible
     }
 
-    /// n, the number of visible tokens; at least one.
+    /// n, the number of unmasked tokens; at least one.
     public var count: Int { visible?.count ?? rows.count }
 
     /// D, the width of a hidden state.
     public var width: Int { tokens.columns }
 
-    /// Whether the visible tokens lie side by side, none hidden between them.
+    /// Whether the unmasked tokens lie side by side, none hidden between them.
     package var isUnbroken: Bool { lastPosition - position(0) == count - 1 }
 
-    /// Position inside the sequence, 0…L-1, of the j-th visible token.
+    /// Position inside the sequence, 0…L-1, of the j-th unmasked token.
     public func position(_ j: Int) -> Int { visible.map { $0[j] } ?? j }
 
-    /// Position of the last visible token.
+    /// Position of the last unmasked token.
     public var lastPosition: Int { position(count - 1) }
 
-    /// Gives the first n elements of an array the positions of the visible tokens.
+    /// Gives the first n elements of an array the positions of the unmasked tokens.
     package func copyPositions(into positions: inout [Float]) {
         positions.grow(to: count)
         positions.withPart(0..<count) { part in
@@ -43,9 +43,9 @@ public struct TokenSequence: Sendable {
         }
     }
 
-    /// The same sequence with only some of its visible tokens in sight; positions stay.
+    /// The same sequence with only some of its unmasked tokens in sight; positions stay.
     ///
-    /// - Precondition: `isKept` keeps at least one. It is asked once for every visible token.
+    /// - Precondition: `isKept` keeps at least one. It is asked once for every unmasked token.
     package func keeping(_ isKept: (Int) -> Bool) -> TokenSequence {
         let kept = (0..<count).filter(isKept).map(position)
         precondition(!kept.isEmpty, "no token is left")
@@ -60,7 +60,7 @@ public struct TokenSequence: Sendable {
         return TokenSequence(tokens: tokens, rows: 0..<tokens.rows, visible: visible)
     }
 
-    /// Lends the visible tokens j of `range`, range.count×D: in place where they are floats that
+    /// Lends the unmasked tokens j of `range`, range.count×D: in place where they are floats that
     /// lie side by side, else gathered and widened into `scratch`.
     public func withTokens<R, E: Error>(
         _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R
@@ -75,7 +75,7 @@ public struct TokenSequence: Sendable {
         return try body(scratch.span.extracting(first: range.count * width))
     }
 
-    // The rows of some visible tokens that lie side by side; nil if hidden ones lie between them.
+    // The rows of some unmasked tokens that lie side by side; nil if hidden ones lie between them.
     private func unbrokenRows(_ range: Range<Int>) -> Range<Int>? {
         let first = rows.lowerBound + position(range.lowerBound)
         let last = rows.lowerBound + position(range.upperBound - 1)
@@ -91,7 +91,7 @@ public struct TokenSequence: Sendable {
         return most < 24 ? max(8, most / 8 * 8, min(rows, 24) / 8 * 8) : min(192, most / 24 * 24)
     }
 
-    /// Lends all visible tokens, tile after tile, from the start; the last tile takes what is left
+    /// Lends all unmasked tokens, tile after tile, from the start; the last tile takes what is left
     /// and has up to twice the size.
     ///
     /// - Parameter rows: how many weight rows or sums each tile meets.
@@ -110,7 +110,7 @@ public struct TokenSequence: Sendable {
         }
     }
 
-    /// The same for some visible tokens.
+    /// The same for some unmasked tokens.
     func withStoredTokens(
         _ range: Range<Int>, rows: Int, scratch: inout [Float], _ body: (StoredRows) -> Void
     ) {

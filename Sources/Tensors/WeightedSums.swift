@@ -1,7 +1,7 @@
 private import CKernels
 
 extension TokenSequence {
-    /// sums[r] += Σ_j a[r, j]·x_j over the visible tokens j: weighted sums of tokens, and with
+    /// sums[r] += Σ_j a[r, j]·x_j over the unmasked tokens j: weighted sums of tokens, and with
     /// a = ∂loss/∂z the gradient of the weights of a `Projection`.
     ///
     /// A C kernel where it beats OpenBLAS (few rows, AVX2 or AVX-512), else `cblas_sgemm` a tile.

@@ -41,7 +41,8 @@ struct AttnProbe: ParsableCommand {
         }
     }
 
-    // As ArgumentParser says it of what it finds itself; of what a run finds, it no longer knows the subcommand.
+    // The form in which ArgumentParser reports a wrong option. For an error that is thrown while a command runs it would
+    // print the usage of the program, not that of the subcommand.
     private static func usage(_ error: any Error, _ command: any ParsableCommand.Type) -> String {
         """
         Error: \(error)

@@ -26,7 +26,7 @@ struct ScoringTests {
         #expect(set.id(0) == "2" && set.id(1) == "4")
     }
 
-    // Tokens hidden at the start must cost no precision: positions count from the first visible one.
+    // Tokens hidden at the start must cost no precision: positions count from the first unmasked one.
     @Test(arguments: [-0.5, 0.5] as [Float])
     func maskedTokensMoveNothing(position: Float) throws {
         let tokens = randomFloats(20 * 3, seed: 1)

@@ -3,7 +3,7 @@
 private import Tensors
 
 extension ActivationSet {
-    /// The first NaN or infinity among the visible tokens of a sequence, as an error; nil if all
+    /// The first NaN or infinity among the unmasked tokens of a sequence, as an error; nil if all
     /// are finite. O(L·D).
     package func nonFiniteError(in index: Int) -> DataError? {
         let sequence = self[index]
@@ -43,7 +43,7 @@ extension ActivationSet {
                 found: "products beyond the range of float32")
     }
 
-    /// Which sequences have only finite visible tokens. O(T·D).
+    /// Which sequences have only finite unmasked tokens. O(T·D).
     public func finiteSequences(threads: Int) throws -> [Int] {
         try checkLengths(indices)
         let finite = try Parallel.map(count: count, threads: threads, workspace: { [Float]() }) {

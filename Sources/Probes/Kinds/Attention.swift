@@ -1,4 +1,4 @@
-// The attention probe of Shabalin and Belrose (2025). For the visible tokens j of a sequence, at
+// The attention probe of Shabalin and Belrose (2025). For the unmasked tokens j of a sequence, at
 // positions t(j), with H heads and V values a head (V = M with a hidden layer of M units, else O):
 //
 //     logit[h,j] = x_j·q_h + p_h·t(j)

@@ -1,5 +1,5 @@
 // Attention over tokens that two layers have looked at first (Kramár et al., 2026, arXiv 2601.11516): with
-// U units, for the visible tokens j of a sequence
+// U units, for the unmasked tokens j of a sequence
 //
 //     y_j = relu(W₂·relu(W₁·x_j + c₁) + c₂)
 //

@@ -49,7 +49,7 @@ extension Probe {
 
 /// Adds up where heads look, a sequence at a time and in order.
 struct AttentionTally {
-    /// Of one sequence: the share of each head's attention that each token has, H×n, and each part, H·parts.
+    /// Of one sequence: the fraction of each head's attention that each token has, H×n, and each part, H·parts.
     struct Sequence: Sendable {
         let attention: Matrix
         let parts: [Float]

@@ -37,7 +37,7 @@ extension Probe {
         try ProbeSet([self]).scores(data, range, threads: threads)[0]
     }
 
-    /// Attention of each head over the visible tokens of one sequence, H×n, and the tokens'
+    /// Attention of each head over the unmasked tokens of one sequence, H×n, and the tokens'
     /// positions; nil for probes without attention.
     ///
     /// - Precondition: the sequence is one of the set.

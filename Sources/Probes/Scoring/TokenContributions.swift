@@ -1,4 +1,4 @@
-// What single tokens add to an output. For the visible tokens j of a sequence, heads h, an output o:
+// What single tokens add to an output. For the unmasked tokens j of a sequence, heads h, an output o:
 //
 //     v[h,j] = x_j·v_ho + β_ho                                        the value of a token
 //     attention            a[h,j]·v[h,j]            Σ_h Σ_j of it is the output
@@ -21,7 +21,7 @@ public enum TokenQuantity: String, Sendable {
 }
 
 extension Probe {
-    /// What the visible tokens of a sequence add to some outputs, or their scores: one H×n matrix an
+    /// What the unmasked tokens of a sequence add to some outputs, or their scores: one H×n matrix an
     /// output; nil for a kind without such a quantity. See `ProbeKind.tokenQuantity`.
     ///
     /// - Precondition: the sequence is one of the set, and the outputs are of the probe's.
@@ -32,7 +32,7 @@ extension Probe {
         try tokenDetails(data, sequence: index, outputs: outputs).contributions
     }
 
-    /// Attention of each head over the visible tokens of a sequence, H×n, as `attention` gives it, and what
+    /// Attention of each head over the unmasked tokens of a sequence, H×n, as `attention` gives it, and what
     /// `tokenContributions` gives, from one forward pass.
     package func tokenDetails(
         _ data: ActivationSet, sequence index: Int, outputs: [Int]

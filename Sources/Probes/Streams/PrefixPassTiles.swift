@@ -3,7 +3,7 @@ import Tensors
 
 // A pass over tiles of a whole sequence, as TokenScorer.swift makes it.
 extension PrefixPass {
-    /// The products of some visible tokens, R×count from element `start` on.
+    /// The products of some unmasked tokens, R×count from element `start` on.
     ///
     /// - Returns: whether they are finite, or where there are none the tokens.
     func project(
@@ -22,7 +22,7 @@ extension PrefixPass {
         return allFinite(products[start..<end])
     }
 
-    /// Adds some visible tokens to a state, and writes the outputs of all probes at each of the positions that go with
+    /// Adds some unmasked tokens to a state, and writes the outputs of all probes at each of the positions that go with
     /// them, NaN where none was seen.
     func advance(
         _ state: inout [Double], _ sequence: TokenSequence, _ range: Range<Int>, _ positions: Range<Int>,
@@ -97,7 +97,7 @@ extension PrefixPass {
         }
     }
 
-    /// Writes the attention of some visible tokens and what they add to outputs, at those of the positions that are
+    /// Writes the attention of some unmasked tokens and what they add to outputs, at those of the positions that are
     /// theirs.
     func tell(
         _ state: [Double], _ sequence: TokenSequence, _ range: Range<Int>, _ positions: Range<Int>,

@@ -72,7 +72,7 @@ struct TokenScorer: Sendable {
         }
     }
 
-    // Positions that go with some visible tokens: those out of sight before each, and behind the last.
+    // Positions that go with some unmasked tokens: those out of sight before each, and behind the last.
     private func positions(_ range: Range<Int>, _ sequence: TokenSequence) -> Range<Int> {
         let start = range.lowerBound == 0 ? 0 : sequence.position(range.lowerBound - 1) + 1
         let end =
