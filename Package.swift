@@ -17,6 +17,7 @@ let package = Package(
     name: "AttentionProbes",
     products: [
         .library(name: "AttentionProbes", targets: ["AttentionProbes"]),
+        .library(name: "attention_probes", type: .static, targets: ["CAttentionProbes"]),
         .executable(name: "attnprobe", targets: ["attnprobe"]),
     ],
     dependencies: [
@@ -70,6 +71,12 @@ let package = Package(
                 "Storage", "Tensors", "Activations", "ProbeMetrics", "Probes", "ProbeTraining",
                 "ProbeSelection", "ProbeReports",
             ],
+            swiftSettings: settings),
+        // The C interface: its header, and the functions, of which scripts/install makes libattention_probes.so.
+        .systemLibrary(name: "AttentionProbesHeader", path: "Sources/CAttentionProbes/include"),
+        .target(
+            name: "CAttentionProbes",
+            dependencies: ["AttentionProbes", "AttentionProbesHeader"], exclude: ["include"],
             swiftSettings: settings),
         .executableTarget(
             name: "attnprobe",

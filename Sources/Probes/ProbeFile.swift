@@ -14,6 +14,7 @@ private import FoundationEssentials
 private import Tensors
 package import Activations
 import ProbeMetrics
+import Storage
 
 extension Probe {
     /// The value of `format` in the metadata of a probe file.
@@ -70,10 +71,25 @@ extension Probe {
             training: TrainingRecord(file.metadata.filter { !names.contains($0.key) }))
     }
 
+    /// Reads a probe from the bytes of a probe file.
+    ///
+    /// - Parameter name: what errors call them.
+    /// - Throws: `DataError` where they break the format.
+    package init(bytes: [UInt8], name: String) throws {
+        try self.init(Safetensors.open(MappedFile(copying: bytes, name: name)))
+    }
+
     /// Writes a probe file, beside its target and renamed when it is whole.
     ///
     /// - Throws: `SystemError`.
-    public func write(to path: String) throws {
+    public func write(to path: String) throws { try fileContent().write(to: path) }
+
+    /// The bytes of a probe file.
+    ///
+    /// - Parameter name: what errors call them.
+    package func fileBytes(name: String) throws -> [UInt8] { try fileContent().bytes(of: name) }
+
+    private func fileContent() throws -> SafetensorsWriter {
         var metadata = training.texts
         metadata["format"] = Self.fileFormat
         metadata["version"] = Self.fileVersion
@@ -97,7 +113,7 @@ extension Probe {
         for (tensor, range) in architecture.tensors.placed {
             writer.add(tensor.name, Array(parameters[range]), shape: tensor.shape)
         }
-        try writer.write(to: path)
+        return writer
     }
 }
 

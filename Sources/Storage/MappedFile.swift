@@ -15,6 +15,10 @@ private import Glibc
     private let onDemand: OnDemandBytes?
     private let damages: Damage?
     private let kept: Descriptor?
+    private let memory: Memory
+
+    // Whose the bytes at `base` are.
+    private enum Memory { case mapped, own, lent }
 
     /// Up to this size reading is twice as fast as mapping, looking at every page and unmapping, which
     /// makes the threads wait for each other.
@@ -34,6 +38,7 @@ private import Glibc
         self.path = path
         count = Int(status.st_size)
         identity = FileIdentity(status)
+        memory = .mapped
         guard count > Self.smallFile else {
             unsafe base = nil
             damages = Damage()
@@ -85,10 +90,46 @@ private import Glibc
         onDemand = bytes
         damages = damage
         kept = nil
+        memory = .mapped
+    }
+
+    /// A copy of some bytes, as a file.
+    ///
+    /// - Parameter name: what errors call them.
+    package init(copying bytes: [UInt8], name: String) {
+        path = name
+        count = bytes.count
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 64)
+        unsafe copy.copyBytes(from: bytes)
+        unsafe base = UnsafeRawPointer(copy.baseAddress!)
+        (identity, onDemand, damages, kept, memory) = (nil, nil, nil, nil, .own)
+    }
+
+    /// Bytes of the caller's memory, as a file. The first of them is byte `address % alignment`, so that what is
+    /// aligned in the file is aligned in memory; bytes before it are not looked at.
+    ///
+    /// - Parameter name: what errors call them.
+    /// - Precondition: the memory stays as it is while this lives.
+    @unsafe package init(lending bytes: UnsafeRawBufferPointer, name: String) {
+        path = name
+        let lead = unsafe Self.lead(bytes)
+        count = lead + bytes.count
+        unsafe base = unsafe bytes.baseAddress.map { unsafe $0 - lead }
+        (identity, onDemand, damages, kept, memory) = (nil, nil, nil, nil, .lent)
+    }
+
+    /// Which byte of the file of lent bytes is the first of them.
+    @unsafe package static func lead(_ bytes: UnsafeRawBufferPointer) -> Int {
+        unsafe Int(bitPattern: bytes.baseAddress) & 63
     }
 
     deinit {
-        if let base = unsafe base { unsafe munmap(UnsafeMutableRawPointer(mutating: base), count) }
+        guard let base = unsafe base else { return }
+        switch memory {
+        case .mapped: unsafe munmap(UnsafeMutableRawPointer(mutating: base), count)
+        case .own: unsafe base.deallocate()
+        case .lent: break
+        }
     }
 
     /// Lends the bytes of a range, without a copy.
@@ -129,9 +170,9 @@ private import Glibc
     /// is NaN. Always nil for a mapped file.
     package var damage: ZipArchive.Loss? { damages?.found }
 
-    /// Whether it is mapped. Others are read when they are looked at: bytes that are gone are NaN there, where they
-    /// would end the process in a mapped file, and `populate` gains nothing.
-    package var isMapped: Bool { onDemand == nil }
+    /// Whether it is a mapped file. Other files are read when they are looked at: bytes that are gone are NaN there,
+    /// where they would end the process in a mapped file, and `populate` gains nothing; nor does it of lent memory.
+    package var isMapped: Bool { onDemand == nil && memory == .mapped }
 
     /// Lets go of what opening has read of a small file, unless that is all of it.
     package func forgetHead() {

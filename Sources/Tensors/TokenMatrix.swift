@@ -66,6 +66,21 @@ public struct TokenMatrix: Sendable {
         self.init(pieces: [piece], elementType: elementType, rows: rows)
     }
 
+    /// Hidden states in the caller's memory, in place.
+    ///
+    /// - Parameters:
+    ///   - stride: bytes from the start of one row to that of the next.
+    ///   - name: what errors call the memory.
+    /// - Precondition: the rows lie in the bytes, and these stay as they are while the matrix lives.
+    @unsafe package init(
+        lending bytes: UnsafeRawBufferPointer, elementType: ElementType, rows: Int, columns: Int, stride: Int,
+        name: String
+    ) {
+        let file = unsafe MappedFile(lending: bytes, name: name)
+        let piece = unsafe Piece(file, offset: MappedFile.lead(bytes), stride: stride, columns: columns)
+        self.init(pieces: [piece], elementType: elementType, rows: rows)
+    }
+
     /// Hidden states whose rows are put together from pieces, one beside the other: one layer of
     /// several in a file, or several files.
     ///

@@ -17,7 +17,7 @@ struct AttnProbe: ParsableCommand {
 
             Exit codes: 64 usage, 65 bad data, 66 no such input, 74 input/output error, 130 interrupted.
             """,
-        version: "0.1.0",
+        version: libraryVersion,
         subcommands: [
             Train.self, Calibrate.self, Score.self, Evaluate.self, Compare.self, Report.self, Convert.self,
             Inspect.self,
@@ -52,13 +52,9 @@ struct AttnProbe: ParsableCommand {
     }
 
     private static func failureCode(_ error: any Error) -> ExitCode? {
-        switch error {
-        case let error as DataError: ExitCode(error.rule == .noRoom ? EX_IOERR : EX_DATAERR)
-        case is MissingInput: ExitCode(EX_NOINPUT)
-        case is ValidationError, is MemoryShortage: .validationFailure
-        case let error as SystemError: ExitCode(error.isMissingInput ? EX_NOINPUT : EX_IOERR)
-        default: exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil
-        }
+        if let status = failureStatus(error) { return ExitCode(status) }
+        if error is ValidationError { return .validationFailure }
+        return exitCode(for: error) == .failure ? ExitCode(EX_SOFTWARE) : nil
     }
 }
 

@@ -43,14 +43,18 @@ public final class ActivationFile: Sendable {
 
     /// A batch in memory.
     ///
-    /// - Precondition: one target, group and weight a sequence, where there are any; weights positive.
+    /// - Precondition: one target, group, weight and id a sequence and one text a token, where there are any;
+    ///   weights positive.
     public init(
         _ batch: RaggedBatch, targets: Targets? = nil, classes: [String]? = nil, groups: [Int]? = nil,
-        weights: [Float]? = nil, name: String = "activations in memory"
+        weights: [Float]? = nil, ids: [String]? = nil, tokenTexts: [String]? = nil,
+        name: String = "activations in memory"
     ) {
         precondition(targets.map { $0.count == batch.count } ?? true, "one target a sequence")
         precondition(groups.map { $0.count == batch.count } ?? true, "one group a sequence")
         precondition(weights.map { $0.count == batch.count } ?? true, "one weight a sequence")
+        precondition(ids.map { $0.count == batch.count } ?? true, "one id a sequence")
+        precondition(tokenTexts.map { $0.count == batch.tokens.rows } ?? true, "one text a token")
         path = name
         self.batch = batch
         self.targets = targets
@@ -58,8 +62,8 @@ public final class ActivationFile: Sendable {
         self.groups = groups
         self.weights = weights
         metadata = [:]
-        ids = nil
-        tokenTexts = nil
+        self.ids = ids.map { TextTable($0) }
+        self.tokenTexts = tokenTexts.map { TextTable($0) }
         tokenIDs = nil
         (form, source, layerCount, layers, stem) = (.memory, nil, 1, nil, nil)
     }

@@ -1,15 +1,19 @@
-// Many strings in one tensor of UTF-8 bytes and one of offsets, as activation files hold them.
+// Many strings: in one tensor of UTF-8 bytes and one of offsets, as activation files hold them, or in memory.
 private import Tensors
 import Storage
 
 struct TextTable: Sendable {
-    private let file: MappedFile
-    private let bytes: Range<Int>
-    private let offsets: IntegerColumn
-    private let held: [[UInt8]]?
+    private enum Strings: Sendable {
+        case held([[UInt8]])
+        case stored(MappedFile, Range<Int>, IntegerColumn)
+    }
+    private let strings: Strings
 
     // Bytes of strings that are held.
     private static let mostHeld = 4096
+
+    /// Strings in memory.
+    init(_ texts: [String]) { strings = .held(texts.map { Array($0.utf8) }) }
 
     /// The tensors `name` and `name_offsets` for `count` strings; nil if the file has no `name`.
     ///
@@ -19,7 +23,7 @@ struct TextTable: Sendable {
         guard file.tensors[name] != nil else { return nil }
         let text = try file.require(name, types: ["U8"], dimensions: 1)
         let offsetsName = name + "_offsets"
-        offsets = IntegerColumn(
+        let offsets = IntegerColumn(
             file, try file.require(offsetsName, types: TensorFile.indexTypes, shape: [count + 1]))
         func fault(_ place: String, _ expected: String, _ found: Int) -> DataError {
             DataError(
@@ -33,16 +37,13 @@ struct TextTable: Sendable {
         guard offsets[count] == text.bytes.count else {
             throw fault("", "\(text.bytes.count) last, the bytes of \(name)", offsets[count])
         }
-        self.file = file.file
-        bytes = text.bytes
         guard areHeld, !file.file.isMapped, text.bytes.count <= Self.mostHeld else {
-            held = nil
+            strings = .stored(file.file, text.bytes, offsets)
             return
         }
         let all = file.file.bytes(text.bytes)
-        held = (0..<count).map { [offsets] in
-            Self.range(offsets, $0, of: all.count).map { Array(all[$0]) } ?? []
-        }
+        strings = .held(
+            (0..<count).map { Self.range(offsets, $0, of: all.count).map { Array(all[$0]) } ?? [] })
     }
 
     /// One string; bytes that are no UTF-8 become U+FFFD.
@@ -53,9 +54,12 @@ struct TextTable: Sendable {
 
     /// The bytes of one string; none if the file was cut meanwhile.
     func bytes(_ index: Int) -> [UInt8] {
-        if let held { return held[index] }
-        guard let range = Self.range(offsets, index, of: bytes.count) else { return [] }
-        return file.bytes(bytes.lowerBound + range.lowerBound..<bytes.lowerBound + range.upperBound)
+        switch strings {
+        case .held(let texts): return texts[index]
+        case .stored(let file, let bytes, let offsets):
+            guard let range = Self.range(offsets, index, of: bytes.count) else { return [] }
+            return file.bytes(bytes.lowerBound + range.lowerBound..<bytes.lowerBound + range.upperBound)
+        }
     }
 
     // Where a string is among `count` bytes; nil if the offsets, which may be read anew, were overwritten.
@@ -66,7 +70,10 @@ struct TextTable: Sendable {
 
     /// The bytes of some strings that follow each other, altogether.
     func byteCount(_ range: Range<Int>) -> Int {
-        max(0, offsets[range.upperBound] - offsets[range.lowerBound])
+        switch strings {
+        case .held(let texts): texts[range].reduce(0) { $0 + $1.count }
+        case .stored(_, _, let offsets): max(0, offsets[range.upperBound] - offsets[range.lowerBound])
+        }
     }
 }
 

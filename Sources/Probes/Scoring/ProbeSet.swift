@@ -166,7 +166,8 @@ public struct ProbeSet: Sendable {
 }
 
 extension Probe {
-    fileprivate var hasEntropies: Bool {
+    /// Whether `Scores` have entropies of its heads.
+    package var hasEntropies: Bool {
         configuration.kind.attends && configuration.attention == .softmax
     }
 }

@@ -28,6 +28,24 @@ extension Probe {
     }
 }
 
+/// Hands over what several probes of one width say of the tokens of each sequence of a set, one result a probe, from
+/// any thread and in any order.
+///
+/// - Parameter tellsDetails: whether attention and contributions are wanted.
+/// - Precondition: there is a probe, and the data are as wide.
+/// - Throws: `DataError` where a hidden state is NaN or infinite, a file has become shorter, or a probe is of a kind that
+///   cannot be scored token by token.
+package func forEachTokenScores(
+    _ probes: [Probe], _ data: ActivationSet, tellsDetails: Bool, threads: Int,
+    _ body: @Sendable (Int, [TokenScores]) -> Void
+) throws {
+    let scorer = try TokenScorer(probes, tellsDetails: tellsDetails)
+    try data.checkLengths(data.indices)
+    _ = try Parallel.map(count: data.count, threads: threads, workspace: TokenScorer.Workspace.init) {
+        try body($0, scorer.scores(data, $0, &$1))
+    }
+}
+
 extension TokenScorer {
     /// Scores a sequence of a set.
     func scores(_ data: ActivationSet, _ index: Int, _ work: inout Workspace) throws -> [TokenScores] {

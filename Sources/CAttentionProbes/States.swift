@@ -1,0 +1,78 @@
+// Hidden states in the caller's memory, as the library's matrices and sets, in place.
+import AttentionProbes
+import AttentionProbesHeader
+import Activations
+import Tensors
+
+/// Rows of hidden states, checked.
+struct States {
+    let matrix: TokenMatrix
+
+    /// - Parameter name: what errors call the memory.
+    init(
+        _ states: UnsafeRawPointer?, _ type: ap_type, tokens: Int64, width: Int64, stride: Int64, _ name: String
+    ) throws(ArgumentError) {
+        func fault(_ field: String, _ expected: String, _ found: String) -> ArgumentError {
+            ArgumentError("\(name): \(field)", expected: expected, found: found)
+        }
+        let elementType: ElementType
+        switch type {
+        case AP_F32: elementType = .f32
+        case AP_F16: elementType = .f16
+        case AP_BF16: elementType = .bf16
+        case AP_F64:
+            throw fault("type", "float32, float16 or bfloat16", "float64; convert it, to float32 for instance")
+        default: throw fault("type", "AP_F32, AP_F16 or AP_BF16", "\(type.rawValue)")
+        }
+        guard tokens >= 0 else { throw fault("tokens", "0 or more", "\(tokens)") }
+        guard width >= 1, width <= 1 << 40 else { throw fault("width", "1 or more", "\(width)") }
+        let rowSize = width * Int64(elementType.size)
+        let stride = stride == 0 ? rowSize : stride
+        guard stride >= rowSize else {
+            throw fault("stride", "0, or at least the \(rowSize) bytes of a row", "\(stride)")
+        }
+        let (size, overflow) = stride.multipliedReportingOverflow(by: tokens)
+        guard !overflow, size <= Int64.max / 2 else { throw fault("tokens", "rows that fit in memory", "\(tokens)") }
+        guard let states = unsafe states else { throw fault("states", "\(tokens)×\(width) numbers", "NULL") }
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: states, count: tokens == 0 ? 0 : Int(size - stride + rowSize))
+        matrix = unsafe TokenMatrix(
+            lending: bytes, elementType: elementType, rows: Int(tokens), columns: Int(width),
+            stride: Int(stride), name: name)
+    }
+}
+
+extension ap_batch {
+    /// The batch as the library has it.
+    ///
+    /// - Throws: `ArgumentError`, `DataError`.
+    func batch(_ name: String) throws -> RaggedBatch {
+        func fault(_ field: String, _ expected: String, _ found: String) -> ArgumentError {
+            ArgumentError("\(name): \(field)", expected: expected, found: found)
+        }
+        let states = unsafe try States(self.states, type, tokens: tokens, width: width, stride: stride, name)
+        guard unsafe sequences >= 1 else { throw fault("sequences", "1 or more", "\(unsafe sequences)") }
+        let mask = unsafe tokenMask(self.mask, states.matrix.rows)
+        do {
+            if let ends = unsafe ends {
+                let starts = unsafe try array(offsets, sequences, "\(name): offsets")
+                let ends = unsafe try array(ends, sequences, "\(name): ends")
+                var rows: [Range<Int>] = []
+                rows.reserveCapacity(starts.count)
+                for i in unsafe starts.indices {
+                    let (start, end) = unsafe (Int(starts[i]), Int(ends[i]))
+                    guard start <= end else {
+                        throw fault("ends[\(i)]", "at least \(start), where sequence \(i) starts", "\(end)")
+                    }
+                    rows.append(start..<end)
+                }
+                return try RaggedBatch(tokens: states.matrix, rows: rows, tokenMask: mask)
+            }
+            guard unsafe sequences < Int64.max else { throw fault("sequences", "fewer", "\(unsafe sequences)") }
+            let offsets = unsafe try array(self.offsets, sequences + 1, "\(name): offsets").map { Int($0) }
+            return try RaggedBatch(tokens: states.matrix, offsets: offsets, tokenMask: mask)
+        } catch let fault as RaggedBatch.Fault {
+            throw DataError(fault, name)
+        }
+    }
+}
