@@ -231,6 +231,96 @@ ap_status ap_streams_step(ap_streams *streams, const int64_t *ids, int64_t count
 
 ap_status ap_streams_free(ap_streams *streams);
 
+/* ---- Data: sequences with what is known of them --------------------------------------------------------------------- */
+
+/* Sequences to train on, to judge by, or to write. */
+typedef struct ap_data ap_data;
+
+/* What is known of the N sequences of a batch; NULL for what is not. Texts are UTF-8. */
+typedef struct ap_known {
+    /* N classes: where `class_names` are given the index of one, else the number that names the class. */
+    const int64_t *classes;
+    const char *const *class_names;
+    int64_t class_count;
+    /* Or N×value_count numbers: 0 or 1 a class, regression targets, or, with one column and a binary task, probabilities
+     * of the second class. */
+    const float *values;
+    int64_t value_count;
+    const int64_t *groups;          /* N; sequences with the same are never split between folds */
+    const float *weights;           /* N, above 0 */
+    const char *const *ids;         /* N */
+    const char *const *token_texts; /* T */
+    const char *name;               /* what errors and probe files call the data; NULL for "activations in memory" */
+} ap_known;
+
+/*
+ * Data in the caller's memory. What `batch` and `known` point to but for texts, and hidden states above all, is used in
+ * place and has to stay as it is until the data are freed. `known` may be NULL.
+ */
+ap_status ap_data_create(const ap_batch *batch, const ap_known *known, ap_data **data);
+
+/*
+ * Opens activation files, or folders of them: all forms that the command line reads.
+ *
+ * `options` here and below is NULL or a JSON object with the names and values of the command line's options:
+ * {"labels": "labels.csv", "layer": 12, "skip-nonfinite": true}. An unknown name is an error, and so is a value that the
+ * option cannot have. A list stands for several values. Here: labels, id-column, label-column, group-column, layer,
+ * layers, skip-nonfinite, threads.
+ */
+ap_status ap_data_open(const char *const *paths, int64_t count, const char *options, ap_data **data);
+
+/* "sequences", "tokens", "width", "type", "classes", "labels" (what they are), "groups", "weights" and "notes" as JSON. */
+ap_status ap_data_describe(const ap_data *data, char **json);
+
+/* Writes all sequences with all that is known of them as one activation file; `type` is how numbers are stored. */
+ap_status ap_data_write(const ap_data *data, const char *path, ap_type type);
+
+ap_status ap_data_free(ap_data *data);
+
+/* ---- Training, selection, judgement ----------------------------------------------------------------------------------- */
+
+/*
+ * Told how far a call has come, in the thread of the caller: `json` is {"phase": "training", "done": 3, "total": 30,
+ * "loss": 0.31, …}, or NULL where it is only asked. Other than 0 asks to stop at the next step.
+ */
+typedef int32_t (*ap_progress)(const char *json, void *context);
+
+/*
+ * Fits a probe. Options are those of `attnprobe train` without --select: kind, heads, hidden, attention, window, k,
+ * temperature, decay, smoothing, optimizer, epochs, batch-size, learning-rate, l2, token-dropout, no-standardize,
+ * class-weight, average, validation-fraction, patience, task, positive, seed, threads.
+ *
+ * `validation`: data for early stopping, or NULL. `result` becomes what --json prints, with "notes", and may be NULL.
+ * Where `progress` asks to stop, the probe is the best so far and "stop" is "interrupted"; AP_INTERRUPTED where there is
+ * none yet.
+ */
+ap_status ap_train(const ap_data *data, const ap_data *validation, const char *options, ap_progress progress,
+                   void *context, ap_probe **probe, char **result);
+
+/*
+ * Chooses a probe by cross-validation, and trains it on all sequences. Options are those of `attnprobe train --select`:
+ * those above, of which lists span a grid, and folds, metric, fpr, confidence, streaming, calibration, group-by.
+ * `journal` is a path where finished trainings are kept, so that an interrupted selection goes on, or NULL. `result` has
+ * "out_of_fold" too, what the file of out-of-fold scores has, an object a sequence.
+ */
+ap_status ap_select(const ap_data *data, const char *options, const char *journal, ap_progress progress, void *context,
+                    ap_probe **probe, char **result);
+
+/* Judges a probe: `result` becomes what `attnprobe evaluate --json` prints. Options: bootstrap, documents, streaming,
+ * seed, threads. */
+ap_status ap_evaluate(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,
+                      void *context, char **result);
+
+/* Fits probabilities and a threshold, as `attnprobe calibrate`. Options: calibration, fpr, confidence, streaming, seed,
+ * threads. */
+ap_status ap_calibrate(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,
+                       void *context, ap_probe **calibrated, char **result);
+
+/* The report page: `html` becomes what `attnprobe report` writes. Options: documents, bootstrap, seed, threads; and
+ * `name`, what the page calls the probe. */
+ap_status ap_report(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,
+                    void *context, char **html);
+
 #ifdef __cplusplus
 }
 #endif
