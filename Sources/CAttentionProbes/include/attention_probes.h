@@ -286,7 +286,7 @@ ap_status ap_data_free(ap_data *data);
 typedef int32_t (*ap_progress)(const char *json, void *context);
 
 /*
- * Fits a probe. Options are those of `attnprobe train` without --select: kind, heads, hidden, attention, window, k,
+ * Fits a probe. Options are those of `attnprobe train` without --select: kind, heads, hidden, units, attention, window, k,
  * temperature, decay, smoothing, optimizer, epochs, batch-size, learning-rate, l2, token-dropout, no-standardize,
  * class-weight, average, validation-fraction, patience, task, positive, seed, threads.
  *
@@ -299,7 +299,7 @@ ap_status ap_train(const ap_data *data, const ap_data *validation, const char *o
 
 /*
  * Chooses a probe by cross-validation, and trains it on all sequences. Options are those of `attnprobe train --select`:
- * those above, of which lists span a grid, and folds, metric, fpr, confidence, streaming, calibration, group-by.
+ * those above, of which lists span a grid, and folds, metric, fpr, confidence, streaming, calibration, group.
  * `journal` is a path where finished trainings are kept, so that an interrupted selection goes on, or NULL. `result` has
  * "out_of_fold" too, what the file of out-of-fold scores has, an object a sequence.
  */
