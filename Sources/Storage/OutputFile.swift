@@ -75,10 +75,17 @@ package final class OutputFile {
     }
 
     /// The process's standard output, written as it comes.
-    package static func standardOutput() -> OutputFile { OutputFile(standard: STDOUT_FILENO) }
+    package static func standardOutput() -> OutputFile {
+        OutputFile(standard: STDOUT_FILENO, "standard output")
+    }
 
-    private init(standard: Int32) {
-        path = "standard output"
+    /// The process's standard error, written as it comes.
+    package static func standardError() -> OutputFile {
+        OutputFile(standard: STDERR_FILENO, "standard error")
+    }
+
+    private init(standard: Int32, _ name: String) {
+        path = name
         keepsPartial = false
         descriptor = standard
         replacement = nil
@@ -90,8 +97,8 @@ package final class OutputFile {
         if let replacement, !isCommitted, !hasNoName, !keepsPartial || isEmpty {
             unsafe unlink(replacement.temporary)
         }
-        // Standard output is the process's.
-        if descriptor != STDOUT_FILENO { close(descriptor) }
+        // Standard output and error are the process's.
+        if descriptor > STDERR_FILENO { close(descriptor) }
     }
 
     private var isEmpty: Bool {

@@ -1,5 +1,4 @@
 import AttentionProbes
-import Foundation
 
 /// A document and the tokens that a probe looked at most.
 struct AttendedDocument: Encodable {
@@ -88,12 +87,12 @@ struct AttendedDocument: Encodable {
 
     /// A line about the document and one with its tokens, control characters made visible.
     var text: String {
-        let probability = probability.map { String(format: " (p %.3f)", $0) } ?? ""
+        let probability = probability.map { " (p \(Double($0).fixed(3)))" } ?? ""
         let labelled = label.map { ", labelled \($0.printable)" } ?? ""
         var line = " "
         for token in tokens {
-            let text = token.text.printable.trimmingCharacters(in: .whitespaces)
-            let part = String(format: " %@ %.2f", text, token.attention)
+            let text = token.text.printable.trimmed
+            let part = " \(text) \(Double(token.attention).fixed(2))"
             if line.displayWidth + part.displayWidth > 78 { break }
             line += part + " "
         }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
+import Glibc
 
 @main
 struct AttnProbe: ParsableCommand {
@@ -81,7 +81,7 @@ enum StandardError {
 
     static func print(_ line: String, terminator: String = "\n") {
         // Where nobody can be told, the work goes on.
-        try? FileHandle.standardError.write(contentsOf: Data((line + terminator).utf8))
+        try? OutputFile.standardError().write(Array((line + terminator).utf8))
     }
 }
 

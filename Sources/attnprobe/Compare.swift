@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -191,7 +190,7 @@ struct Compare: ParsableCommand {
 
     // "injection" of "data/injection-train.safetensors".
     private static func name(_ path: String) -> String {
-        let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+        let name = stem(path)
         return name.hasSuffix("-train") ? String(name.dropLast(6)) : name
     }
 }

@@ -1,5 +1,4 @@
 import AttentionProbes
-import Foundation
 
 extension Comparison.DataSet {
     /// The probes, the baseline first: metric, difference and their intervals, entropy ratio; below, what
@@ -12,7 +11,7 @@ extension Comparison.DataSet {
                 row.name, brief(row.value), brief(row.low), brief(row.high),
                 brief(row.difference, isSigned: true), brief(row.differenceLow, isSigned: true),
                 brief(row.differenceHigh, isSigned: true),
-                row.entropyRatio.map { String(format: "%.2f", $0) } ?? "",
+                row.entropyRatio.map { $0.fixed(2) } ?? "",
             ]
         }
         let title = "\(metric), difference to \(baseline), 95 % intervals"
@@ -44,7 +43,7 @@ extension SelectionResult {
             let name = (row.chosen == true ? "* " : "  ") + row.name
             guard let score = row.score, let low = row.low, let high = row.high else { return [name] }
             return [
-                name, text(score), text(low), text(high), String(format: "%.1f", row.seconds ?? 0),
+                name, text(score), text(low), text(high), (row.seconds ?? 0).fixed(1),
             ]
         }
         let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2])
@@ -59,6 +58,6 @@ extension SelectionResult {
 /// A metric in few characters: three decimals, four digits from ten on; nothing for nil.
 private func brief(_ value: Double?, isSigned: Bool = false) -> String {
     guard let value else { return "" }
-    let form = abs(value) < 9.9995 ? ".3f" : ".4g"
-    return String(format: (isSigned ? "%+" : "%") + form, value)
+    return abs(value) < 9.9995
+        ? value.fixed(3, isSigned: isSigned) : value.significant(4, isSigned: isSigned)
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 struct Convert: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 /// Where and how `convert` writes: one file, or a folder of shards.
 struct ConvertOutput: ParsableArguments {
@@ -58,7 +57,7 @@ struct ConvertOutput: ParsableArguments {
     // Something that is written in place, whatever it is called; /dev/stdout may be a file.
     private var isPipe: Bool {
         out.hasPrefix("/dev/")
-            || FileManager.default.fileExists(atPath: out) && !isFolder(out)
+            || FileIdentity(path: out) != nil && !isFolder(out)
                 && FileIdentity(regularFile: out) == nil
     }
 
@@ -71,7 +70,7 @@ struct ConvertOutput: ParsableArguments {
             "GIB": 1 << 30, "TIB": 1 << 40,
         ]
         let digits = shardSize.prefix { $0.isNumber || $0 == "." }
-        let unit = shardSize.dropFirst(digits.count).trimmingCharacters(in: .whitespaces).uppercased()
+        let unit = String(shardSize.dropFirst(digits.count)).trimmed.uppercased()
         guard let number = Double(digits), let factor = units[unit] else { return nil }
         let size = number * Double(factor)
         return (1...1e18).contains(size) ? Int(size) : nil
@@ -86,7 +85,7 @@ struct ConvertOutput: ParsableArguments {
             try OutputFile.check(path: path)
             return [File(path: path, range: data.indices, isKept: false)]
         }
-        guard isFolder(path) || !FileManager.default.fileExists(atPath: path) else {
+        guard isFolder(path) || FileIdentity(path: path) == nil else {
             throw ValidationError("--out: expected a folder for --shard-size, found a file \(path)")
         }
         let ranges = data.shards(of: shardBytes, as: elementType)
@@ -94,7 +93,7 @@ struct ConvertOutput: ParsableArguments {
         let last = path.split(separator: "/").last.map { String($0.drop { $0 == "." }) } ?? ""
         let name = last.isEmpty ? "activations" : last
         let names = ranges.indices.map {
-            name + String(format: "-%05d-of-%05d.safetensors", $0 + 1, ranges.count)
+            "\(name)-\(Self.inFiveDigits($0 + 1))-of-\(Self.inFiveDigits(ranges.count)).safetensors"
         }
         let existing = isFolder(path) ? (try? ActivationSet.files(path)) ?? [] : []
         let kept = Set(existing.compactMap { $0.split(separator: "/").last.map(String.init) })
@@ -112,6 +111,8 @@ struct ConvertOutput: ParsableArguments {
             return file
         }
     }
+
+    private static func inFiveDigits(_ number: Int) -> String { String(number).padded(to: 5, with: "0") }
 
     // A shard takes its name when it is whole, so what differs is the command or its input, or the disk lost it.
     private func check(_ path: String, holds data: ActivationSet) throws {

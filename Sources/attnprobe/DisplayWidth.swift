@@ -21,6 +21,10 @@ extension Unicode.Scalar {
     ]
 }
 
+extension Unicode.Scalar {
+    fileprivate var isSpace: Bool { self == "\t" || properties.generalCategory == .spaceSeparator }
+}
+
 extension Character {
     var displayWidth: Int { unicodeScalars.reduce(0) { $0 + $1.displayWidth } }
 }
@@ -48,6 +52,12 @@ extension String {
                 room -= character.displayWidth
                 return room >= 0
             }) + "…"
+    }
+
+    /// The string without spaces and tabs at its ends.
+    var trimmed: String {
+        let scalars = unicodeScalars.drop(while: \.isSpace)
+        return String(String.UnicodeScalarView(scalars.reversed().drop(while: \.isSpace).reversed()))
     }
 
     /// The string without characters that a terminal would obey or hide: controls, marks that turn the

@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,4 @@
 import AttentionProbes
-import Foundation
 
 extension Evaluation {
     /// What was judged, its metrics in columns, the confusion matrix and the ROC curve, at most 80 wide.
@@ -28,7 +27,7 @@ extension Evaluation {
         if let entropyRatio {
             for (line, start) in stride(from: 0, to: entropyRatio.count, by: 12).enumerated() {
                 let part = entropyRatio[start..<min(start + 12, entropyRatio.count)]
-                let numbers = part.map { String(format: "%.2f", $0) }.joined(separator: " ")
+                let numbers = part.map { $0.fixed(2) }.joined(separator: " ")
                 rows.append((line == 0 ? "entropy ratio" : "", numbers, ""))
             }
         }

@@ -1,5 +1,4 @@
 import AttentionProbes
-import Foundation
 
 /// What `inspect` says of one file.
 struct FileDescription: Encodable {

@@ -1,5 +1,3 @@
-import Foundation
-
 /// What `inspect` says of many files together.
 struct FilesSummary {
     private let files: [FileDescription]

@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 /// Which sequences folds keep together, the same in every subcommand that has folds.
 struct GroupOption: ParsableArguments {

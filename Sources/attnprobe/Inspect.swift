@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 /// Options that say what to take of files with several layers, the same in every subcommand that reads data.
 struct LayerOptions: ParsableArguments {

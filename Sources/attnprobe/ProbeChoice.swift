@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 /// A selection as `train --select` runs it: progress, table, probe and out-of-fold scores.
 struct ProbeChoice {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 /// Which paths of a command line are probes: the first, and those behind it that say so.
 enum ProbePaths {
@@ -38,7 +37,7 @@ enum ProbePaths {
 
     /// What to call probes: their files' names without the ending; where two are the same, their paths.
     static func names(_ paths: [String]) -> [String] {
-        let short = paths.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
+        let short = paths.map(stem)
         return zip(paths, short).map { path, name in
             short.count { $0 == name } == 1
                 ? name : path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path

@@ -1,29 +1,29 @@
-import Foundation
 import Synchronization
 
 /// A line about progress on standard error: redrawn in place on a terminal; elsewhere written now
 /// and then as a plain line, the first and the last in any case. Any thread may write to it.
 final class ProgressLine: Sendable {
     private struct State {
-        var last = Date.distantPast
+        var last: ContinuousClock.Instant?
         var pending: String?
     }
     private let isShown: Bool
-    private let start = Date()
+    private let start = ContinuousClock.now
     private let state = Mutex(State())
 
     init(isShown: Bool) { self.isShown = isShown }
 
     /// Seconds since the start.
-    var elapsed: Double { Date().timeIntervalSince(start) }
+    var elapsed: Double { (ContinuousClock.now - start) / .seconds(1) }
 
     /// Shows a line, or keeps it for `finish` if the one before is recent.
     func show(_ line: @autoclosure () -> String) {
         guard isShown else { return }
         let line = line().printable
         state.withLock { state in
-            let now = Date()
-            let isDue = now.timeIntervalSince(state.last) > (StandardError.isTerminal ? 0.05 : 5)
+            let now = ContinuousClock.now
+            let pause: Duration = .milliseconds(StandardError.isTerminal ? 50 : 5000)
+            let isDue = state.last.map { now - $0 > pause } ?? true
             state.pending = line
             if isDue {
                 state.last = now
@@ -41,7 +41,7 @@ final class ProgressLine: Sendable {
 
     /// Ends the line as it is, before an error.
     func abandon() {
-        let hasShown = state.withLock { $0.last != .distantPast }
+        let hasShown = state.withLock { $0.last != nil }
         if isShown, StandardError.isTerminal, hasShown { StandardError.print("") }
     }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -51,7 +50,7 @@ struct Report: ParsableCommand {
             documents: documents, seed: shared.seed,
             bootstrap: bootstrap > 0 ? Bootstrap(replicates: bootstrap, seed: shared.seed) : nil,
             threads: shared.threadCount,
-            probeName: URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent)
+            probeName: stem(path))
         let report = try ProbeReport(probe, data, options: options) { range in
             progress.add(range)
             line.show(progress.line(line.elapsed))
@@ -61,5 +60,5 @@ struct Report: ParsableCommand {
         shared.note("wrote \(out), \(size(report.html.utf8.count))")
     }
 
-    private func size(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) * 1e-6) }
+    private func size(_ bytes: Int) -> String { (Double(bytes) * 1e-6).fixed(1) + " MB" }
 }

@@ -1,6 +1,6 @@
 public import ArgumentParser
 public import AttentionProbes
-import Foundation
+import FoundationEssentials
 
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -106,7 +106,7 @@ struct Score: ParsableCommand {
         -> PartialScores
     {
         guard isResumable, let path = out.map(OutputFile.partialPath),
-            FileManager.default.fileExists(atPath: path)
+            FileIdentity(path: path) != nil
         else { return .none }
         guard resume else {
             throw ValidationError(

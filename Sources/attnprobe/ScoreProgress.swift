@@ -1,5 +1,4 @@
 import AttentionProbes
-import Foundation
 
 /// How far scoring is, in sequences and tokens.
 struct ScoreProgress {
@@ -36,5 +35,5 @@ struct ScoreProgress {
 
 /// "3.40 Mtok/s".
 func rate(_ tokens: Int, _ elapsed: Double) -> String {
-    String(format: "%.2f Mtok/s", Double(tokens) / max(elapsed, 1e-9) * 1e-6)
+    (Double(tokens) / max(elapsed, 1e-9) * 1e-6).fixed(2) + " Mtok/s"
 }

@@ -1,6 +1,5 @@
 public import ArgumentParser
 public import AttentionProbes
-import Foundation
 
 extension Metric: ExpressibleByArgument {
     /// The metric of a name, see `scoreName`.

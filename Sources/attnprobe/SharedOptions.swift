@@ -1,6 +1,6 @@
 import ArgumentParser
 import AttentionProbes
-import Foundation
+import FoundationEssentials
 import Synchronization
 
 /// Options that mean the same in every subcommand that computes.

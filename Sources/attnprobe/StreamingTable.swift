@@ -1,5 +1,4 @@
 import AttentionProbes
-import Foundation
 
 extension StreamingMetrics {
     /// How sequences fare that are flagged as soon as a prefix reaches the threshold, beside finished ones: at most 80
@@ -25,8 +24,8 @@ extension StreamingMetrics {
             ]
         }
         rows += [
-            ["first flag, token", quartiles(firstFlagTokens) { String(format: "%.0f", $0) }],
-            ["first flag, fraction", quartiles(firstFlagFraction) { String(format: "%.2f", $0) }],
+            ["first flag, token", quartiles(firstFlagTokens) { $0.fixed(0) }],
+            ["first flag, fraction", quartiles(firstFlagFraction) { $0.fixed(2) }],
         ]
         let widths = (0..<2).map { column in rows.map { $0[column].displayWidth }.max() ?? 0 }
         let lines = rows.map { row in

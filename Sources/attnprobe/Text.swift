@@ -1,13 +1,13 @@
 import AttentionProbes
-import Foundation
+import FoundationEssentials
 
 /// A fraction or score with four decimals; what is too large for them in four significant digits.
 func decimal(_ value: Double) -> String {
-    abs(value) < 1e4 ? String(format: "%.4f", value) : significant(value)
+    abs(value) < 1e4 ? value.fixed(4) : significant(value)
 }
 
 /// A loss: four significant digits, whatever its size.
-func significant(_ value: Double) -> String { String(format: "%.4g", value) }
+func significant(_ value: Double) -> String { value.significant(4) }
 
 /// Rows of cells as lines, every column as wide as its widest cell: the first left-aligned, the others
 /// right-aligned behind gaps. Rows may end early.
@@ -40,6 +40,9 @@ extension [String] {
         return prefix(shown).joined(separator: ", ") + ", and \(count - shown) more"
     }
 }
+
+/// The name of a file without its folder and its ending.
+func stem(_ path: String) -> String { URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent }
 
 /// "1 file", "3 files".
 func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String {
