@@ -21,8 +21,7 @@ let package = Package(
         .executable(name: "attnprobe", targets: ["attnprobe"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
     ],
     targets: [
         .systemLibrary(
@@ -57,7 +56,7 @@ let package = Package(
             name: "ProbeReports",
             dependencies: [
                 "Storage", "Tensors", "Activations", "ProbeMetrics", "Probes", "ProbeTraining",
-                "ProbeSelection", .product(name: "Mustache", package: "swift-mustache"),
+                "ProbeSelection",
             ],
             // The parts of report pages, in the binary so that a copy of it needs no other file.
             resources: [

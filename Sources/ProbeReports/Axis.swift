@@ -1,5 +1,6 @@
 // The scale of a plot's axis.
-private import Foundation
+private import Glibc
+private import Tensors
 
 /// A range of values, and round numbers inside it to mark.
 struct Axis {
@@ -37,11 +38,11 @@ struct Axis {
 
 /// A number for people: so many significant digits at most, no needless zeros; a dash for none.
 func brief(_ value: Double?, digits: Int = 4) -> String {
-    value.map { String(format: "%.\(digits)g", $0) } ?? "–"
+    value.map { $0.significant(digits) } ?? "–"
 }
 
 /// A share or score with three decimals, what is too large for them in four significant digits; a dash
 /// for none.
 func fixed(_ value: Double?, _ decimals: Int = 3) -> String {
-    value.map { abs($0) < 1e4 ? String(format: "%.\(decimals)f", $0) : brief($0) } ?? "–"
+    value.map { abs($0) < 1e4 ? $0.fixed(decimals) : brief($0) } ?? "–"
 }

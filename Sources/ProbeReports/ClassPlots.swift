@@ -1,5 +1,4 @@
 // The plots of one class against the others, and of regression outputs.
-private import Foundation
 import ProbeMetrics
 import Probes
 

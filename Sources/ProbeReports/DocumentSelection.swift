@@ -1,5 +1,4 @@
 // Which documents a report shows: those that say most about a probe.
-private import Foundation
 import Tensors
 import Activations
 

@@ -1,6 +1,6 @@
 // A scored set as a report shows it: how sure each prediction is, whether it is right, and from which logit on a
 // class counts as present.
-private import Foundation
+private import Glibc
 import Activations
 import Probes
 

@@ -1,8 +1,7 @@
 // A report page is one HTML file that loads nothing: style and script stand in it, and its
 // Content-Security-Policy lets just these two run, by their SHA-256. The templates escape what they
 // show; data for the script stand in a block of JSON without any "<", so that nothing in them can end it.
-private import Foundation
-private import Mustache
+private import FoundationEssentials
 private import Tensors
 import Storage
 
@@ -21,12 +20,12 @@ enum Page {
     static func html(_ title: String, template: String, _ content: Any, data: (any Encodable)?) throws
         -> String
     {
-        let library = try library()
+        let templates = try templates()
         let json = try data.map { try script(json: $0) }
         let page = Frame(
             title: title, styleHash: styleHash, scriptHash: scriptHash, style: style, script: script,
-            body: library.render(content, withTemplate: template)!, data: json)
-        return library.render(page, withTemplate: "page")!
+            body: try templates[template]!.render(content, partials: templates), data: json)
+        return try templates["page"]!.render(page)
     }
 
     /// Writes a page, whole or not at all.
@@ -51,16 +50,13 @@ enum Page {
         let data: String?
     }
 
-    private static func library() throws -> MustacheLibrary {
-        var library = MustacheLibrary()
-        for (name, template) in [
-            ("page", PackageResources.page_mustache), ("report", PackageResources.report_mustache),
-            ("comparison", PackageResources.comparison_mustache),
-            ("plot", PackageResources.plot_mustache), ("table", PackageResources.table_mustache),
-        ] {
-            try library.register(text(template), named: name)
-        }
-        return library
+    private static func templates() throws -> [String: Template] {
+        let texts = [
+            "page": PackageResources.page_mustache, "report": PackageResources.report_mustache,
+            "comparison": PackageResources.comparison_mustache, "plot": PackageResources.plot_mustache,
+            "table": PackageResources.table_mustache,
+        ]
+        return try Dictionary(uniqueKeysWithValues: texts.map { ($0, try Template($0, text($1))) })
     }
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

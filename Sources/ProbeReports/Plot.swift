@@ -1,6 +1,6 @@
 // Plots as values: places in a drawing that `plot.mustache` turns into SVG. Beside it stands a
 // table of the same numbers, for people who cannot see it and for those who want to copy them.
-private import Foundation
+private import Tensors
 
 /// A drawing with two axes.
 struct Plot {
@@ -104,6 +104,6 @@ struct Plot {
 
 // A place in a drawing, to a hundredth.
 private func number(_ value: Double) -> String {
-    let text = String(format: "%.2f", value)
+    let text = value.fixed(2)
     return text.hasSuffix(".00") ? String(text.dropLast(3)) : text
 }

@@ -1,5 +1,4 @@
 // What `report.mustache` shows, as values with the names that it uses.
-private import Foundation
 import Activations
 import ProbeMetrics
 import Probes

@@ -1,6 +1,6 @@
 // A document as the page's script reads it. Numbers of tokens are float32, little-endian, row after
 // row, in base64: exact, and the shortest text for them.
-private import Foundation
+private import FoundationEssentials
 import Tensors
 import Activations
 import Probes

@@ -1,5 +1,4 @@
 // The plots of all classes together, of training and of attention.
-private import Foundation
 import ProbeMetrics
 import ProbeSelection
 import Probes
