@@ -71,20 +71,21 @@ let package = Package(
                 "ProbeSelection", "ProbeReports",
             ],
             swiftSettings: settings),
-        // The C interface: its header, and the functions, of which scripts/install makes libattention_probes.so.
-        .systemLibrary(name: "AttentionProbesHeader", path: "Sources/CAttentionProbes/include"),
+        // The commands and their options: what the command line runs, and the C interface with options as JSON.
         .target(
-            name: "CAttentionProbes",
-            dependencies: ["AttentionProbes", "AttentionProbesHeader"], exclude: ["include"],
-            swiftSettings: settings),
-        .executableTarget(
-            name: "attnprobe",
+            name: "ProbeCommands",
             dependencies: [
                 "AttentionProbes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: settings
-        ),
+            swiftSettings: settings),
+        // The C interface: its header, and the functions, of which scripts/install makes libattention_probes.so.
+        .systemLibrary(name: "AttentionProbesHeader", path: "Sources/CAttentionProbes/include"),
+        .target(
+            name: "CAttentionProbes",
+            dependencies: ["AttentionProbes", "ProbeCommands", "AttentionProbesHeader"], exclude: ["include"],
+            swiftSettings: settings),
+        .executableTarget(name: "attnprobe", dependencies: ["ProbeCommands"], swiftSettings: settings),
         .executableTarget(
             name: "ProbeBenchmarks",
             dependencies: [

@@ -49,7 +49,7 @@ public struct ProbeReport: Sendable {
     ///   state is not finite, or a file has become shorter.
     public init(
         _ probe: Probe, _ data: ActivationSet, options: Options = Options(),
-        progress: (Range<Int>) -> Void = { _ in }
+        progress: (Range<Int>) throws -> Void = { _ in }
     ) throws {
         let scored = try probe.scored(
             data, attention: true, threads: options.threads, progress: progress)

@@ -75,7 +75,7 @@ extension Probe {
     ///   the probe, a hidden state is not finite, or a file has become shorter.
     public func evaluate(
         _ data: ActivationSet, metrics: [Metric] = Metric.all, threads: Int = Parallel.availableThreads,
-        bootstrap: Bootstrap? = nil, progress: (Range<Int>) -> Void = { _ in }
+        bootstrap: Bootstrap? = nil, progress: (Range<Int>) throws -> Void = { _ in }
     ) throws -> Evaluation {
         try pass(labelled(data), attention: false, threads: threads, progress: progress)
             .evaluation(metrics: metrics, threads: threads, bootstrap: bootstrap)

@@ -41,7 +41,7 @@ extension Probe {
     ///   probe, a hidden state is NaN or infinite, or a file has become shorter.
     public func scored(
         _ data: ActivationSet, attention: Bool = false, threads: Int = Parallel.availableThreads,
-        progress: (Range<Int>) -> Void = { _ in }
+        progress: (Range<Int>) throws -> Void = { _ in }
     ) throws -> ScoredSet {
         try pass(
             data.targets == nil ? data : labelled(data), attention: attention, threads: threads,
@@ -50,13 +50,13 @@ extension Probe {
 
     // The same of data whose labels, if any, are as the task has them.
     func pass(
-        _ data: ActivationSet, attention: Bool, threads: Int, progress: (Range<Int>) -> Void
+        _ data: ActivationSet, attention: Bool, threads: Int, progress: (Range<Int>) throws -> Void
     ) throws -> ScoredSet {
         let (set, heads) = (ProbeSet([self]), configuration.heads)
         var parts: [Scores] = []
-        func add(_ scores: [Scores]) {
+        func add(_ scores: [Scores]) throws {
             parts += scores
-            progress(scores[0].range)
+            try progress(scores[0].range)
         }
         guard attention, configuration.kind.attends else {
             try set.forEachScores(data, threads: threads, add)
@@ -72,7 +72,7 @@ extension Probe {
             }
         ) { scores, kept in
             for (index, sequence) in zip(scores[0].range, kept) { tally.add(sequence, data, index) }
-            add(scores)
+            try add(scores)
         }
         try data.checkNothingLost(data.indices)
         return ScoredSet(

@@ -1,10 +1,10 @@
-import ArgumentParser
+package import ArgumentParser
 import AttentionProbes
 import Glibc
 
-@main
-struct AttnProbe: ParsableCommand {
-    static let configuration = CommandConfiguration(
+/// The program: what `attnprobe` is without its `main`.
+package struct AttnProbe: ParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "attnprobe",
         abstract: "Train, apply and judge attention probes on a language model's hidden states.",
         discussion: """
@@ -23,7 +23,10 @@ struct AttnProbe: ParsableCommand {
             Inspect.self,
         ])
 
-    static func main() {
+    package init() {}
+
+    /// Runs the command that the process was started with, and ends the process.
+    package static func main() {
         BLAS.endIdleThreads()
         reportFileSizeLimit()
         MappedFile.exitWhenBytesAreLost(program: "attnprobe")

@@ -1,12 +1,12 @@
-import AttentionProbes
+package import AttentionProbes
 
 /// How far scoring is, in sequences and tokens.
-struct ScoreProgress {
-    private let data: ActivationSet
+package struct ScoreProgress {
+    package let data: ActivationSet
     // To do and done in this run.
     private var tokenCount: Int
     private var tokens = 0
-    private(set) var done = 0
+    package private(set) var done = 0
 
     init(_ data: ActivationSet) {
         self.data = data

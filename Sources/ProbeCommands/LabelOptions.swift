@@ -1,4 +1,4 @@
-import ArgumentParser
+package import ArgumentParser
 import AttentionProbes
 
 /// What to learn from labels, the same in every subcommand that trains.
@@ -35,7 +35,7 @@ struct TaskOptions: ParsableArguments {
 }
 
 /// Options that take labels from a table, the same in every subcommand that uses labels.
-struct LabelOptions: ParsableArguments {
+package struct LabelOptions: ParsableArguments {
     @Option(help: "CSV or JSON lines with a label for each sequence id.")
     var labels: String?
     @Option(help: "Column of --labels with the ids. (default: id)")
@@ -45,7 +45,9 @@ struct LabelOptions: ParsableArguments {
     @Option(help: "Column of --labels with the groups. (default: group, if there is one)")
     var groupColumn: String?
 
-    func validate() throws {
+    package init() {}
+
+    package mutating func validate() throws {
         guard labels == nil else { return }
         for (name, value) in [
             ("id-column", idColumn), ("label-column", labelColumn), ("group-column", groupColumn),

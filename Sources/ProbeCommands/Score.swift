@@ -62,7 +62,7 @@ struct Score: ParsableCommand {
         let data = try shared.open(dataPaths, labels: nil, for: probes.probes)
         SharedOptions.reads(probePaths)
         for (path, probe) in zip(probePaths, probes.probes) where !tokens {
-            shared.noteThreshold(probe, path, streaming: false)
+            shared.notes.noteThreshold(probe, path, streaming: false)
         }
         if tokens { return try scoreTokens(probes, ProbePaths.names(probePaths), data) }
         if let out {

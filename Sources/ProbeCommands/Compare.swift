@@ -112,7 +112,7 @@ struct Compare: ParsableCommand {
             throw ValidationError("--metric: expected a metric of a \(task.name) task")
         }
         let labelled = try training.labelled(for: task)
-        shared.noteSoftLabels(labelled)
+        shared.notes.noteSoftLabels(labelled)
         return (Self.name(path), labelled, try shared.open([test], labels: labelling, task: task), task)
     }
 

@@ -54,17 +54,3 @@ extension ThresholdRule {
             + "\(significant(bound)) of new ones, with confidence \(confidence)"
     }
 }
-
-extension SharedOptions {
-    /// Says that a threshold is used for another kind of look than it was set for.
-    func noteThreshold(_ probe: Probe, _ path: String, streaming: Bool) {
-        guard let rule = probe.thresholdRule, rule.isStreaming != streaming else { return }
-        note(
-            "\(path): "
-                + (streaming
-                    ? "the threshold is for finished sequences: more negatives reach it at some token than the "
-                        + "\(significant(rule.falsePositiveRate)) that it was set for"
-                    : "the threshold is for sequences that are looked at after every token (--streaming): finished ones "
-                        + "reach it less often"))
-    }
-}

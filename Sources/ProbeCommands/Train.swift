@@ -82,7 +82,7 @@ struct Train: ParsableCommand {
             shared.open(data, labels: labelling, task: goal.expected))
         let task = try goal.task(of: training)
         training = try training.labelled(for: task)
-        shared.noteSoftLabels(training)
+        shared.notes.noteSoftLabels(training)
         let heldOut = validation.isEmpty ? nil : try shared.open(validation, labels: labelling, task: task)
         try SharedOptions.checkOutput(out)
         // Fails now rather than after the training if the probe cannot be written.

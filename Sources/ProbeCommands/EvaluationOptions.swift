@@ -1,0 +1,67 @@
+package import ArgumentParser
+package import AttentionProbes
+
+/// How a probe is judged.
+package struct EvaluationOptions: ParsableArguments {
+    @Option(help: "Also show the most attended tokens of so many documents, the most confident first.")
+    var documents = 0
+    @Option(help: "Draws of the bootstrap for 95 % confidence intervals; 0 for none.")
+    var bootstrap = 1000
+    @Flag(
+        help: """
+            Also judge the probe as a monitor that looks after every token and flags a sequence as soon as the text so \
+            far reaches the threshold (binary).
+            """)
+    var streaming = false
+
+    package init() {}
+
+    package mutating func validate() throws {
+        try require(documents, "documents", from: 0)
+        try require(bootstrap, "bootstrap", from: 0, to: Bootstrap.mostReplicates)
+    }
+
+    /// Compares a probe's scores with the labels.
+    ///
+    /// - Parameters:
+    ///   - name: what notes call the probe.
+    ///   - allTokens: whether documents have all their tokens.
+    package func judge(
+        _ probe: Probe, _ name: String, _ data: ActivationSet, _ running: RunOptions, _ watch: Watch,
+        allTokens: Bool
+    ) throws -> Judgement {
+        let data = try probe.labelled(data)
+        watch.warnOfTraining(probe, data)
+        watch.noteSoftLabels(data)
+        watch.noteThreshold(probe, name, streaming: streaming)
+        let threads = running.threadCount
+        let scored = try probe.scored(data, threads: threads, progress: watch.pass(over: data))
+        let streamed =
+            streaming
+            ? try probe.streamed(data, threads: threads, progress: watch.pass(over: data)).metrics() : nil
+        return Judgement(
+            evaluation: try scored.evaluation(threads: threads, bootstrap: running.bootstrap(bootstrap)),
+            streaming: streamed,
+            documents: documents > 0
+                ? try AttendedDocument.mostConfident(documents, scored, withAll: allTokens) : nil,
+            data: data)
+    }
+}
+
+/// What is said of a probe and some data: the evaluation's own keys, with the others beside them.
+package struct Judgement: Encodable {
+    let evaluation: Evaluation
+    let streaming: StreamingMetrics?
+    let documents: [AttendedDocument]?
+    /// The data, with labels as the task of the probe has them.
+    let data: ActivationSet
+
+    private enum CodingKeys: String, CodingKey { case streaming, documents }
+
+    package func encode(to encoder: any Encoder) throws {
+        try evaluation.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(streaming, forKey: .streaming)
+        try container.encodeIfPresent(documents, forKey: .documents)
+    }
+}

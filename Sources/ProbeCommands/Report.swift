@@ -1,0 +1,44 @@
+import ArgumentParser
+import AttentionProbes
+
+struct Report: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what a probe sees: figures, attention and documents as one HTML file.",
+        usage: "attnprobe report PROBE DATA... --out FILE [--documents N] [options]",
+        discussion: """
+            The page needs no network and no other file. Data without labels get a page with scores \
+            and attention, without figures.
+
+              attnprobe report probe.safetensors test.safetensors --out report.html
+            """)
+
+    @Argument(help: "The probe file.")
+    var probe: String
+    @Argument(help: "Activation files or folders.")
+    var data: [String]
+    @Option(name: [.short, .long], help: "The HTML file to write.")
+    var out: String
+    @OptionGroup var options: ReportOptions
+    @OptionGroup var labelling: LabelOptions
+    @OptionGroup var shared: SharedOptions
+
+    func run() throws {
+        let path = probe
+        SharedOptions.reads([path])
+        let probe = try Probe(path: path)
+        let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
+        let report = try options.report(
+            probe, path, title: stem(path), shared.open(data, labels: labelling, for: [probe]), shared.running,
+            shared.watch(line)
+        ) {
+            try SharedOptions.checkOutput(out)
+            // Fails now rather than after the scoring if the page cannot be written.
+            try OutputFile.check(path: out)
+        }
+        line.finish()
+        try report.write(to: out)
+        shared.note("wrote \(out), \(size(report.html.utf8.count))")
+    }
+
+    private func size(_ bytes: Int) -> String { (Double(bytes) * 1e-6).fixed(1) + " MB" }
+}

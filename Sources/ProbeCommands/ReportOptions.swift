@@ -1,0 +1,40 @@
+package import ArgumentParser
+package import AttentionProbes
+
+/// What a report page shows.
+package struct ReportOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Documents of each group: hits, mistakes, near the threshold, random. (default: 25, fewer where "
+                + "the page would be larger than 5 MB)"))
+    var documents: Int?
+    @Option(help: "Draws of the bootstrap for 95 % confidence intervals; 0 for none.")
+    var bootstrap = 1000
+
+    package init() {}
+
+    package mutating func validate() throws {
+        try require(documents, "documents", from: 0)
+        try require(bootstrap, "bootstrap", from: 0, to: Bootstrap.mostReplicates)
+    }
+
+    /// Makes the page.
+    ///
+    /// - Parameters:
+    ///   - name: what notes call the probe.
+    ///   - title: what the page calls it.
+    ///   - prepare: is run before the data are scored; what it throws ends the work.
+    package func report(
+        _ probe: Probe, _ name: String, title: String, _ data: ActivationSet, _ running: RunOptions,
+        _ watch: Watch, prepare: () throws -> Void = {}
+    ) throws -> ProbeReport {
+        watch.warnOfTraining(probe, data)
+        watch.noteThreshold(probe, name, streaming: false)
+        if data.targets != nil { try watch.noteSoftLabels(probe.labelled(data)) }
+        try prepare()
+        let options = ProbeReport.Options(
+            documents: documents, seed: running.seed, bootstrap: running.bootstrap(bootstrap),
+            threads: running.threadCount, probeName: title)
+        return try ProbeReport(probe, data, options: options, progress: watch.pass(over: data))
+    }
+}

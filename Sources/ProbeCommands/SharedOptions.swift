@@ -1,0 +1,79 @@
+import ArgumentParser
+import AttentionProbes
+import FoundationEssentials
+import Synchronization
+
+/// Options that mean the same in every subcommand that computes.
+struct SharedOptions: ParsableArguments {
+    @OptionGroup var running: RunOptions
+
+    @Flag(help: "Print no progress and no notes.")
+    var quiet = false
+
+    @OptionGroup var reading: ReadingOptions
+
+    // All that the process reads. Sets stay open until it ends: thousands of files that are let go of one by one
+    // take a tenth of the time that it takes to score them.
+    private static let inputs = Mutex<(sets: [ActivationSet], paths: [String])>(([], []))
+
+    /// Says that a file is an input, which no output may take the place of (`checkOutput`). `open` says it of data and
+    /// their labels.
+    static func reads(_ paths: [String]) { inputs.withLock { $0.paths += paths } }
+
+    var threadCount: Int { running.threadCount }
+    var seed: UInt64 { running.seed }
+
+    /// Opens data, and says of what is left out; see `ReadingOptions`.
+    func open(
+        _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = []
+    ) throws -> ActivationSet {
+        Self.reads([labelling?.labels].compactMap(\.self))
+        return try reading.open(
+            paths, labels: labelling, task: task, for: probes, threads: threadCount,
+            opened: { data in
+                Self.inputs.withLock { inputs in
+                    inputs.sets.append(data)
+                    inputs.paths += data.unfinished
+                }
+            }, note: note)
+    }
+
+    /// Refuses a name that is empty, and to write over any input that was opened or named by `reads`.
+    static func checkOutput(_ output: String, option: String = "out") throws {
+        guard !output.isEmpty else {
+            throw ValidationError("--\(option): expected the name of a file, found an empty one")
+        }
+        // Usually there is no such file yet, and no input needs a look.
+        guard let existing = FileIdentity(regularFile: output) else { return }
+        let isInput = inputs.withLock { inputs in
+            inputs.sets.contains { $0.reads(existing) }
+                || inputs.paths.contains { FileIdentity(path: $0) == existing }
+        }
+        guard isInput else { return }
+        throw ValidationError("--\(option): \(output) is also an input; choose another file")
+    }
+
+    /// A line for people, on standard error.
+    func note(_ line: String) {
+        if !quiet { StandardError.print(line.printable) }
+    }
+
+    /// Notes alone, of work without a line about its progress.
+    var notes: Watch { Watch(note: note, progress: { _ in }) }
+
+    /// Notes, and a pass over data shown on a line.
+    func watch(_ line: ProgressLine) -> Watch {
+        Watch(note: note) { progress in
+            if case .scoring(let done) = progress { line.show(done.line(line.elapsed)) }
+        }
+    }
+}
+
+extension Encodable {
+    /// One JSON object, keys sorted, for standard output.
+    package func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return try String(decoding: encoder.encode(self), as: UTF8.self)
+    }
+}

@@ -1,0 +1,6 @@
+import ProbeCommands
+
+@main
+enum Main {
+    static func main() { AttnProbe.main() }
+}
