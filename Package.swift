@@ -83,7 +83,10 @@ let package = Package(
         .systemLibrary(name: "AttentionProbesHeader", path: "Sources/CAttentionProbes/include"),
         .target(
             name: "CAttentionProbes",
-            dependencies: ["AttentionProbes", "ProbeCommands", "AttentionProbesHeader"], exclude: ["include"],
+            dependencies: [
+                "AttentionProbes", "ProbeCommands", "AttentionProbesHeader",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], exclude: ["include"],
             swiftSettings: settings),
         .executableTarget(name: "attnprobe", dependencies: ["ProbeCommands"], swiftSettings: settings),
         .executableTarget(

@@ -1,7 +1,6 @@
 // Arguments of exported functions as values of the library, each checked before it is used.
 import AttentionProbes
 import AttentionProbesHeader
-import FoundationEssentials
 
 /// A text that must be there.
 func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ArgumentError) -> String {
@@ -101,13 +100,4 @@ func giveBytes(
         throw ArgumentError("bytes", expected: "room for \(content.count)", found: "\(capacity)")
     }
     unsafe UnsafeMutableRawBufferPointer(start: room, count: content.count).copyBytes(from: content)
-}
-
-extension Encodable {
-    /// One JSON object, keys sorted.
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try String(decoding: encoder.encode(self), as: UTF8.self)
-    }
 }

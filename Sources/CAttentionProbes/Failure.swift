@@ -1,7 +1,9 @@
 // Every exported function is a body that may throw, in `status`, which turns what it throws into a status and a message.
 public import AttentionProbesHeader
+import ArgumentParser
 import AttentionProbes
 import Glibc
+import ProbeCommands
 import Synchronization
 
 /// An argument that cannot be.
@@ -22,6 +24,15 @@ func status(_ function: String = #function, _ body: () throws -> Void) -> ap_sta
         return AP_OK
     } catch let error as ArgumentError {
         LastError.set("\(function.prefix { $0 != "(" }): \(error)")
+        return AP_USAGE
+    } catch let error as OptionError {
+        LastError.set("\(function.prefix { $0 != "(" }): \(error)")
+        return AP_USAGE
+    } catch is CancellationError {
+        LastError.set("\(function.prefix { $0 != "(" }): stopped by the callback")
+        return AP_INTERRUPTED
+    } catch let error as ValidationError {
+        LastError.set("\(error)")
         return AP_USAGE
     } catch {
         LastError.set("\(error)")

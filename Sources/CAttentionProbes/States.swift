@@ -15,15 +15,7 @@ struct States {
         func fault(_ field: String, _ expected: String, _ found: String) -> ArgumentError {
             ArgumentError("\(name): \(field)", expected: expected, found: found)
         }
-        let elementType: ElementType
-        switch type {
-        case AP_F32: elementType = .f32
-        case AP_F16: elementType = .f16
-        case AP_BF16: elementType = .bf16
-        case AP_F64:
-            throw fault("type", "float32, float16 or bfloat16", "float64; convert it, to float32 for instance")
-        default: throw fault("type", "AP_F32, AP_F16 or AP_BF16", "\(type.rawValue)")
-        }
+        let elementType = try ElementType(type, "\(name): type")
         guard tokens >= 0 else { throw fault("tokens", "0 or more", "\(tokens)") }
         guard width >= 1, width <= 1 << 40 else { throw fault("width", "1 or more", "\(width)") }
         let rowSize = width * Int64(elementType.size)
@@ -73,6 +65,22 @@ extension ap_batch {
             return try RaggedBatch(tokens: states.matrix, offsets: offsets, tokenMask: mask)
         } catch let fault as RaggedBatch.Fault {
             throw DataError(fault, name)
+        }
+    }
+}
+
+extension ElementType {
+    /// - Throws: `ArgumentError` where numbers are not read in this type.
+    init(_ type: ap_type, _ name: String) throws(ArgumentError) {
+        switch type {
+        case AP_F32: self = .f32
+        case AP_F16: self = .f16
+        case AP_BF16: self = .bf16
+        case AP_F64:
+            throw ArgumentError(
+                name, expected: "float32, float16 or bfloat16",
+                found: "float64; convert it, to float32 for instance")
+        default: throw ArgumentError(name, expected: "AP_F32, AP_F16 or AP_BF16", found: "\(type.rawValue)")
         }
     }
 }

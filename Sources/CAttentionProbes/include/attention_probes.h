@@ -316,10 +316,10 @@ ap_status ap_evaluate(const ap_probe *probe, const ap_data *data, const char *op
 ap_status ap_calibrate(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,
                        void *context, ap_probe **calibrated, char **result);
 
-/* The report page: `html` becomes what `attnprobe report` writes. Options: documents, bootstrap, seed, threads; and
- * `name`, what the page calls the probe. */
-ap_status ap_report(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,
-                    void *context, char **html);
+/* The report page: `html` becomes what `attnprobe report` writes. Options: documents, bootstrap, seed, threads. `name` is
+ * what the page calls the probe; NULL for "probe". */
+ap_status ap_report(const ap_probe *probe, const ap_data *data, const char *options, const char *name,
+                    ap_progress progress, void *context, char **html);
 
 #ifdef __cplusplus
 }
