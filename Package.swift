@@ -61,7 +61,7 @@ let package = Package(
             // The parts of report pages, in the binary so that a copy of it needs no other file.
             resources: [
                 "page.css", "page.js", "documents.js", "page.mustache", "report.mustache",
-                "comparison.mustache", "plot.mustache", "table.mustache",
+                "documents.mustache", "comparison.mustache", "plot.mustache", "table.mustache",
             ].map { .embedInCode("Page/\($0)") },
             swiftSettings: settings),
         .target(

@@ -9,12 +9,13 @@ public struct ComparisonReport: Sendable {
 
     /// Makes the page.
     public init(_ comparison: Comparison, title: String = "Probes compared") throws {
-        let content = Content(
-            title: title,
-            subtitle: comparison.dataSets.count == 1
-                ? "one set of data" : "\(comparison.dataSets.count) sets of data",
-            sets: comparison.dataSets.enumerated().map { ComparedSet($1, number: $0) })
-        html = try Page.html(title, template: "comparison", content, data: nil)
+        let sets = comparison.dataSets.enumerated().map { ComparedSet($1, number: $0) }
+        var page = try Page(
+            title, kind: "Comparison", heading: title,
+            subtitle: sets.count == 1 ? "one set of data" : "\(sets.count) sets of data",
+            contents: "Sets of data", sets.map { Page.Link(id: $0.id, name: $0.name) })
+        try page.append("comparison", Content(sets: sets))
+        html = try page.html()
     }
 
     /// Writes the page, beside its target and renamed when it is whole.
@@ -23,7 +24,6 @@ public struct ComparisonReport: Sendable {
     public func write(to path: String) throws { try Page.write(html, to: path) }
 
     private struct Content {
-        let title, subtitle: String
         let sets: [ComparedSet]
     }
 }

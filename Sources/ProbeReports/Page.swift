@@ -5,8 +5,8 @@ private import FoundationEssentials
 private import Tensors
 import Storage
 
-/// Turns values into a page.
-enum Page {
+/// A page in the making: what stands at its top, and its sections so far.
+struct Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
     static let styleHash = "sha256-KYItrSLr65DcEmvGZkS/jafh0jL46PY3ZdNCy5DPbYk="
     static let scriptHash = "sha256-6yNRNPMFP7NYUdeeJONZ5oRYZNU9nQPfBcN9gTaAoXE="
@@ -14,17 +14,49 @@ enum Page {
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }
 
-    /// The page around one of the templates.
+    /// A place in the page that its contents lead to.
+    struct Link { let id, name: String }
+
+    // With the names that `page.mustache` uses.
+    private let title, kind, heading, subtitle, contents: String
+    private let links: [Link]
+    private let style = Self.style
+    private let script = Self.script
+    private let styleHash = Self.styleHash
+    private let scriptHash = Self.scriptHash
+    private var sections: [String] = []
+    private var data: String?
+
+    private let templates: [String: Template]
+
+    /// A page without sections.
+    ///
+    /// - Parameters:
+    ///   - title: what a browser calls it.
+    ///   - kind: what kind of page it is.
+    ///   - contents: what the links lead to, for people who cannot see that.
+    init(
+        _ title: String, kind: String, heading: String, subtitle: String, contents: String, _ links: [Link]
+    ) throws {
+        (self.title, self.kind, self.heading, self.subtitle) = (title, kind, heading, subtitle)
+        (self.contents, self.links) = (contents, links)
+        templates = try Self.templates()
+    }
+
+    /// Adds the sections that a template makes of values.
+    mutating func append(_ template: String, _ content: Any) throws {
+        sections.append(try templates[template]!.render(content, partials: templates))
+    }
+
+    /// Bytes of the sections, the style and the script: those of the page but for a thousand or two.
+    var size: Int { (sections + [style, script]).reduce(0) { $0 + $1.utf8.count } }
+
+    /// The page.
     ///
     /// - Parameter data: what the script reads, if anything.
-    static func html(_ title: String, template: String, _ content: Any, data: (any Encodable)?) throws
-        -> String
-    {
-        let templates = try templates()
-        let json = try data.map { try script(json: $0) }
-        let page = Frame(
-            title: title, styleHash: styleHash, scriptHash: scriptHash, style: style, script: script,
-            body: try templates[template]!.render(content, partials: templates), data: json)
+    func html(data: (any Encodable)? = nil) throws -> String {
+        var page = self
+        page.data = try data.map { try Self.script(json: $0) }
         return try templates["page"]!.render(page)
     }
 
@@ -45,16 +77,12 @@ enum Page {
         return text.replacing("<", with: "\\u003c")
     }
 
-    private struct Frame {
-        let title, styleHash, scriptHash, style, script, body: String
-        let data: String?
-    }
-
     private static func templates() throws -> [String: Template] {
         let texts = [
             "page": PackageResources.page_mustache, "report": PackageResources.report_mustache,
-            "comparison": PackageResources.comparison_mustache, "plot": PackageResources.plot_mustache,
-            "table": PackageResources.table_mustache,
+            "documents": PackageResources.documents_mustache,
+            "comparison": PackageResources.comparison_mustache,
+            "plot": PackageResources.plot_mustache, "table": PackageResources.table_mustache,
         ]
         return try Dictionary(uniqueKeysWithValues: texts.map { ($0, try Template($0, text($1))) })
     }

@@ -60,16 +60,23 @@ public struct ProbeReport: Sendable {
             }
         attention = scored.attention
         let judged = JudgedSet(scored)
-        var content = ReportContent(
+        let content = ReportContent(
             probe, data, judged, evaluation: evaluation, attention: attention,
             entropyRatio: scored.entropyRatios, options: options)
-        let title = "\(options.probeName.isolated) · probe report"
-        // Documents have the room that the rest of the page leaves.
-        let rest = try Page.html(title, template: "report", content, data: nil).utf8.count
+        let links = [
+            ("figures", "Figures"), content.attention.map { _ in ("attention", "Attention") },
+            ("training", "Training"), ("documents", "Documents"),
+        ]
+        var page = try Page(
+            "\(options.probeName.isolated) · probe report", kind: "Probe report", heading: options.probeName,
+            subtitle: content.subtitle, contents: "Sections",
+            links.compactMap { $0.map { Page.Link(id: $0.0, name: $0.1) } })
+        try page.append("report", content)
         try data.checkLengths(data.indices)
-        let documents = try ReportDocuments(probe, data, judged, options, pageSize: rest)
-        content.documentNotes = documents.notes(probe, data)
-        html = try Page.html(title, template: "report", content, data: documents)
+        // Documents have the room that the rest of the page leaves.
+        let documents = try ReportDocuments(probe, data, judged, options, pageSize: page.size)
+        try page.append("documents", documents.notes(probe, data))
+        html = try page.html(data: documents)
         try data.checkNothingLost(data.indices)
     }
 

@@ -5,7 +5,7 @@ import Probes
 
 /// The content of a probe's page.
 struct ReportContent {
-    let title, subtitle: String
+    let subtitle: String
     /// What is not there, and why.
     let notes: [String]
     let headline: [Headline]
@@ -22,8 +22,6 @@ struct ReportContent {
     let selection: Table?
     let training: Table?
     let attention: Attention?
-    /// What is to be known about the documents.
-    var documentNotes: [String] = []
 
     struct Headline { let name, value: String; let interval: String? }
     struct Fact { let name, value: String }
@@ -58,7 +56,6 @@ struct ReportContent {
     ) {
         let record = probe.training
         let (task, names) = (probe.task, probe.outputNames)
-        title = options.probeName
         subtitle = Self.subtitle(probe, data)
         headline = evaluation.map(Self.headline) ?? []
         metrics = evaluation.map(Self.metrics)

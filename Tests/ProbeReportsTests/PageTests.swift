@@ -30,6 +30,20 @@ struct PageTests {
                 == ["a": "</script><!--", "b": "\"\u{2028}"])
     }
 
+    // The script reads its data; what leaves room for them is known before them.
+    @Test func aPageIsItsSectionsAndLittleMore() throws {
+        let links = [Page.Link(id: "a&b", name: "<A>")]
+        var page = try Page("t", kind: "k", heading: "h", subtitle: "s", contents: "c", links)
+        let empty = page.size
+        try page.append("documents", ["one & two"])
+        try page.append("documents", [String]())
+        let html = try page.html()
+        #expect(page.size > empty + 400 && (page.size..<page.size + 2000).contains(html.utf8.count))
+        #expect(html.contains("<a href=\"#a&amp;b\">&lt;A&gt;</a>"))
+        #expect(html.contains("<p class=\"note\">one &amp; two</p>") && !html.contains("id=\"data\""))
+        #expect(try page.html(data: ["x": "<"]).contains("id=\"data\">{\"x\":\"\\u003c\"}</script>"))
+    }
+
     @Test func axesMarkRoundNumbers() {
         #expect(Axis(0...1, "").ticks.map { brief($0) } == ["0", "0.2", "0.4", "0.6", "0.8", "1"])
         #expect(Axis(-3.7...11.2, "").ticks == [0, 5, 10])
