@@ -78,6 +78,17 @@ struct CandidateOptions: ParsableArguments {
         }
     }
 
+    /// What the candidates of listed kinds are, whatever the task.
+    func configurations(_ kinds: [ProbeKind]) -> [ProbeConfiguration] {
+        kinds.flatMap { kind in
+            (heads?.values.map(Optional.some) ?? [nil]).map { heads in
+                var configuration = ProbeConfiguration(kind, heads: heads)
+                adjust(&configuration)
+                return configuration
+            }
+        }
+    }
+
     private func adjust(_ configuration: inout ProbeConfiguration) {
         if configuration.kind.hasAttentionFunction {
             configuration.attention = attention ?? configuration.attention
@@ -120,13 +131,12 @@ struct CandidateOptions: ParsableArguments {
     }
 
     /// Refuses options that none of the candidates has.
-    func checkUse(by candidates: [Candidate]) throws {
-        let kinds = candidates.map(\.configuration.kind)
+    func checkUse(by configurations: [ProbeConfiguration]) throws {
+        let kinds = configurations.map(\.kind)
         try kinds.check(heads, .heads)
         for (hyperparameter, value, _) in hyperparameters { try kinds.check(value, hyperparameter) }
-        let usesDecay = candidates.contains { candidate in
-            let kind = candidate.configuration.kind
-            return kind.has(.decay) && (!kind.has(.smoothing) || candidate.configuration.smoothing == .ema)
+        let usesDecay = configurations.contains {
+            $0.kind.has(.decay) && (!$0.kind.has(.smoothing) || $0.smoothing == .ema)
         }
         guard decay == nil || usesDecay else {
             throw ValidationError(

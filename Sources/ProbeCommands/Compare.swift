@@ -56,8 +56,8 @@ struct Compare: ParsableCommand {
         try require(bootstrap, "bootstrap", to: Bootstrap.mostReplicates)
         try kinds.check(heads, .heads)
         try kinds.checkTrained(l2, "l2")
-        // The kinds are those of any task.
-        try models(for: .binary(classes: ["0", "1"])).flatMap(\.candidates).checkAverage(average)
+        try kinds.flatMap { kind in headCounts(kind).map { ProbeConfiguration(kind, heads: $0) } }
+            .checkAverage(average)
     }
 
     private var kinds: [ProbeKind] { kind?.values ?? [.mean, .last, .attention] }

@@ -74,12 +74,12 @@ extension [ProbeKind] {
     }
 }
 
-extension [Candidate] {
-    /// Refuses averages where no candidate can be averaged, and averages of too many heads.
+extension [ProbeConfiguration] {
+    /// Refuses averages where none can be averaged, and averages of too many heads.
     ///
     /// - Parameter count: how many seeds are averaged.
     func checkAverage(_ count: Int, isGiven: Bool = true) throws {
-        let averaged = map(\.configuration).filter(\.canBeAveraged)
+        let averaged = filter(\.canBeAveraged)
         guard !isGiven || count == 1 || !averaged.isEmpty else {
             throw ValidationError(
                 "--average: expected it only with --kind "

@@ -38,13 +38,9 @@ struct ProbeChoice {
         try SharedOptions.checkOutput(OutputFile.partialPath(journal))
         try OutputFile.check(path: outOfFoldPath)
         try candidates.map(\.configuration.kind).checkFit(task)
-        try selection.checkMemory(data, task: task)
         if let labels = data.targets?.hardClasses {
             try target.check(negatives: labels.count { $0 == 0 }, data)
         }
-        let folds = try selection.split(data, task: task).count
-        try shared.introduce(
-            data, task, "\(counted(candidates.count, "candidate")), \(folds) folds")
 
         let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
@@ -52,6 +48,13 @@ struct ProbeChoice {
         do {
             result = try selection.run(
                 data, task: task, journal: journal,
+                starting: { folds in
+                    // To look for near duplicates may take long, and nothing is lost.
+                    interrupt.mayEnd(Self.farewell)
+                    defer { interrupt.mayEnd(nil) }
+                    try shared.introduce(
+                        data, task, "\(counted(candidates.count, "candidate")), \(folds.count) folds")
+                },
                 progress: { report in
                     interrupt.mayEnd(Self.farewell)
                     line.show(progress(report, line.elapsed))

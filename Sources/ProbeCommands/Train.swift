@@ -54,8 +54,8 @@ struct Train: ParsableCommand {
         }
         try require(patience, "patience")
         try require(average, "average", to: 1000)
-        // The default grid is that of the task; `run` knows it.
-        try checkUse(by: choices.candidates(for: .binary(classes: ["0", "1"]), kinds: kinds))
+        // The default grid is that of the task, which `run` knows.
+        if !kinds.isEmpty { try checkUse(by: choices.configurations(kinds)) }
         try check(
             validation.isEmpty || validationFraction == nil, "validation",
             "it or --validation-fraction, not both")
@@ -72,9 +72,9 @@ struct Train: ParsableCommand {
     }
 
     // Refuses options that none of the candidates has, and averages of too many heads.
-    private func checkUse(by candidates: [Candidate]) throws {
-        try choices.checkUse(by: candidates)
-        try candidates.checkAverage(average ?? (selection.select ? 4 : 1), isGiven: average != nil)
+    private func checkUse(by configurations: [ProbeConfiguration]) throws {
+        try choices.checkUse(by: configurations)
+        try configurations.checkAverage(average ?? (selection.select ? 4 : 1), isGiven: average != nil)
     }
 
     func run() throws {
@@ -88,7 +88,7 @@ struct Train: ParsableCommand {
         // Fails now rather than after the training if the probe cannot be written.
         try OutputFile.check(path: out)
         let candidates = choices.candidates(for: task, kinds: kinds)
-        try checkUse(by: candidates)
+        if kinds.isEmpty { try checkUse(by: candidates.map(\.configuration)) }
         try choices.checkFit(task)
         if selection.select {
             try ProbeChoice(

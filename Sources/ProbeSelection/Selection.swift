@@ -68,12 +68,14 @@ public struct Selection: Sendable {
     ///   - journal: a file that keeps trainings as they end, so that the same selection goes on where an
     ///     interrupted one was (at its path with `.partial`, until `SelectionResult.removeJournal`); nil for
     ///     none. Other candidates may share it; other data, folds and seeds may not.
+    ///   - starting: told the folds before the first training, when nothing is left to refuse but a journal.
     ///   - progress: told after every training, one call at a time.
     ///   - isInterrupted: asked between steps.
     /// - Throws: `DataError` as `split`, or where the journal is of another selection;
     ///   `MemoryShortage`; `CancellationError` when interrupted.
     public func run(
         _ data: ActivationSet, task: ProbeTask? = nil, journal: String? = nil,
+        starting: (Folds) throws -> Void = { _ in },
         progress: @escaping @Sendable (Progress) -> Void = { _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> SelectionResult {
@@ -81,6 +83,7 @@ public struct Selection: Sendable {
         let data = try data.labelled(for: task)
         try checkMemory(data, task: task)
         let folds = try split(data, task: task)
+        try starting(folds)
         let journal = try self.journal(journal, data, task, folds, isInterrupted)
         let counter = TrialCounter(kept: journal.kept, progress)
         let (entries, foldProbe) = try entries(data, task, folds, journal, counter, isInterrupted)

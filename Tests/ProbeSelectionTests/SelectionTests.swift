@@ -1,5 +1,6 @@
 import AttentionProbes
 @testable import ProbeSelection
+import Synchronization
 import TestSupport
 import Testing
 
@@ -32,6 +33,27 @@ struct SelectionTests {
                 let score = try probe.scores(data, index..<index + 1).logits[0, 0]
                 #expect(abs(result.chosen.outOfFold![index, 0] - score) < 1e-4)
             }
+        }
+    }
+
+    @Test func foldsAreToldBeforeAnythingIsTrained() throws {
+        let data = try needleSet(count: 24)
+        var selection = Selection([fewCandidates()[0]])
+        selection.folds = 3
+        selection.average = 1
+        let trained = Mutex(0)
+        var told: [Folds] = []
+        let result = try selection.run(
+            data,
+            starting: {
+                #expect(trained.withLock(\.self) == 0)
+                told.append($0)
+            }, progress: { _ in trained.withLock { $0 += 1 } })
+        #expect(told == [result.folds] && trained.withLock(\.self) == 4)
+        // Data that are refused have no folds to tell.
+        selection.folds = 25
+        #expect(throws: DataError.self) {
+            try selection.run(data, starting: { _ in Issue.record("told of folds") })
         }
     }
 
