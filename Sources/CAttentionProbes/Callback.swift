@@ -6,42 +6,50 @@ import ProbeCommands
 import Synchronization
 
 /// A caller's callback as what a piece of work tells and asks.
-final class Callback: @unchecked Sendable {
-    // Used in the thread that made it alone, but for `stop`.
+@safe final class Callback: Sendable {
+    private struct State {
+        var notes: [String] = []
+        var lastAsked = 0.0
+        var mustStop = false
+    }
     private let function: ap_progress?
-    private let context: UnsafeMutableRawPointer?
+    private nonisolated(unsafe) let context: UnsafeMutableRawPointer?
+    // The caller's thread, in which alone it is asked.
     private let thread = pthread_self()
-    private var lastAsked = 0.0
-    private let stop = Atomic(false)
-    /// What was said on the way.
-    private(set) var notes: [String] = []
+    private let state = Mutex(State())
 
     init(_ function: ap_progress?, _ context: UnsafeMutableRawPointer?) {
         (self.function, unsafe self.context) = (function, unsafe context)
     }
 
+    /// What was said on the way.
+    var notes: [String] { state.withLock { $0.notes } }
+
     var watch: Watch {
         Watch(
-            note: { self.notes.append($0) },
+            note: { note in self.state.withLock { $0.notes.append(note) } },
             progress: { self.tell($0) },
             isInterrupted: { self.ask() })
     }
 
     private func tell(_ progress: WorkProgress) {
         guard let function, let json = try? ProgressReport(progress).json() else { return }
-        if unsafe function(json, context) != 0 { stop.store(true, ordering: .relaxed) }
+        if unsafe function(json, context) != 0 { state.withLock { $0.mustStop = true } }
     }
 
-    // Asks at most every 20 ms, and in the thread of the caller alone.
+    // Asks at most every 20 ms.
     private func ask() -> Bool {
-        if !stop.load(ordering: .relaxed), let function, pthread_equal(thread, pthread_self()) != 0 {
+        let isOwn = pthread_equal(thread, pthread_self()) != 0
+        let (mustStop, isDue) = state.withLock { state in
             let now = Self.seconds
-            if now - lastAsked > 0.02 {
-                lastAsked = now
-                if unsafe function(nil, context) != 0 { stop.store(true, ordering: .relaxed) }
-            }
+            guard isOwn, now - state.lastAsked > 0.02 else { return (state.mustStop, false) }
+            state.lastAsked = now
+            return (state.mustStop, true)
         }
-        return stop.load(ordering: .relaxed)
+        guard !mustStop, isDue, let function else { return mustStop }
+        guard unsafe function(nil, context) != 0 else { return false }
+        state.withLock { $0.mustStop = true }
+        return true
     }
 
     private static var seconds: Double {

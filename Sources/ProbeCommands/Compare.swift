@@ -122,8 +122,9 @@ struct Compare: ParsableCommand {
     ) throws -> ProbeComparison.Result {
         let comparison = comparison(set.task)
         let folds = comparison.selection.folds(for: set.training)
-        try shared.introduce(
-            set.training, set.task, "\(counted(comparison.models.count, "probe")), \(folds) folds")
+        try shared.notes.introduce(
+            set.training, set.task, "\(counted(comparison.models.count, "probe")), \(folds) folds",
+            threads: shared.quiet ? nil : shared.threadCount)
         func run(_ journal: String?) throws -> ProbeComparison.Result {
             try comparison.run(
                 set.training, test: set.test, task: set.task, name: set.name, journal: journal,

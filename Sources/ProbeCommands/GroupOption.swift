@@ -33,13 +33,15 @@ struct GroupOption: ParsableArguments {
     }
 }
 
-extension SharedOptions {
+extension Watch {
     /// Tells what is to be trained on and how, and warns of sequences that look like groups which nobody
     /// declared.
-    func introduce(_ data: ActivationSet, _ task: ProbeTask, _ plan: String) throws {
+    ///
+    /// - Parameter threads: to look for such sequences; nil for no look.
+    func introduce(_ data: ActivationSet, _ task: ProbeTask, _ plan: String, threads: Int?) throws {
         note(data.heading(task))
         note(plan + (data.groups == nil ? "" : ", groups whole"))
-        guard !quiet, data.groups == nil, let found = try data.nearDuplicates(threads: threadCount) else {
+        guard let threads, data.groups == nil, let found = try data.nearDuplicates(threads: threads) else {
             return
         }
         note(

@@ -48,4 +48,16 @@ struct SelectionOptions: ParsableArguments {
             try check(select || !isGiven, name, "it only with --select")
         }
     }
+
+    /// Refuses a metric or calibration that a task does not have.
+    func checkFit(_ task: ProbeTask) throws {
+        if let metric, !metric.fits(task) {
+            throw ValidationError(
+                "--metric: expected a metric of a \(task.name) task, found \(metric.scoreName)")
+        }
+        guard !task.isBinary, target.falsePositiveRate != nil || calibration ?? .none != .none else { return }
+        throw ValidationError(
+            "--\(target.falsePositiveRate == nil ? "calibration" : "fpr"): expected it only with a binary task, "
+                + "found \(task.name)")
+    }
 }

@@ -54,18 +54,20 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// A line for people, on standard error.
-    func note(_ line: String) {
-        if !quiet { StandardError.print(line.printable) }
-    }
+    func note(_ line: String) { notes.note(line) }
 
     /// Notes alone, of work without a line about its progress.
-    var notes: Watch { Watch(note: note, progress: { _ in }) }
+    var notes: Watch {
+        Watch(note: { [quiet] in if !quiet { StandardError.print($0.printable) } }, progress: { _ in })
+    }
 
     /// Notes, and a pass over data shown on a line.
     func watch(_ line: ProgressLine) -> Watch {
-        Watch(note: note) { progress in
+        var watch = notes
+        watch.progress = { progress in
             if case .scoring(let done) = progress { line.show(done.line(line.elapsed)) }
         }
+        return watch
     }
 }
 

@@ -1,20 +1,20 @@
 package import AttentionProbes
 
 /// Who waits for a piece of work: what they are told, and asked.
-package struct Watch {
+package struct Watch: Sendable {
     /// Takes a line for people.
-    package var note: (String) -> Void
-    /// Takes how far the work is.
-    package var progress: (WorkProgress) -> Void
+    package var note: @Sendable (String) -> Void
+    /// Takes how far the work is; from any thread, one call at a time.
+    package var progress: @Sendable (WorkProgress) -> Void
     /// Whether the work is to stop; asked from any thread.
     package var isInterrupted: @Sendable () -> Bool
     /// Told what is said if the work were ended now; nil where that would lose something.
-    package var mayEnd: (String?) -> Void
+    package var mayEnd: @Sendable (String?) -> Void
 
     package init(
-        note: @escaping (String) -> Void, progress: @escaping (WorkProgress) -> Void,
+        note: @escaping @Sendable (String) -> Void, progress: @escaping @Sendable (WorkProgress) -> Void,
         isInterrupted: @escaping @Sendable () -> Bool = { false },
-        mayEnd: @escaping (String?) -> Void = { _ in }
+        mayEnd: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
         (self.note, self.progress, self.isInterrupted, self.mayEnd) = (note, progress, isInterrupted, mayEnd)
     }

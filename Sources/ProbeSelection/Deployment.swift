@@ -127,27 +127,35 @@ extension SelectionResult {
     /// multilabel a list of names, for regression a list of numbers, of soft labels the probability of the positive
     /// class.
     package func outOfFoldLines(_ data: ActivationSet, by probe: Probe) throws -> [UInt8] {
-        struct Row: Encodable {
-            let id: String
-            let fold: Int
-            let logits, probabilities: [Float]
-            let label: TargetLabel
-        }
-        guard let scores = chosen.outOfFold else { return [] }
-        let targets = try data.targets(for: probe.task)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let lines = try data.indices.flatMap { index in
+        return try outOfFoldRows(data, by: probe).flatMap {
+            try Array(encoder.encode($0)) + [UInt8(ascii: "\n")]
+        }
+    }
+
+    /// The same as values.
+    package func outOfFoldRows(_ data: ActivationSet, by probe: Probe) throws -> [OutOfFoldRow] {
+        guard let scores = chosen.outOfFold else { return [] }
+        let targets = try data.targets(for: probe.task)
+        let rows = data.indices.map { index in
             let logits = Array(scores[row: index])
-            let row = Row(
+            return OutOfFoldRow(
                 id: data.id(index), fold: folds.assignment[index], logits: logits,
                 probabilities: probe.probabilities(logits),
                 label: TargetLabel(targets[index], probe.task.classes))
-            return try Array(encoder.encode(row)) + [UInt8(ascii: "\n")]
         }
         try data.checkNothingLost(data.indices)
-        return lines
+        return rows
     }
+}
+
+/// What a sequence was given by a probe that did not see its fold.
+package struct OutOfFoldRow: Encodable, Sendable {
+    let id: String
+    let fold: Int
+    let logits, probabilities: [Float]
+    let label: TargetLabel
 }
 
 extension Targets {
@@ -159,7 +167,7 @@ extension Targets {
 }
 
 // A sequence's target as a table of labels has it.
-private enum TargetLabel: Encodable {
+enum TargetLabel: Encodable {
     case name(String)
     case names([String])
     case numbers([Float])

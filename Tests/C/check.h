@@ -44,7 +44,7 @@ typedef struct activations {
     const void *states;
     int64_t tokens, width, sequences;
     int64_t *offsets;
-    int64_t *labels;
+    int64_t *labels, *groups;
 } activations;
 
 activations read_activations(const char *path);
@@ -57,5 +57,6 @@ void test_probes(const char *folder);
 void test_scores(const char *folder);
 void test_streams(const char *folder);
 void test_threads(const char *folder);
+void test_learning(const char *folder);
 
 #endif

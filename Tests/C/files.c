@@ -36,19 +36,25 @@ const char *find_tensor(const char *file, const char *name, int64_t shape[2]) {
     return file + 8 + length + strtoll(strstr(entry, "\"data_offsets\":[") + 16, NULL, 10);
 }
 
+/* A copy, because int64_t has to be aligned. */
+static int64_t *copy_integers(const char *file, const char *name) {
+    int64_t shape[2];
+    const char *bytes = find_tensor(file, name, shape);
+    int64_t *copy = malloc(sizeof(int64_t) * (size_t)shape[0]);
+    memcpy(copy, bytes, sizeof(int64_t) * (size_t)shape[0]);
+    return copy;
+}
+
 activations read_activations(const char *path) {
     activations data;
     size_t size;
     int64_t shape[2];
     data.file = read_file(path, &size);
-    /* Copies, because int64_t has to be aligned. */
-    const char *offsets = find_tensor(data.file, "offsets", shape);
-    data.sequences = shape[0] - 1;
-    data.offsets = malloc(sizeof(int64_t) * (size_t)shape[0]);
-    memcpy(data.offsets, offsets, sizeof(int64_t) * (size_t)shape[0]);
-    const char *labels = find_tensor(data.file, "labels", shape);
-    data.labels = malloc(sizeof(int64_t) * (size_t)shape[0]);
-    memcpy(data.labels, labels, sizeof(int64_t) * (size_t)shape[0]);
+    data.offsets = copy_integers(data.file, "offsets");
+    data.labels = copy_integers(data.file, "labels");
+    data.groups = copy_integers(data.file, "groups");
+    find_tensor(data.file, "labels", shape);
+    data.sequences = shape[0];
     data.states = find_tensor(data.file, "hidden_states", shape);
     data.tokens = shape[0];
     data.width = shape[1];
@@ -59,6 +65,7 @@ void free_activations(activations *data) {
     free(data->file);
     free(data->offsets);
     free(data->labels);
+    free(data->groups);
 }
 
 ap_batch batch_of(const activations *data) {

@@ -13,6 +13,7 @@ int main(int count, char **arguments) {
     test_scores(arguments[1]);
     test_streams(arguments[1]);
     test_threads(arguments[1]);
+    test_learning(arguments[1]);
     printf("C interface: %d passed, %d failed\n", passed, failed);
     return failed ? 1 : 0;
 }

@@ -280,8 +280,9 @@ ap_status ap_data_free(ap_data *data);
 /* ---- Training, selection, judgement ----------------------------------------------------------------------------------- */
 
 /*
- * Told how far a call has come, in the thread of the caller: `json` is {"phase": "training", "done": 3, "total": 30,
- * "loss": 0.31, …}, or NULL where it is only asked. Other than 0 asks to stop at the next step.
+ * Told how far a call has come: `json` is {"phase": "training", "done": 3, "total": 30, "loss": 0.31, …}, from any thread
+ * but one call at a time; or NULL where it is only asked, in the thread of the caller. Other than 0 asks to stop at the
+ * next step.
  */
 typedef int32_t (*ap_progress)(const char *json, void *context);
 

@@ -1,0 +1,100 @@
+package import AttentionProbes
+
+extension LearningOptions {
+    /// Chooses among candidates by cross-validation, and trains the best on all sequences.
+    ///
+    /// - Parameters:
+    ///   - data: labelled for the task, as `lesson` gives them.
+    ///   - journal: where finished trainings are kept; nil for nowhere.
+    ///   - farewell: what is said if the work is ended on the way.
+    ///   - looksForDuplicates: whether it is said where sequences are almost identical.
+    ///   - prepare: is run before anything is trained; what it throws ends the work.
+    /// - Throws: `CancellationError` where the work is stopped.
+    package func select(
+        _ candidates: [Candidate], _ data: ActivationSet, _ task: ProbeTask, journal: String?,
+        _ running: RunOptions, _ watch: Watch, farewell: String, looksForDuplicates: Bool,
+        prepare: () throws -> Void = {}
+    ) throws -> SelectedProbe {
+        let options = selection
+        try options.checkFit(task)
+        var selection = Selection(candidates)
+        selection.folds = options.folds
+        selection.prefersEarlier = kinds.isEmpty
+        selection.metric = options.metric
+        selection.average = average ?? 4
+        selection.isStreaming = options.target.streaming
+        selection.seed = running.seed
+        selection.threads = running.threadCount
+
+        // What would fail in the end is refused before anything is trained.
+        try prepare()
+        try candidates.map(\.configuration.kind).checkFit(task)
+        let target = options.target
+        if let labels = data.targets?.hardClasses {
+            try target.check(negatives: labels.count { $0 == 0 }, data)
+        }
+        let result = try selection.run(
+            data, task: task, journal: journal,
+            starting: { folds in
+                // To look for near duplicates may take long, and nothing is lost.
+                watch.mayEnd(farewell)
+                defer { watch.mayEnd(nil) }
+                try watch.introduce(
+                    data, task, "\(counted(candidates.count, "candidate")), \(folds.count) folds",
+                    threads: looksForDuplicates ? running.threadCount : nil)
+            },
+            progress: { report in
+                watch.mayEnd(farewell)
+                watch.progress(.selection(report))
+            }, isInterrupted: watch.isInterrupted)
+        watch.mayEnd(nil)
+        let probe = try target.errors(data) {
+            try result.deployed(
+                data, calibration: options.calibration ?? .platt,
+                falsePositiveRate: target.falsePositiveRate, confidence: target.confidence ?? 0.95)
+        }
+        if task.isBinary, options.calibration != Calibration.Method.none, probe.calibration == nil {
+            watch.note("no calibration: out-of-fold scores do not rise with the labels")
+        }
+        return SelectedProbe(probe: probe, result: result, data: data)
+    }
+}
+
+/// A probe that was chosen, and what it was chosen among.
+package struct SelectedProbe {
+    package let probe: Probe
+    package let result: SelectionResult
+    /// The data, in the groups asked for.
+    package let data: ActivationSet
+
+    /// What is said of it.
+    ///
+    /// - Parameters:
+    ///   - path: where it was written; nil for nowhere.
+    ///   - outOfFold: where out-of-fold scores were written; nil for nowhere.
+    package func summary(_ path: String?, outOfFold: String?) -> some Encodable {
+        Summary(self, path, outOfFold)
+    }
+
+    private struct Summary: Encodable {
+        let probe, out_of_fold: String?
+        let chosen, metric, task: String
+        let positive: String?
+        let score: Double?
+        let threshold: Double?
+        let threshold_rule: ThresholdRule?
+        let folds: Int
+        let candidates: [SelectionResult.Row]
+
+        init(_ selected: SelectedProbe, _ path: String?, _ scores: String?) {
+            let (result, deployed) = (selected.result, selected.probe)
+            (probe, out_of_fold, chosen) = (path, scores, result.chosen.name)
+            (metric, score) = (result.metric.scoreName, result.chosen.score)
+            (task, positive) = (deployed.task.name, deployed.task.positiveClass)
+            threshold = deployed.task.hasThreshold ? deployed.threshold : nil
+            threshold_rule = deployed.thresholdRule
+            folds = result.folds.count
+            candidates = result.rows
+        }
+    }
+}
