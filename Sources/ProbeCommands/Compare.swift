@@ -34,7 +34,7 @@ struct Compare: ParsableCommand {
     var average = 1
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
-    @Option(help: "Figure to compare. (default: auroc; accuracy for several classes, r2 for regression)")
+    @Option(help: "Metric to compare. (default: auroc; accuracy for several classes, r2 for regression)")
     var metric: Metric?
     @OptionGroup var grouping: GroupOption
     @Option(help: "Draws of the bootstrap for intervals.")

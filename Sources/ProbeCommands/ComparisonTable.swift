@@ -49,7 +49,7 @@ extension SelectionResult {
         let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2])
         let remarks = ranked.map { row in
             row.score == nil
-                ? "failed: \(row.failure ?? "no figure")" : row.converged == false ? "not converged" : ""
+                ? "failed: \(row.failure ?? "no metric")" : row.converged == false ? "not converged" : ""
         }
         return zip(lines, [""] + remarks).map { $1.isEmpty ? $0 : $0 + "  " + $1 }.joined(separator: "\n")
     }

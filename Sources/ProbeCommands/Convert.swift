@@ -24,7 +24,7 @@ struct Convert: ParsableCommand {
     var ids: String?
     @Option(help: "Take so many sequences at random, by --seed.")
     var sample: Int?
-    @Option(help: "Share of sequences to write as OUT-test, stratified by class, whole groups; by --seed.")
+    @Option(help: "Fraction of sequences to write as OUT-test, stratified by class, whole groups; by --seed.")
     var testFraction: Double?
     @OptionGroup var grouping: GroupOption
     @Flag(help: "Print a JSON object about what was written on standard output.")

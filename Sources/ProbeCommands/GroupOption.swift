@@ -47,6 +47,6 @@ extension Watch {
         note(
             "warning: \(found.sequences) sequences are almost identical to another, as "
                 + "\(data.id(found.example.first).printable) and \(data.id(found.example.second).printable); in "
-                + "different folds they make figures too good: --group keeps them together")
+                + "different folds they make metrics too good: --group keeps them together")
     }
 }

@@ -35,8 +35,8 @@ package struct LearningOptions: ParsableArguments {
         }
         try require(patience, "patience")
         try require(average, "average", to: 1000)
-        // The default grid is that of the task, which `candidates` knows.
-        if !kinds.isEmpty { try checkUse(by: choices.configurations(kinds)) }
+        // What the default grid has of its kinds, `candidates` knows with the task.
+        try checkUse(by: choices.configurations(kinds.isEmpty ? CandidateGrid.usualKinds : kinds))
         try check(
             validation.isEmpty || validationFraction == nil, "validation",
             "it or --validation-fraction, not both")

@@ -54,7 +54,7 @@ final class ProgressLine: Sendable {
     }
 }
 
-/// "#####     ", filled by a share of the work.
+/// "#####     ", filled by a fraction of the work.
 func bar(_ done: Int, of total: Int, width: Int = 10) -> String {
     let filled = total > 0 ? min(width, done * width / total) : width
     return "[" + String(repeating: "#", count: filled) + String(repeating: " ", count: width - filled) + "]"

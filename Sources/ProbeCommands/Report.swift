@@ -3,11 +3,11 @@ import AttentionProbes
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what a probe sees: figures, attention and documents as one HTML file.",
+        abstract: "Show what a probe sees: metrics, attention and documents as one HTML file.",
         usage: "attnprobe report PROBE DATA... --out FILE [--documents N] [options]",
         discussion: """
             The page needs no network and no other file. Data without labels get a page with scores \
-            and attention, without figures.
+            and attention, without metrics.
 
               attnprobe report probe.safetensors test.safetensors --out report.html
             """)

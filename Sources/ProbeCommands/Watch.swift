@@ -47,7 +47,7 @@ extension Watch {
     func warnOfTraining(_ probe: Probe, _ data: ActivationSet) {
         guard data.targets != nil, let file = probe.trainingFile(in: data) else { return }
         note(
-            "warning: the probe was trained on a file called \(file); if it is the same, figures are too good"
+            "warning: the probe was trained on a file called \(file); if it is the same, metrics are too good"
         )
     }
 

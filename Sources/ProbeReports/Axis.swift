@@ -28,7 +28,7 @@ struct Axis {
     }
 
     /// 0 to 1.
-    static func share(_ label: String) -> Axis { Axis(0...1, label) }
+    static func fraction(_ label: String) -> Axis { Axis(0...1, label) }
 
     /// Where a value is, 0 at the start and 1 at the end; not beyond.
     func place(_ value: Double) -> Double {
@@ -41,7 +41,7 @@ func brief(_ value: Double?, digits: Int = 4) -> String {
     value.map { $0.significant(digits) } ?? "–"
 }
 
-/// A share or score with three decimals, what is too large for them in four significant digits; a dash
+/// A fraction or score with three decimals, what is too large for them in four significant digits; a dash
 /// for none.
 func fixed(_ value: Double?, _ decimals: Int = 3) -> String {
     value.map { abs($0) < 1e4 ? $0.fixed(decimals) : brief($0) } ?? "–"

@@ -26,7 +26,7 @@ extension ClassMetrics {
     private func rocPlot(_ id: String, _ points: [CurvePoint], _ area: Double, _ limit: Float?) -> Plot {
         var plot = curvePlot(
             "\(id)-roc", "ROC curve",
-            "The share of \(name.isolated) found rises with the share of others taken for it; the area under the "
+            "The fraction of \(name.isolated) found rises with the fraction of others taken for it; the area under the "
                 + "curve is \(fixed(area)).",
             points, x: "false positive rate", y: "true positive rate", guide: 0...1, "AUROC \(fixed(area))")
         if let limit, let point = ranking.roc.last(where: { $0.threshold >= limit }) {
@@ -45,13 +45,13 @@ extension ClassMetrics {
             "average precision \(fixed(average))")
     }
 
-    // Two shares that change with the threshold; the guide is what a guess has.
+    // Two fractions that change with the threshold; the guide is what a guess has.
     private func curvePlot(
         _ id: String, _ title: String, _ description: String, _ points: [CurvePoint], x: String, y: String,
         guide: ClosedRange<Double>, _ legend: String
     ) -> Plot {
         var plot = Plot(
-            id, title, description, x: .share(x), y: .share(y),
+            id, title, description, x: .fraction(x), y: .fraction(y),
             table: Table(
                 "\(title) of \(name.isolated)", [x, y, "threshold on the score"], names: 0,
                 points.map { point in
@@ -121,7 +121,7 @@ extension JudgedSet {
             return nil
         }
         return Table(
-            "Figures by output", ["output", "R²", "mean squared error"],
+            "Metrics by output", ["output", "R²", "mean squared error"],
             names.enumerated().map { o, name in
                 let predicted = logits.map { $0[o] }
                 let wanted = logits.indices.map { values[$0, o] }

@@ -41,7 +41,7 @@ private struct ComparedSet {
         name = set.name
         baseline = set.baseline
         isEmpty = set.rows.isEmpty
-        // The best at the top, those without a figure at the end.
+        // The best at the top, those without a metric at the end.
         let rows = set.rows.sorted {
             ($0.value ?? -.infinity, $1.name) > ($1.value ?? -.infinity, $0.name)
         }
@@ -178,7 +178,7 @@ private struct ComparedSet {
         var plot = plot(
             "\(id)-entropy", "Entropy",
             "The mean entropy ratio of the heads: 1 looks everywhere alike, 0 at one token. Probes without "
-                + "attention have none.", rows, .share("entropy ratio"),
+                + "attention have none.", rows, .fraction("entropy ratio"),
             Table(
                 "Entropy ratio", ["probe", "entropy ratio"],
                 rows.map { [$0.name, brief($0.entropyRatio)] }))

@@ -3,10 +3,10 @@ public import Activations
 public import ProbeMetrics
 public import Probes
 
-/// A page about a probe and a set of sequences: figures, plots, attention and documents, in one HTML
+/// A page about a probe and a set of sequences: metrics, plots, attention and documents, in one HTML
 /// file that needs no other.
 ///
-/// Without labels it has no figures and says so. See `Options` for what it shows of documents.
+/// Without labels it has no metrics and says so. See `Options` for what it shows of documents.
 public struct ProbeReport: Sendable {
     /// What a page is made with.
     public struct Options: Sendable {
@@ -35,7 +35,7 @@ public struct ProbeReport: Sendable {
         }
     }
 
-    /// The figures; nil where the data have no labels.
+    /// The metrics; nil where the data have no labels.
     public let evaluation: Evaluation?
     /// Where the probe looks; nil for kinds without attention.
     public let attention: AttentionSummary?
@@ -64,7 +64,7 @@ public struct ProbeReport: Sendable {
             probe, data, judged, evaluation: evaluation, attention: attention,
             entropyRatio: scored.entropyRatios, options: options)
         let links = [
-            ("figures", "Figures"), content.attention.map { _ in ("attention", "Attention") },
+            ("metrics", "Metrics"), content.attention.map { _ in ("attention", "Attention") },
             ("training", "Training"), ("documents", "Documents"),
         ]
         var page = try Page(

@@ -67,7 +67,7 @@ struct ReportContent {
         var notes: [String] = []
         if scored.targets == nil {
             notes.append(
-                "These data have no labels: there are scores and attention, and no figures of how right they are."
+                "These data have no labels: there are scores and attention, and no metrics of how right they are."
             )
         }
         let shownNames = names.prefix(Self.mostPanels)
@@ -149,7 +149,7 @@ struct ReportContent {
             ]
         }
         let threshold = evaluation.threshold.map { [["threshold", brief($0, digits: 6), "–", "–"]] } ?? []
-        return Table("All figures", ["figure", "value", "95 % from", "to"], counts + metrics + threshold)
+        return Table("All metrics", ["metric", "value", "95 % from", "to"], counts + metrics + threshold)
     }
 
     private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
@@ -177,7 +177,7 @@ struct ReportContent {
 
     private static func classTable(_ classes: [ClassMetrics]) -> Table {
         return Table(
-            "Figures by class",
+            "Metrics by class",
             ["class", "sequences", "precision", "recall", "F1", "AUROC", "average precision"],
             classes.map {
                 [

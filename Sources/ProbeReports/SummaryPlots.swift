@@ -11,9 +11,9 @@ extension Evaluation {
             "reliability", "Reliability",
             "In each bin of confidence, how often it was right; on the diagonal both agree. The mean "
                 + "difference is \(fixed(expectedCalibrationError ?? 0)).",
-            x: .share("mean probability of \(name)"), y: .share("share that came true"),
+            x: .fraction("mean probability of \(name)"), y: .fraction("fraction that came true"),
             table: Table(
-                "Reliability", ["from", "to", "sequences", "mean probability", "share that came true"],
+                "Reliability", ["from", "to", "sequences", "mean probability", "fraction that came true"],
                 names: 0,
                 reliability.map {
                     [
@@ -44,12 +44,12 @@ extension Evaluation {
         var plot = Plot(
             "length", "By length",
             "\(title.prefix(1).uppercased() + title.dropFirst()) of the short, middle and long sequences.",
-            x: Axis(0...Double(names.count), "visible tokens"),
+            x: Axis(0...Double(names.count), "unmasked tokens"),
             // R² may be below 0.
             y: Axis(
                 min(0, values.min()!)...1, metrics.count > 1 ? "score" : metrics[0].name, isRounded: true),
             table: Table(
-                "Figures by length", ["visible tokens", "sequences"] + metrics.map(\.name),
+                "Metrics by length", ["unmasked tokens", "sequences"] + metrics.map(\.name),
                 zip(names, byLength).map { name, third in
                     [name, String(third.sequences)] + metrics.map { brief(third($0), digits: 6) }
                 }), xNames: names)
@@ -120,7 +120,7 @@ extension AttentionSummary {
             "The entropy of a head's attention over that of uniform attention: 1 looks everywhere alike, 0 "
                 + "at one token. The lowest is \(fixed(ratios.min() ?? 0, 2)), the highest "
                 + "\(fixed(ratios.max() ?? 0, 2)).",
-            x: Axis(0.5...Double(heads) + 0.5, "head", ticks: min(16, heads)), y: .share("entropy ratio"),
+            x: Axis(0.5...Double(heads) + 0.5, "head", ticks: min(16, heads)), y: .fraction("entropy ratio"),
             table: Table(
                 "Entropy ratio", ["head", "entropy ratio"],
                 ratios.enumerated().map { [String($0 + 1), brief($1, digits: 6)] }))
@@ -166,16 +166,16 @@ extension AttentionSummary {
 
     /// The tokens that a head attends to most; nil stands for all heads together.
     func table(head: Int?, count: Int = 12) -> Table {
-        func share(_ token: Token) -> Double {
+        func fraction(_ token: Token) -> Double {
             head.map { token.shares[$0] } ?? token.shares.reduce(0, +) / Double(token.shares.count)
         }
-        let first = tokens.sorted { share($0) > share($1) }.prefix(count)
+        let first = tokens.sorted { fraction($0) > fraction($1) }.prefix(count)
         return Table(
             "Tokens that receive most, " + (head.map { "head \($0 + 1)" } ?? "all heads"),
-            ["token", "occurrences", "share of attention", "times uniform"],
+            ["token", "occurrences", "fraction of attention", "times uniform"],
             first.map {
                 [
-                    visible($0.text), String($0.count), fixed(share($0), 5), fixed(share($0) / $0.uniform, 2),
+                    visible($0.text), String($0.count), fixed(fraction($0), 5), fixed(fraction($0) / $0.uniform, 2),
                 ]
             })
     }

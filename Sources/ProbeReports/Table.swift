@@ -13,8 +13,8 @@ struct Table {
         let text: String
         let isNumber: Bool
         var isRowHeader = false
-        /// How strongly to shade, in steps of a tenth; empty for not at all.
-        var shade = ""
+        /// How strongly to shade, in steps of a tenth; nil for not at all.
+        var shade: String?
     }
 
     /// A column of names and columns of numbers.

@@ -37,4 +37,4 @@ struct ThresholdText {
     }
 }
 
-private func percent(_ share: Double) -> String { brief(share * 100, digits: 3) + " %" }
+private func percent(_ fraction: Double) -> String { brief(fraction * 100, digits: 3) + " %" }

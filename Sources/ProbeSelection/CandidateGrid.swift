@@ -39,9 +39,12 @@ public struct CandidateGrid: Sendable {
         return candidates
     }
 
+    /// The kinds that have a place in the default grid of some task.
+    package static var usualKinds: [ProbeKind] { ProbeKind.allCases.filter { $0.grid != nil } }
+
     // The default grid: of the kinds that have a place in it, what is tried for the task.
     private static func usual(_ task: ProbeTask) -> [(ProbeKind, ProbeKind.GridSettings)] {
-        ProbeKind.allCases.compactMap { kind in kind.grid.map { (kind, $0) } }
+        usualKinds.map { ($0, $0.grid!) }
             .sorted { $0.1.rank < $1.1.rank }
             .flatMap { kind, grid in grid.settings(task).map { (kind, $0) } }
     }

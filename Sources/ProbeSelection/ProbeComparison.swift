@@ -76,7 +76,7 @@ public struct ProbeComparison: Sendable {
             let (entries, _) = try selection.entries(training, task, folds, journal, counter, isInterrupted)
             var outcome = Outcome(candidates: entries.map(SelectionResult.Row.init))
             guard let chosen = entries.first(where: \.isChosen) else {
-                outcome.failure = entries[0].failure ?? "no figure on any fold"
+                outcome.failure = entries[0].failure ?? "no metric on any fold"
                 return outcome
             }
             do {

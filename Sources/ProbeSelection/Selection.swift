@@ -90,7 +90,7 @@ public struct Selection: Sendable {
         guard let chosen = entries.first(where: \.isChosen) else {
             throw DataError(
                 .overflow, data.files[0].path, expected: "a candidate that can be trained",
-                found: entries[0].failure ?? "no figure on any fold")
+                found: entries[0].failure ?? "no metric on any fold")
         }
         return SelectionResult(
             probe: try train(chosen, data, task, counter, isInterrupted), entries: entries,

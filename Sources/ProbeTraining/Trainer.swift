@@ -39,7 +39,7 @@ public struct Trainer: Sendable {
     ///
     /// - Parameters:
     ///   - data: labelled sequences.
-    ///   - validation: sequences for early stopping; nil takes a share of `data`.
+    ///   - validation: sequences for early stopping; nil takes a fraction of `data`.
     ///   - task: what to predict; nil reads it off the labels.
     ///   - progress: told after every epoch.
     ///   - isInterrupted: asked between steps; true ends training with the best probe so far.

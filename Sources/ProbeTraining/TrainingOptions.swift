@@ -20,7 +20,7 @@ public struct TrainingOptions: Sendable, Equatable {
     /// The probability with which a token is hidden from an attention or mean probe for a pass
     /// (AdamW); at least one token of a sequence stays. Last-token probes have none.
     public var tokenDropout: Float
-    /// The share of sequences held out for early stopping, groups kept whole; 0 trains on all of
+    /// The fraction of sequences held out for early stopping, groups kept whole; 0 trains on all of
     /// them for all epochs. Where few groups carry the signal, every group held out is missed more
     /// than early stopping helps (README, Accuracy), so 0 is the default.
     public var validationFraction: Double

@@ -114,10 +114,10 @@ struct BrowserTests {
             browser,
             """
             window.copied = []; navigator.clipboard.writeText = async (t) => { window.copied.push(t); };
-            all('#figures .copy button')[0].click(); all('#figures .copy button')[1].click();
+            all('#metrics .copy button')[0].click(); all('#metrics .copy button')[1].click();
             all('.document .copy button')[0].click()
             """)
-        #expect(try text(browser, "window.copied[0].split('\\r\\n')[0]") == "figure,value,95 % from,to")
+        #expect(try text(browser, "window.copied[0].split('\\r\\n')[0]") == "metric,value,95 % from,to")
         #expect(try text(browser, "typeof JSON.parse(window.copied[1])[0].value") == "number")
         #expect(
             try text(browser, "window.copied[2].split('\\r\\n')[0]")

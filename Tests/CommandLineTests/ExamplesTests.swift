@@ -119,6 +119,8 @@ struct ExamplesTests {
             let help = try Command.run(command, "--help")
             #expect(help.status == 0 && help.output.contains("attnprobe \(command) "))
             #expect(help.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+            // The field's words: fraction and metric.
+            #expect(try help.output.firstMatch(of: Regex("(?i)\\b(shares?|figures?)\\b")) == nil)
         }
     }
 }

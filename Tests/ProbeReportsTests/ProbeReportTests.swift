@@ -38,10 +38,15 @@ struct ProbeReportTests {
         // ROC, precision and scores of each class, reliability, lengths, entropy, position.
         #expect(count(report.html, "role=\"img\"") == 13)
         for words in [
-            "Confusion matrix", "Figures by class", "balanced accuracy", "The class with the highest",
+            "Confusion matrix", "Metrics by class", "balanced accuracy", "The class with the highest",
         ] {
             #expect(report.html.contains(words), "\(words)")
         }
+        // The field's words: metric, fraction, unmasked token.
+        let others = try Regex("\\b([Ff]igures|[Ss]hares?|visible tokens)\\b")
+        #expect(report.html.firstMatch(of: others) == nil)
+        // Cells of the confusion matrix are shaded, others not.
+        #expect(report.html.contains("<td class=\"number\">") && !report.html.contains("shade-\""))
         let matrix = try #require(evaluation.confusionMatrix)
         #expect(evaluation.byClass[1].recall == Double(matrix.counts[1][1]) / 20)
     }

@@ -58,7 +58,7 @@ struct ReportTextTests {
             .values(values), .regression(outputs: 60), lengths: Array(repeating: 250, count: 900))
         #expect((3_000_000..<5_000_000).contains(page.utf8.count), "\(page.utf8.count)")
         #expect(page.contains("Plots are of the first 24 of 60 outputs; tables have all"))
-        #expect(page.contains("Figures by output") && page.contains("\"row\">output 59</th>"))
+        #expect(page.contains("Metrics by output") && page.contains("\"row\">output 59</th>"))
         #expect(page.contains("more were chosen") && !page.contains("No document was asked for"))
     }
 

@@ -1,5 +1,5 @@
 // The names of a set's files, without their folders: what a probe's file says it was trained on (`data` in its metadata),
-// and what figures say they were taken on.
+// and what metrics say they were taken on.
 
 extension ActivationSet {
     /// The last part of each file's path.

@@ -18,7 +18,7 @@ public struct Folds: Sendable, Equatable {
 extension ActivationSet {
     /// Folds stratified by class, groups whole (scikit-learn's `StratifiedGroupKFold`, with the larger
     /// groups first and equal ones in an order drawn from the seed). Each group goes to the fold that
-    /// has the smallest share of its classes so far.
+    /// has the smallest fraction of its classes so far.
     ///
     /// - Precondition: `count` is at least 2.
     /// - Throws: `DataError` where a class has fewer sequences or groups than there are folds, so that

@@ -7,7 +7,7 @@ extension ActivationSet {
     /// given to the second part as long as that brings the part's sequences of the group's classes
     /// closer to the fraction wanted.
     ///
-    /// - Parameter fraction: the share of sequences wanted in the second part, between 0 and 1.
+    /// - Parameter fraction: the fraction of sequences wanted in the second part, between 0 and 1.
     /// - Returns: indices, each part in rising order. Either may be empty where the groups allow
     ///   nothing else.
     public func split(fraction: Double, seed: UInt64) -> (first: [Int], second: [Int]) {

@@ -33,7 +33,7 @@ extension ActivationSet {
         }
     }
 
-    /// Refuses a selection without sequences: nothing is learned of it, and no figure has a value.
+    /// Refuses a selection without sequences: nothing is learned of it, and no metric has a value.
     package func checkNotEmpty() throws(DataError) {
         guard count == 0 else { return }
         throw DataError(.shape, files[0].path, expected: "at least one sequence", found: "none")

@@ -49,7 +49,7 @@ enum LDA {
             if deviation(w[d] * w[d], mean: means[0][d]) == 0 { w[d] = 0 }
         }
         let squares = weights.reduce(0) { $0 + $1 * $1 }
-        // N - r, of which a covariance is a share.
+        // N - r, of which a covariance is a fraction.
         guard total * total - squares > 1e-9 * total * total else {
             throw DataError(
                 .labels, data.files[0].path, "tensor weights",

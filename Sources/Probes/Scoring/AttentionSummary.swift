@@ -14,7 +14,7 @@ public struct AttentionSummary: Sendable {
         /// Of each head, the mean over sequences of the attention it receives, 0 to 1; with more than
         /// `mostHeads` one number, the mean of all.
         public let shares: [Double]
-        /// Mean over sequences of the share that uniform attention would give it.
+        /// Mean over sequences of the fraction that uniform attention would give it.
         public let uniform: Double
     }
 
@@ -115,9 +115,9 @@ private func partSums(_ attention: Matrix, _ parts: Int) -> [Float] {
     for j in 0..<n {
         let (from, to) = (Float(j * parts) / Float(n), Float((j + 1) * parts) / Float(n))
         for part in Int(from)...min(parts - 1, Int(to)) {
-            let share = (min(to, Float(part + 1)) - max(from, Float(part))) / (to - from)
-            guard share > 0 else { continue }
-            for h in 0..<attention.rows { sums[h * parts + part] += share * attention[h, j] }
+            let fraction = (min(to, Float(part + 1)) - max(from, Float(part))) / (to - from)
+            guard fraction > 0 else { continue }
+            for h in 0..<attention.rows { sums[h * parts + part] += fraction * attention[h, j] }
         }
     }
     return sums

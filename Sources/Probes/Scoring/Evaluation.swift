@@ -20,7 +20,7 @@ public struct Evaluation: Sendable, Encodable {
     public let entropyRatio: [Double]?
     /// The probability from which on a class counts as present (binary, multilabel).
     public let threshold: Double?
-    /// The probability at which soft labels were cut for figures that need classes; nil where labels are classes or
+    /// The probability at which soft labels were cut for metrics that need classes; nil where labels are classes or
     /// numbers.
     public let labelCut: Float?
     /// Metrics of the short, middle and long sequences.
