@@ -48,41 +48,6 @@ public enum Parallel {
         return Matrix(rows: count, columns: columns, storage: storage)
     }
 
-    /// Lends parts of the rows of two matrices of `count` rows, tile after tile, each to one thread. If some tiles throw,
-    /// the error of the first that ran is thrown, and what is in the matrices means nothing.
-    ///
-    /// - Parameters:
-    ///   - tile: rows of a tile; the last has what is left.
-    ///   - body: is given the rows of its tile, and its part of either matrix.
-    /// - Precondition: the matrices have count×`columns` elements each.
-    public static func forEachTile<Workspace>(
-        rows count: Int, tile: Int, threads: Int, _ a: inout [Double], columns aColumns: Int,
-        _ b: inout [Float],
-        columns bColumns: Int, workspace: @Sendable () -> Workspace,
-        _ body:
-            @Sendable (Range<Int>, inout MutableSpan<Double>, inout MutableSpan<Float>, inout Workspace)
-            throws -> Void
-    ) throws {
-        precondition(
-            tile > 0 && a.count == count * aColumns && b.count == count * bColumns, "no such matrices")
-        try unsafe a.withUnsafeMutableBufferPointer { a in
-            try unsafe b.withUnsafeMutableBufferPointer { b in
-                nonisolated(unsafe) let (a, b) = unsafe (a, b)
-                let tiles = (count + tile - 1) / tile
-                try forEach(count: tiles, threads: threads, workspace: workspace) { index, own in
-                    let rows = index * tile..<min((index + 1) * tile, count)
-                    var first = unsafe MutableSpan(
-                        _unsafeElements: UnsafeMutableBufferPointer(
-                            rebasing: a[rows.lowerBound * aColumns..<rows.upperBound * aColumns]))
-                    var second = unsafe MutableSpan(
-                        _unsafeElements: UnsafeMutableBufferPointer(
-                            rebasing: b[rows.lowerBound * bColumns..<rows.upperBound * bColumns]))
-                    try body(rows, &first, &second, &own)
-                }
-            }
-        }
-    }
-
     // Whether so many threads can be started, as far as that is limited: the system waits for ever for those that have
     // no addresses for their stacks.
     private static func hasRoom(forThreads count: Int) -> Bool {
@@ -100,7 +65,7 @@ public enum Parallel {
             && limit.rlim_cur != rlim_t.max
     }()
 
-    private static func forEach<Workspace>(
+    static func forEach<Workspace>(
         count: Int, threads: Int, workspace: @Sendable () -> Workspace,
         _ body: @Sendable (Int, inout Workspace) throws -> Void
     ) throws {

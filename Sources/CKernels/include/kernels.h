@@ -95,8 +95,19 @@ typedef struct {
 void ck_run_softmax(float *logits, float *values, ptrdiff_t count, float slope, const float *positions,
                     float first, ck_running_softmax *run);
 
+// weights[i] ← exp(x_i) with x_i = logits[i] + slope·(position + i) - origin, within 2e-7 of it, and *largest ← max x_i.
+// Below -87.3 it is 0, above 80 it means nothing. All must be finite.
+void ck_prefix_weights(const float *logits, ptrdiff_t count, double slope, double position, double origin,
+                       double *weights, double *largest);
+
 // Whether no state is NaN or infinite.
 void ck_all_finite(ck_states x, ptrdiff_t tokens, ptrdiff_t width, _Bool *result);
+
+// Asks for the lines of memory that some bytes lie in, without waiting for them.
+static inline void ck_prefetch(const void *bytes, ptrdiff_t count) {
+    for (ptrdiff_t i = 0; i < count; i += 64) __builtin_prefetch((const char *)bytes + i, 1, 3);
+    __builtin_prefetch((const char *)bytes + count - 1, 1, 3);
+}
 
 // Σ_i a[i]·b[i], multiplied and added in double precision.
 void ck_dot(const float *a, const float *b, ptrdiff_t count, double *result);

@@ -15,19 +15,19 @@ public struct ProbeStreams: Sendable {
     private let pass: PrefixPass
     private let passes: [PrefixPass]
     private let threads: Int
-    private var slots: [Int: Int] = [:]
+    private var table = StreamTable()
     private var free: [Int] = []
-    // By slot.
-    private var states: [Double] = []
-    private var places: [Place] = []
-    // What a step works on: states and logits of its texts.
-    private var advanced: [Double] = []
-    private var logits: [Float] = []
+    // A row a stream, its hot numbers all in one place: how many tokens there were, how many of them were seen, and then
+    // the state. Both are whole numbers below 2^53.
+    private var rows: [Double] = []
+    private var rowCount = 0
+    // What a step works on: the rows of its texts, copies of them, and logits.
     private var chosen: [Int] = []
-    private var stepCount = 0
+    private var copies: [Double] = []
+    private var logits: [Float] = []
 
-    // How far a text is.
-    private struct Place { var count = 0, seen = 0, lastStep = 0 }
+    private static let head = 2
+    private var size: Int { Self.head + pass.stateCount }
 
     /// No streams yet.
     ///
@@ -43,19 +43,19 @@ public struct ProbeStreams: Sendable {
     /// The probes.
     public var probes: [Probe] { pass.probes }
     /// How many streams are open.
-    public var count: Int { slots.count }
+    public var count: Int { table.count }
     /// The numbers of the open streams, in no order.
-    public var ids: [Int] { Array(slots.keys) }
+    public var ids: [Int] { table.ids }
 
     /// Whether a stream is open.
-    public func isOpen(_ id: Int) -> Bool { slots[id] != nil }
+    public func isOpen(_ id: Int) -> Bool { table[id] != nil }
 
     /// Opens a stream.
     ///
     /// - Parameter streams: what it goes on from, one a probe, all of the same tokens; nil for no tokens.
     /// - Throws: `DataError` where one is open by this number, or the streams are not those of the probes.
     public mutating func open(_ id: Int, from streams: [ProbeStream]? = nil) throws(DataError) {
-        guard slots[id] == nil else {
+        guard table[id] == nil else {
             throw fault(id, expected: "an id that is not open", found: "one that is")
         }
         if let streams {
@@ -70,22 +70,21 @@ public struct ProbeStreams: Sendable {
                     found: "\(streams.count) others")
             }
         }
-        let slot = free.popLast() ?? places.count
-        if slot == places.count {
-            places.append(Place())
-            states.append(contentsOf: repeatElement(0, count: pass.stateCount))
+        let row = free.popLast() ?? rowCount
+        if row == rowCount {
+            rowCount += 1
+            rows.append(contentsOf: repeatElement(0, count: size))
         }
-        slots[id] = slot
-        places[slot] = Place(count: streams?[0].count ?? 0, seen: streams?[0].seen ?? 0)
-        let start = slot * pass.stateCount
+        table.insert(id, row: row)
+        let start = row * size
+        (rows[start], rows[start + 1]) = (Double(streams?[0].count ?? 0), Double(streams?[0].seen ?? 0))
         guard let streams else {
-            pass.begin(&states, at: start)
+            pass.begin(&rows, at: start + Self.head)
             return
         }
         for (i, stream) in streams.enumerated() {
-            for (j, number) in stream.state.enumerated() {
-                states[start + pass.stateRange(i).lowerBound + j] = number
-            }
+            let own = start + Self.head + pass.stateRange(i).lowerBound
+            for (j, number) in stream.state.enumerated() { rows[own + j] = number }
         }
     }
 
@@ -93,13 +92,13 @@ public struct ProbeStreams: Sendable {
     ///
     /// - Throws: `DataError` where none is open by this number.
     public func streams(_ id: Int) throws(DataError) -> [ProbeStream] {
-        let slot = try slot(id)
+        guard let row = table[id] else { throw missing(id) }
+        let start = row * size
         return passes.indices.map { i in
-            let range = pass.stateRange(i)
-            let start = slot * pass.stateCount
+            let (state, range) = (start + Self.head, pass.stateRange(i))
             return ProbeStream(
-                passes[i], state: Array(states[start + range.lowerBound..<start + range.upperBound]),
-                count: places[slot].count, seen: places[slot].seen)
+                passes[i], state: Array(rows[state + range.lowerBound..<state + range.upperBound]),
+                count: Int(rows[start]), seen: Int(rows[start + 1]))
         }
     }
 
@@ -115,7 +114,7 @@ public struct ProbeStreams: Sendable {
 
     /// Closes a stream if it is open.
     public mutating func forget(_ id: Int) {
-        if let slot = slots.removeValue(forKey: id) { free.append(slot) }
+        if let row = table.remove(id) { free.append(row) }
     }
 
     /// Adds one token to each of B streams. O(B·R·D).
@@ -134,7 +133,7 @@ public struct ProbeStreams: Sendable {
 
     /// The same, of numbers that are lent.
     public mutating func step(_ ids: [Int], _ tokens: Span<Float>, mask: [Bool]? = nil) throws -> [Matrix] {
-        let (width, size, outputs) = (pass.width, pass.stateCount, pass.outputCount)
+        let (pass, width, outputs) = (pass, pass.width, pass.outputCount)
         guard tokens.count == ids.count * width else {
             throw DataError(
                 .mismatch, "the step", expected: "hidden states of \(ids.count)×\(width) numbers",
@@ -145,37 +144,44 @@ public struct ProbeStreams: Sendable {
                 .mismatch, "the step", "mask", expected: "\(ids.count) values, one a stream",
                 found: "\(mask?.count ?? 0)")
         }
-        try choose(ids)
-        if advanced.count != ids.count * size { advanced = Array(repeating: 0, count: ids.count * size) }
-        if logits.count != ids.count * outputs { logits = Array(repeating: 0, count: ids.count * outputs) }
-        for (i, slot) in chosen.enumerated() {
-            for j in 0..<size { advanced[i * size + j] = states[slot * size + j] }
+        do {
+            try table.rows(ids, into: &chosen)
+        } catch {
+            switch error {
+            case .missing(let id): throw missing(id)
+            case .twice(let id): throw fault(id, expected: "an id once in a step", found: "it twice")
+            }
         }
-        // Not all places, which would be copied when they change.
-        let (pass, places) = (self.pass, chosen.map { self.places[$0] })
-        try Parallel.forEachTile(
-            rows: ids.count, tile: pass.tileSize, threads: ids.count * width < 1 << 15 ? 1 : threads,
-            &advanced,
-            columns: size, &logits, columns: outputs, workspace: PrefixPass.Workspace.init
-        ) { rows, states, logits, work in
-            let tile = tokens.extracting(rows.lowerBound * width..<rows.upperBound * width)
-            let allAreFinite = pass.project(tile, count: rows.count, &work)
-            for (j, i) in rows.enumerated() {
-                let place = places[i]
+        let (size, head) = (size, Self.head)
+        try Parallel.changeRows(
+            chosen, of: &rows, columns: size, tile: pass.tileSize,
+            threads: ids.count * width < 1 << 15 ? 1 : threads, spare: &copies, results: &logits,
+            resultColumns: outputs, workspace: TileWorkspace.init
+        ) { range, work in
+            let tile = tokens.extracting(range.lowerBound * width..<range.upperBound * width)
+            work.isFinite = pass.project(tile, count: range.count, &work.pass)
+        } change: { range, rows, logits, work in
+            let tile = tokens.extracting(range.lowerBound * width..<range.upperBound * width)
+            for (j, i) in range.enumerated() {
+                let row = j * size
+                let (count, seen) = (Int(rows[row]), Int(rows[row + 1]))
                 let isSeen = mask?[i] ?? true
                 var isGood = true
                 if isSeen {
-                    isGood = allAreFinite || pass.isFinite(tile, j, of: rows.count, work)
+                    isGood = work.isFinite || pass.isFinite(tile, j, of: range.count, work.pass)
                     do {
                         if isGood {
                             try pass.advance(
-                                &states, at: j * size, tile, token: j, of: rows.count, position: place.count,
-                                seen: place.seen, &work)
+                                &rows, at: row + head, tile, token: j, of: range.count, position: count,
+                                seen: seen, &work.pass)
                         }
                     } catch { isGood = false }
+                    rows[row + 1] += 1
                 }
-                let seen = place.seen + (isSeen ? 1 : 0)
-                pass.write(states.span, at: j * size, seen: seen, into: &logits, at: j * outputs, &work)
+                rows[row] += 1
+                pass.write(
+                    rows.span, at: row + head, seen: isSeen ? seen + 1 : seen, into: &logits, at: j * outputs,
+                    &work.pass)
                 if isSeen { for o in 0..<outputs { isGood = isGood && logits[j * outputs + o].isFinite } }
                 guard isGood else {
                     throw pass.fault(
@@ -183,34 +189,20 @@ public struct ProbeStreams: Sendable {
                 }
             }
         }
-        for (i, slot) in chosen.enumerated() {
-            for j in 0..<size { states[slot * size + j] = advanced[i * size + j] }
-            self.places[slot].count += 1
-            if mask?[i] ?? true { self.places[slot].seen += 1 }
-        }
-        let all = Matrix(rows: ids.count, columns: outputs, storage: logits)
+        let all = Matrix(
+            rows: ids.count, columns: outputs, storage: Array(logits[..<(ids.count * outputs)]))
         return pass.probes.count == 1 ? [all] : pass.probes.indices.map { all.columns(pass.outputRange($0)) }
     }
 
-    // Finds the slots of a step.
-    private mutating func choose(_ ids: [Int]) throws(DataError) {
-        stepCount += 1
-        chosen.removeAll(keepingCapacity: true)
-        for id in ids {
-            let slot = try slot(id)
-            guard places[slot].lastStep != stepCount else {
-                throw fault(id, expected: "an id once in a step", found: "it twice")
-            }
-            places[slot].lastStep = stepCount
-            chosen.append(slot)
-        }
+    // Buffers of one thread.
+    private struct TileWorkspace: Sendable {
+        var pass = PrefixPass.Workspace()
+        // Whether all products of the tile are.
+        var isFinite = false
     }
 
-    private func slot(_ id: Int) throws(DataError) -> Int {
-        guard let slot = slots[id] else {
-            throw fault(id, expected: "the id of an open stream", found: "one that is not open")
-        }
-        return slot
+    private func missing(_ id: Int) -> DataError {
+        fault(id, expected: "the id of an open stream", found: "one that is not open")
     }
 
     private func fault(_ id: Int, expected: String, found: String) -> DataError {
