@@ -68,6 +68,52 @@ struct TokenScoresTests {
         }
     }
 
+    // Without masks tiles are taken as a whole, with logits that stay and ones that rise and fall all the time.
+    @Test(
+        arguments: [1, 3],
+        [("q.weight", 1), ("q.weight", 3000), ("position_weight", 0.02), ("position_weight", 60)]
+            as [(String, Float)])
+    func wholeTilesAreThoseOfTheStream(outputs: Int, scaling: (String, Float)) throws {
+        let lengths = [1, 700, 200]
+        for configuration in [ProbeConfiguration.attention(heads: 1), .attention(heads: 5)] {
+            let probes = (0..<2).map {
+                Probe.random(
+                    configuration, width: 24, outputs: outputs, seed: $0, scaling: [scaling.0: scaling.1])
+            }
+            let data = try ActivationSet([ActivationFile(randomBatch(lengths: lengths, width: 24, seed: 3))])
+            let scorer = try TokenScorer(probes)
+            var work = TokenScorer.Workspace()
+            for index in data.indices {
+                let all = try scorer.scores(data, index, &work)
+                for (probe, scores) in zip(probes, all) {
+                    var stream = try ProbeStream(probe)
+                    var expected: [Float] = []
+                    var token = [Float](repeating: 0, count: 24)
+                    for row in data[index].rows {
+                        var span = token.mutableSpan
+                        data[index].tokens.copyRow(row, into: &span)
+                        try stream.append(token)
+                        expected += try #require(stream.logits)
+                    }
+                    #expect(relativeError(scores.prefixLogits.storage, expected) < 1e-6)
+                    let attention = try #require(try probe.attention(data, sequence: index)).weights
+                    let found = try #require(scores.attention)
+                    for h in 0..<attention.rows {
+                        let column = (0..<lengths[index]).map { found[$0, h] }
+                        #expect(relativeError(column, Array(attention[row: h])) < 1e-5)
+                    }
+                    let parts = try #require(
+                        try probe.tokenContributions(data, sequence: index, outputs: [outputs - 1]))
+                    let own = try #require(scores.contributions), heads = attention.rows
+                    for h in 0..<heads {
+                        let column = (0..<lengths[index]).map { own[$0, h * outputs + outputs - 1] }
+                        #expect(relativeError(column, Array(parts[0][row: h])) < 1e-5)
+                    }
+                }
+            }
+        }
+    }
+
     // Products that do not stay in memory between the walks are taken again.
     @Test func longSequencesHaveTheSameBits() throws {
         let probes = [

@@ -4,6 +4,7 @@
 //     m = max l          s = Σ exp(l - m)          u[k] = Σ exp(l - m)·v[k]
 //     r[k] = Σ_h (u[h,k]/s[h] + β_hk)
 //
+// where m may be less than the largest by what AttentionTiles.swift leaves,
 // and for a tanh s = Σ tanh(l), u[k] = Σ tanh(l)·v[k] and r[k] = Σ_h (u[h,k] + β_hk·s[h]). In double precision
 // p·t needs no origin of its own.
 private import Glibc
@@ -11,12 +12,12 @@ import Tensors
 
 struct AttentionRule: PrefixRule {
     let evaluator: AttentionEvaluator
-    private let heads: Int
-    private let values: Int
-    private let positions: [Double]
-    private let isSoftmax: Bool
-    // Numbers of a head.
-    private let size: Int
+    let heads: Int
+    let values: Int
+    let positions: [Double]
+    let isSoftmax: Bool
+    /// Numbers of a head.
+    let size: Int
 
     init(_ shape: AttentionArchitecture, _ parameters: [Float]) {
         evaluator = AttentionEvaluator(shape, parameters)
@@ -50,19 +51,27 @@ struct AttentionRule: PrefixRule {
                 for k in 0..<values { state[head + 1 + k] += a * Double(token[first + k]) }
                 continue
             }
-            let logit = Double(token[h]) + positions[h] * Double(token.position)
-            let largest = state[head]
-            if logit <= largest {
-                let e = exp(logit - largest)
-                state[head + 1] += e
-                for k in 0..<values { state[head + 2 + k] += e * Double(token[first + k]) }
-            } else {
-                let scale = exp(largest - logit)
-                state[head] = logit
-                state[head + 1] = state[head + 1] * scale + 1
-                for k in 0..<values {
-                    state[head + 2 + k] = state[head + 2 + k] * scale + Double(token[first + k])
-                }
+            advance(h, &state, at: head, token)
+        }
+    }
+
+    /// Adds a token to the softmax of one head, whose numbers begin at `head`.
+    func advance(
+        _ h: Int, _ state: inout MutableSpan<Double>, at head: Int, _ token: borrowing PrefixToken
+    ) {
+        let first = heads + h * values
+        let logit = Double(token[h]) + positions[h] * Double(token.position)
+        let largest = state[head]
+        if logit <= largest {
+            let e = exp(logit - largest)
+            state[head + 1] += e
+            for k in 0..<values { state[head + 2 + k] += e * Double(token[first + k]) }
+        } else {
+            let scale = exp(largest - logit)
+            state[head] = logit
+            state[head + 1] = state[head + 1] * scale + 1
+            for k in 0..<values {
+                state[head + 2 + k] = state[head + 2 + k] * scale + Double(token[first + k])
             }
         }
     }

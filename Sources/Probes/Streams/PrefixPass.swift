@@ -11,6 +11,8 @@ final class PrefixPass: Sendable {
     /// Outputs of all.
     let outputCount: Int
     let rules: [any PrefixRule]
+    /// Those that take tiles of tokens.
+    let tileRules: [(any PrefixTileRule)?]
     /// Where the products of each rule begin.
     let ruleRows: [Int]
     private let states, outputs: [Int]
@@ -44,6 +46,7 @@ final class PrefixPass: Sendable {
             scoredRows += probe.architecture.evaluator(probe.parameters).tokenWeights.count / width
         }
         (self.rules, ruleRows, self.states, self.outputs) = (rules, rows, states, outputs)
+        tileRules = rules.map { ($0 as? any PrefixTileRule).flatMap { $0.takesTiles ? $0 : nil } }
         meetsStates = rules.contains(where: \.tokenWeights.isEmpty)
         var (heads, parts) = (0, 0)
         detailRanges = zip(rules, probes).map { rule, probe in

@@ -50,6 +50,12 @@ extension PrefixPass {
         let isUnbroken = sequence.position(range.upperBound - 1) - first == range.count - 1
         for i in rules.indices {
             let (rule, own) = (rules[i], stateRange(i).lowerBound)
+            if isUnbroken, positions.count == range.count, let rule = tileRules[i] {
+                rule.advance(
+                    &numbers, at: own, tile(i, range, first, products, start), into: &rows,
+                    at: outputRange(i).lowerBound, stride: outputCount, &work.rules)
+                continue
+            }
             var position = positions.lowerBound
             for offset in 0..<range.count {
                 let seen = range.lowerBound + offset
@@ -73,6 +79,16 @@ extension PrefixPass {
                 position += 1
             }
         }
+    }
+
+    // Some tokens of a sequence at positions from the first on.
+    @_lifetime(borrow products)
+    private func tile(
+        _ rule: Int, _ range: Range<Int>, _ first: Int, _ products: [Float], _ start: Int
+    ) -> PrefixTile {
+        PrefixTile(
+            products.span, from: start + ruleRows[rule] * range.count, count: range.count, position: first,
+            seen: range.lowerBound)
     }
 
     // The outputs of one probe in a row of those of all.
@@ -115,6 +131,16 @@ extension PrefixPass {
         let isUnbroken = sequence.position(range.upperBound - 1) - first == range.count - 1
         for i in rules.indices where rules[i].headCount > 0 {
             let (rule, own, finished) = (rules[i], stateRange(i).lowerBound, work.finished[i])
+            if isUnbroken, let rule = tileRules[i] {
+                let row = first - positions.lowerBound
+                rule.tell(
+                    tile(i, range, first, products, start), in: state.span, at: own,
+                    attention: &heads, at: row * headCount + detailRanges[i].heads.lowerBound,
+                    stride: headCount, contributions: &parts,
+                    at: row * partCount + detailRanges[i].contributions.lowerBound, stride: partCount,
+                    &work.rules)
+                continue
+            }
             for offset in 0..<range.count {
                 let seen = range.lowerBound + offset
                 let position = isUnbroken ? first + offset : sequence.position(seen)

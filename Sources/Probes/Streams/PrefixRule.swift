@@ -82,6 +82,57 @@ extension PrefixRule {
     ) {}
 }
 
+/// A rule that takes the tokens of a tile together where all are at successive positions, with the same results up to
+/// rounding.
+protocol PrefixTileRule: PrefixRule {
+    /// Whether it does so.
+    var takesTiles: Bool { get }
+
+    /// Adds tokens, and writes the outputs after each.
+    ///
+    /// - Parameter place: where the outputs after the first token begin; those after the next are `stride` behind.
+    func advance(
+        _ state: inout MutableSpan<Double>, at start: Int, _ tile: borrowing PrefixTile,
+        into outputs: inout MutableSpan<Float>, at place: Int, stride: Int, _ work: inout PrefixWorkspace)
+
+    /// Writes what `tell` does of each token; likewise with strides.
+    func tell(
+        _ tile: borrowing PrefixTile, in state: Span<Double>, at start: Int,
+        attention: inout MutableSpan<Float>, at head: Int, stride headStride: Int,
+        contributions: inout MutableSpan<Float>, at part: Int, stride partStride: Int,
+        _ work: inout PrefixWorkspace)
+}
+
+/// Tokens at successive positions, as a `PrefixTileRule` meets them.
+struct PrefixTile: ~Escapable {
+    /// Products with the rule's weights: row r, of as many as there are tokens, begins at `start` + r·`count`.
+    let products: Span<Float>
+    let start: Int
+    /// How many tokens.
+    let count: Int
+    /// The position of the first.
+    let position: Int
+    /// How many tokens were seen before.
+    let seen: Int
+
+    @_lifetime(copy products)
+    init(_ products: Span<Float>, from start: Int, count: Int, position: Int, seen: Int) {
+        (self.products, self.start, self.count) = (products, start, count)
+        (self.position, self.seen) = (position, seen)
+    }
+
+    /// Where a row of products is.
+    func row(_ r: Int) -> Range<Int> { start + r * count..<start + (r + 1) * count }
+
+    /// One of the tokens.
+    @_lifetime(copy self)
+    func token(_ j: Int) -> PrefixToken {
+        PrefixToken(
+            products.extracting(0..<0), position: position + j, seen: seen + j, products: products,
+            from: start + j, stride: count)
+    }
+}
+
 /// A token that a probe may look at, as a `PrefixRule` meets it.
 public struct PrefixToken: ~Escapable {
     /// Its hidden state, D numbers; for a rule with `tokenWeights` it may be empty.
@@ -110,6 +161,8 @@ public struct PrefixToken: ~Escapable {
 public struct PrefixWorkspace: Sendable {
     /// Sums.
     public var sums: [Double] = []
+    /// Weights of tokens.
+    var weights: [Double] = []
     /// Numbers of a token or of outputs.
     public var values: [Float] = []
     /// Two layers of a token and the products of the second.
