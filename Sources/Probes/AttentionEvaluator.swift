@@ -111,6 +111,11 @@ struct AttentionEvaluator: ProbeEvaluator {
 
     func poolTokens(_ sequence: TokenSequence, _ work: inout Workspace) {
         work.pooled.reset(count: shape.heads * shape.width)
+        guard shape.attention == .softmax else {
+            sequence.weightedSums(
+                work.attention, rows: shape.heads, into: &work.pooled, scratch: &work.tokens)
+            return
+        }
         sequence.addWeightedSums(work.attention, rows: shape.heads, to: &work.pooled, scratch: &work.tokens)
     }
 

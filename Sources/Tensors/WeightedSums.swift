@@ -22,6 +22,28 @@ extension TokenSequence {
         }
     }
 
+    /// The same with the sums of parts of `part` tokens added up in double precision, as for weights of either sign whose
+    /// terms take each other away.
+    ///
+    /// - Parameter sums: R×D numbers at least; what was in them counts for nothing.
+    package func weightedSums(
+        _ a: [Float], rows: Int, into sums: inout [Float], scratch: inout [Float], part: Int = 24
+    ) {
+        let size = rows * width
+        precondition(a.count >= rows * count && sums.count >= size, "fewer numbers than \(rows)×\(width)")
+        var totals = [Double](repeating: 0, count: size)
+        for start in stride(from: 0, to: count, by: part) {
+            let range = start..<min(start + part, count)
+            for i in 0..<size { sums[i] = 0 }
+            withTokens(range, scratch: &scratch) { tokens in
+                addWeightedSums(
+                    of: tokens, count: range.count, a, at: start, stride: count, rows: rows, to: &sums)
+            }
+            for i in 0..<size { totals[i] += Double(sums[i]) }
+        }
+        for i in 0..<size { sums[i] = Float(totals[i]) }
+    }
+
     /// The same for one tile of tokens, count×D.
     ///
     /// - Parameters:
