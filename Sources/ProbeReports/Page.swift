@@ -9,7 +9,7 @@ import Storage
 struct Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
     static let styleHash = "sha256-KYItrSLr65DcEmvGZkS/jafh0jL46PY3ZdNCy5DPbYk="
-    static let scriptHash = "sha256-6yNRNPMFP7NYUdeeJONZ5oRYZNU9nQPfBcN9gTaAoXE="
+    static let scriptHash = "sha256-9Nvaqp/LqoLh0HfOEMFUFdDqRlC5dCHHYDyERP9i2Rs="
 
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }

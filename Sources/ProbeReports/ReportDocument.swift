@@ -30,6 +30,7 @@ struct ReportDocument: Encodable {
     struct Output: Encodable {
         let name: String
         let logit: Float
+        /// The target is a number to predict, or of soft labels the probability of the class.
         let probability, target: Float?
     }
 
@@ -101,8 +102,11 @@ struct ReportDocument: Encodable {
     }
 
     private static func value(_ target: Target?, _ output: Int) -> Float? {
-        guard case .values(let values) = target else { return nil }
-        return values[values.startIndex + output]
+        switch target {
+        case .values(let values): values[values.startIndex + output]
+        case .probability(let probability): probability
+        case .class, nil: nil
+        }
     }
 }
 

@@ -124,8 +124,8 @@ extension SelectionResult {
 
     /// Out-of-fold scores as JSON lines, one a sequence in the order of the data: its id, fold, logits,
     /// probabilities by `probe`, and label in the form that `LabelTable` reads: the name of the class, for
-    /// multilabel a list of names, for regression a list of numbers, of soft labels the probability of the positive
-    /// class.
+    /// multilabel a list of names, for regression a list of numbers, of soft labels the probability of the class
+    /// that it was in what was read.
     package func outOfFoldLines(_ data: ActivationSet, by probe: Probe) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -138,12 +138,14 @@ extension SelectionResult {
     package func outOfFoldRows(_ data: ActivationSet, by probe: Probe) throws -> [OutOfFoldRow] {
         guard let scores = chosen.outOfFold else { return [] }
         let targets = try data.targets(for: probe.task)
+        // What 0 and 1 would be stands in the other order there.
+        let isTurned = data.isReordered || probe.task.classes == ["1", "0"]
         let rows = data.indices.map { index in
             let logits = Array(scores[row: index])
             return OutOfFoldRow(
                 id: data.id(index), fold: folds.assignment[index], logits: logits,
                 probabilities: probe.probabilities(logits),
-                label: TargetLabel(targets[index], probe.task.classes))
+                label: TargetLabel(targets[index], probe.task.classes, isTurned: isTurned))
         }
         try data.checkNothingLost(data.indices)
         return rows
@@ -173,13 +175,13 @@ enum TargetLabel: Encodable {
     case numbers([Float])
     case number(Float)
 
-    init(_ target: Target, _ classes: [String]?) {
+    init(_ target: Target, _ classes: [String]?, isTurned: Bool) {
         switch (target, classes) {
         case (.class(let label), let classes): self = .name(classes?[label] ?? String(label))
         case (.values(let values), let classes?):
             self = .names(zip(classes, values).filter { $0.1 >= 0.5 }.map(\.0))
         case (.values(let values), nil): self = .numbers(Array(values))
-        case (.probability(let probability), _): self = .number(probability)
+        case (.probability(let probability), _): self = .number(isTurned ? 1 - probability : probability)
         }
     }
 

@@ -35,6 +35,8 @@ struct SoftLabelTests {
             "report", folder("probe"), data, "--labels", labels, "--bootstrap", "0", "--out",
             folder("page.html"))
         #expect(page.status == 0 && page.error.contains(note), "\(page)")
+        let text = try String(contentsOfFile: folder("page.html"), encoding: .utf8)
+        #expect(text.contains(#""target":0.8"#) && text.contains(#""target":0.1"#))
     }
 
     // A selection with calibration, threshold and out-of-fold scores, and a comparison.
@@ -52,6 +54,25 @@ struct SoftLabelTests {
             "compare", data, "--test", data, "--labels", labels, "--task", "binary", "--kind", "mean", "--l2",
             "0.1", "--folds", "2", "--bootstrap", "9", "--report", folder("c.html"))
         #expect(compared.status == 0 && compared.error.contains(note), "\(compared)")
+    }
+
+    // Out-of-fold rows are a table of labels that says what the first one said.
+    @Test(arguments: ["0", "1"]) func outOfFoldLabelsAreThoseGiven(positive: String) throws {
+        let run = try Command.run(
+            "train", data, "--labels", labels, "--task", "binary", "--positive", positive, "--select",
+            "--kind",
+            "mean", "--folds", "3", "--out", folder("probe"))
+        #expect(run.status == 0, "\(run)")
+        let lines = try String(contentsOfFile: folder("probe.out-of-fold.jsonl"), encoding: .utf8)
+        #expect(lines.split(separator: "\n")[0].contains(#""label":0.1"#), "\(lines.prefix(200))")
+        #expect(lines.split(separator: "\n")[1].contains(#""label":0.8"#))
+        func auroc(_ table: String) throws -> Double? {
+            let run = try Command.run(
+                "evaluate", folder("probe"), data, "--labels", table, "--bootstrap", "0", "--json")
+            let figures = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+            return figures?["auroc"] as? Double
+        }
+        #expect(try auroc(labels) == 1 && auroc(folder("probe.out-of-fold.jsonl")) == 1)
     }
 
     @Test func valuesThatAreNoProbability() throws {

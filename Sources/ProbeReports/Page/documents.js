@@ -106,7 +106,8 @@ function showDocuments(data, reader) {
       if (d.outcome != null) verdict.append(make("span", "", d.outcome));
       for (const o of d.outputs) {
         fact(o.name, (isRegression ? "" : `p ${number(o.probability)}, logit `) + signed(o.logit)
-          + (isRegression && o.target != null ? `, target ${signed(o.target)}` : ""));
+          + (o.target == null || data.isMultilabel ? "" : isRegression ? `, target ${signed(o.target)}`
+            : `, label ${number(o.target)}`));
       }
       if (d.contributions.length > 1) {
         const select = make("select");
