@@ -175,7 +175,8 @@ extension AttentionSummary {
             ["token", "occurrences", "fraction of attention", "times uniform"],
             first.map {
                 [
-                    visible($0.text), String($0.count), fixed(fraction($0), 5), fixed(fraction($0) / $0.uniform, 2),
+                    visible($0.text), String($0.count), fixed(fraction($0), 5),
+                    fixed(fraction($0) / $0.uniform, 2),
                 ]
             })
     }
