@@ -13,6 +13,7 @@ final class DataTarget: HandleTarget {
     init(_ data: ActivationSet, notes: [String] = []) { (self.data, self.notes) = (data, notes) }
 }
 
+/// Makes data of what is in the memory of the caller.
 @c @implementation
 public func ap_data_create(
     _ batch: UnsafePointer<ap_batch>!, _ known: UnsafePointer<ap_known>!,
@@ -23,7 +24,8 @@ public func ap_data_create(
         guard let batch = unsafe batch else {
             throw ArgumentError("batch", expected: "a batch", found: "NULL")
         }
-        let name = try unsafe known?.pointee.name.map { try unsafe text($0, "name") } ?? "activations in memory"
+        let name =
+            try unsafe known?.pointee.name.map { try unsafe text($0, "name") } ?? "activations in memory"
         let sequences = try unsafe batch.pointee.batch(name)
         let file = try unsafe known?.pointee.file(sequences, name) ?? ActivationFile(sequences, name: name)
         unsafe data.pointee = Handles.open(DataTarget(try ActivationSet([file])))
@@ -102,6 +104,7 @@ func texts(
     return texts
 }
 
+/// Opens activation files, or folders of them.
 @c @implementation
 public func ap_data_open(
     _ paths: UnsafePointer<UnsafePointer<CChar>?>!, _ count: Int64, _ options: UnsafePointer<CChar>!,
@@ -123,6 +126,7 @@ func optionsText(_ options: UnsafePointer<CChar>?) throws(ArgumentError) -> Stri
     (unsafe options) == nil ? "" : try unsafe text(options, "options")
 }
 
+/// Says what is known of data, as JSON.
 @c @implementation
 public func ap_data_describe(
     _ data: OpaquePointer!, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
@@ -134,8 +138,10 @@ public func ap_data_describe(
     }
 }
 
+/// Writes data as one activation file.
 @c @implementation
-public func ap_data_write(_ data: OpaquePointer!, _ path: UnsafePointer<CChar>!, _ type: ap_type) -> ap_status {
+public func ap_data_write(_ data: OpaquePointer!, _ path: UnsafePointer<CChar>!, _ type: ap_type) -> ap_status
+{
     status {
         let target: DataTarget = try unsafe Handles.find(data, "data")
         let elementType = try ElementType(type, "type")
@@ -143,6 +149,7 @@ public func ap_data_write(_ data: OpaquePointer!, _ path: UnsafePointer<CChar>!,
     }
 }
 
+/// Ends a handle on data.
 @c @implementation
 public func ap_data_free(_ data: OpaquePointer!) -> ap_status {
     status { try unsafe Handles.close(data, as: DataTarget.self) }

@@ -84,12 +84,15 @@ enum Texts {
     }
 }
 
+/// What the last call that failed in this thread says.
 @c @implementation public func ap_last_error() -> UnsafePointer<CChar>! { unsafe LastError.text }
 
+/// Frees a text that a function returned.
 @c @implementation public func ap_text_free(_ text: UnsafeMutablePointer<CChar>!) -> ap_status {
     status { unsafe try Texts.free(text) }
 }
 
 private nonisolated(unsafe) let version = unsafe UnsafePointer(strdup(libraryVersion)!)
 
+/// The version of the library.
 @c @implementation public func ap_version() -> UnsafePointer<CChar>! { unsafe version }

@@ -59,6 +59,7 @@ enum Handles {
         ArgumentError(
             name, expected: T.title,
             found: found.map { Swift.type(of: $0).title }
-                ?? (number == 0 ? "NULL" : "a handle that is not open: freed, or never given by this library"))
+                ?? (number == 0 ? "NULL" : "a handle that is not open: freed, or never given by this library")
+        )
     }
 }

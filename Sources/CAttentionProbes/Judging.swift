@@ -26,9 +26,11 @@ func give(
     unsafe room.pointee = try Texts.give(Noted(result: result, notes: callback.notes).json())
 }
 
+/// Judges a probe.
 @c @implementation
 public func ap_evaluate(
-    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!, _ progress: ap_progress!,
+    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!,
+    _ progress: ap_progress!,
     _ context: UnsafeMutableRawPointer!, _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
 ) -> ap_status {
     status {
@@ -42,9 +44,11 @@ public func ap_evaluate(
     }
 }
 
+/// Fits probabilities and a threshold.
 @c @implementation
 public func ap_calibrate(
-    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!, _ progress: ap_progress!,
+    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!,
+    _ progress: ap_progress!,
     _ context: UnsafeMutableRawPointer!, _ calibrated: UnsafeMutablePointer<OpaquePointer?>!,
     _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
 ) -> ap_status {
@@ -61,9 +65,11 @@ public func ap_calibrate(
     }
 }
 
+/// Makes the page about a probe.
 @c @implementation
 public func ap_report(
-    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!, _ name: UnsafePointer<CChar>!,
+    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!,
+    _ name: UnsafePointer<CChar>!,
     _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!,
     _ html: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
 ) -> ap_status {

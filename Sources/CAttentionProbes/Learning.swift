@@ -5,10 +5,12 @@ import ProbeCommands
 // Names that mean a file of the command line's own.
 private let ofFiles: Set<String> = ["validation", "out-of-fold", "select"]
 
+/// Fits a probe.
 @c @implementation
 public func ap_train(
     _ data: OpaquePointer!, _ validation: OpaquePointer!, _ options: UnsafePointer<CChar>!,
-    _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!, _ probe: UnsafeMutablePointer<OpaquePointer?>!,
+    _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!,
+    _ probe: UnsafeMutablePointer<OpaquePointer?>!,
     _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
 ) -> ap_status {
     status {
@@ -17,7 +19,8 @@ public func ap_train(
         let heldOut: DataTarget? =
             (unsafe validation) == nil ? nil : try unsafe Handles.find(validation, "validation")
         let call = try unsafe CallOptions<LearningOptions>.parse(
-            json: optionsText(options), adding: heldOut == nil ? [] : ["--validation=data"], refusing: ofFiles)
+            json: optionsText(options), adding: heldOut == nil ? [] : ["--validation=data"], refusing: ofFiles
+        )
         let callback = unsafe Callback(progress, context)
         let (training, task) = try call.options.lesson(data.data, callback.watch)
         let trained = try call.options.train(
@@ -29,10 +32,12 @@ public func ap_train(
     }
 }
 
+/// Chooses a probe by cross-validation.
 @c @implementation
 public func ap_select(
     _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!, _ journal: UnsafePointer<CChar>!,
-    _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!, _ probe: UnsafeMutablePointer<OpaquePointer?>!,
+    _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!,
+    _ probe: UnsafeMutablePointer<OpaquePointer?>!,
     _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
 ) -> ap_status {
     status {

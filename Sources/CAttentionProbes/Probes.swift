@@ -39,7 +39,8 @@ final class ProbeTarget: HandleTarget {
 }
 
 /// The probes of an array of handles.
-func probes(_ handles: UnsafePointer<OpaquePointer?>?, _ count: Int64) throws(ArgumentError) -> [ProbeTarget] {
+func probes(_ handles: UnsafePointer<OpaquePointer?>?, _ count: Int64) throws(ArgumentError) -> [ProbeTarget]
+{
     let handles = unsafe try array(handles, count, "probes")
     guard unsafe !handles.isEmpty else {
         throw ArgumentError("probes", expected: "at least one", found: "none")
@@ -49,6 +50,7 @@ func probes(_ handles: UnsafePointer<OpaquePointer?>?, _ count: Int64) throws(Ar
     return probes
 }
 
+/// Reads a probe file.
 @c @implementation
 public func ap_probe_load(
     _ path: UnsafePointer<CChar>!, _ probe: UnsafeMutablePointer<OpaquePointer?>!
@@ -60,6 +62,7 @@ public func ap_probe_load(
     }
 }
 
+/// Reads a probe from the bytes of a file.
 @c @implementation
 public func ap_probe_load_bytes(
     _ content: UnsafeRawPointer!, _ size: Int, _ probe: UnsafeMutablePointer<OpaquePointer?>!
@@ -71,6 +74,7 @@ public func ap_probe_load_bytes(
     }
 }
 
+/// Writes a probe file.
 @c @implementation
 public func ap_probe_save(_ probe: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> ap_status {
     status {
@@ -79,6 +83,7 @@ public func ap_probe_save(_ probe: OpaquePointer!, _ path: UnsafePointer<CChar>!
     }
 }
 
+/// Gives the bytes of a probe file.
 @c @implementation
 public func ap_probe_bytes(
     _ probe: OpaquePointer!, _ bytes: UnsafeMutableRawPointer!, _ capacity: Int,
@@ -90,6 +95,7 @@ public func ap_probe_bytes(
     }
 }
 
+/// Says how much room results of a probe need.
 @c @implementation
 public func ap_probe_shape(_ probe: OpaquePointer!, _ shape: UnsafeMutablePointer<ap_shape>!) -> ap_status {
     status {
@@ -111,6 +117,7 @@ public func ap_probe_shape(_ probe: OpaquePointer!, _ shape: UnsafeMutablePointe
     }
 }
 
+/// Says what a probe file says, as JSON.
 @c @implementation
 public func ap_probe_describe(
     _ probe: OpaquePointer!, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
@@ -122,6 +129,7 @@ public func ap_probe_describe(
     }
 }
 
+/// Gives the numbers of a tensor.
 @c @implementation
 public func ap_probe_tensor(
     _ probe: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ values: UnsafeMutablePointer<Float>!,
@@ -133,13 +141,16 @@ public func ap_probe_tensor(
         let name = try unsafe text(name, "name")
         guard let tensor = target.probe.tensor(name) else {
             throw ArgumentError(
-                "name", expected: "one of \(target.probe.architecture.tensors.map(\.name).joined(separator: ", "))", found: name)
+                "name",
+                expected: "one of \(target.probe.architecture.tensors.map(\.name).joined(separator: ", "))",
+                found: name)
         }
         unsafe count.pointee = Int64(tensor.count)
         try unsafe give(tensor, values, capacity: capacity, "values")
     }
 }
 
+/// Ends a handle on a probe.
 @c @implementation
 public func ap_probe_free(_ probe: OpaquePointer!) -> ap_status {
     status { try unsafe Handles.close(probe, as: ProbeTarget.self) }

@@ -3,6 +3,7 @@ import Activations
 import AttentionProbes
 import Probes
 
+/// Scores sequences in memory, with several probes in one pass.
 @c @implementation
 public func ap_score(
     _ handles: UnsafePointer<OpaquePointer?>!, _ count: Int64, _ batch: UnsafePointer<ap_batch>!,
@@ -34,7 +35,8 @@ public func ap_score(
 
 // What tokens have, of those probes of which it is wanted.
 private func putTokens(
-    _ probes: [ProbeTarget], _ wanted: [ap_scores], _ data: ActivationSet, _ sequences: RaggedBatch, _ threads: Int
+    _ probes: [ProbeTarget], _ wanted: [ap_scores], _ data: ActivationSet, _ sequences: RaggedBatch,
+    _ threads: Int
 ) throws {
     let chosen = wanted.indices.filter { wanted[$0].wantsTokens }
     guard !chosen.isEmpty else { return }
@@ -75,7 +77,8 @@ extension ap_scores {
             throws(ArgumentError)
         {
             if floats.isWanted, let missing {
-                throw ArgumentError("\(name): \(field)", expected: missing, found: probe.configuration.summary)
+                throw ArgumentError(
+                    "\(name): \(field)", expected: missing, found: probe.configuration.summary)
             }
             try floats.check("\(name): \(field)", rows, columns)
         }

@@ -10,7 +10,8 @@ struct States {
 
     /// - Parameter name: what errors call the memory.
     init(
-        _ states: UnsafeRawPointer?, _ type: ap_type, tokens: Int64, width: Int64, stride: Int64, _ name: String
+        _ states: UnsafeRawPointer?, _ type: ap_type, tokens: Int64, width: Int64, stride: Int64,
+        _ name: String
     ) throws(ArgumentError) {
         func fault(_ field: String, _ expected: String, _ found: String) -> ArgumentError {
             ArgumentError("\(name): \(field)", expected: expected, found: found)
@@ -24,7 +25,9 @@ struct States {
             throw fault("stride", "0, or at least the \(rowSize) bytes of a row", "\(stride)")
         }
         let (size, overflow) = stride.multipliedReportingOverflow(by: tokens)
-        guard !overflow, size <= Int64.max / 2 else { throw fault("tokens", "rows that fit in memory", "\(tokens)") }
+        guard !overflow, size <= Int64.max / 2 else {
+            throw fault("tokens", "rows that fit in memory", "\(tokens)")
+        }
         guard let states = unsafe states else { throw fault("states", "\(tokens)×\(width) numbers", "NULL") }
         let bytes = unsafe UnsafeRawBufferPointer(
             start: states, count: tokens == 0 ? 0 : Int(size - stride + rowSize))
@@ -60,7 +63,9 @@ extension ap_batch {
                 }
                 return try RaggedBatch(tokens: states.matrix, rows: rows, tokenMask: mask)
             }
-            guard unsafe sequences < Int64.max else { throw fault("sequences", "fewer", "\(unsafe sequences)") }
+            guard unsafe sequences < Int64.max else {
+                throw fault("sequences", "fewer", "\(unsafe sequences)")
+            }
             let offsets = unsafe try array(self.offsets, sequences + 1, "\(name): offsets").map { Int($0) }
             return try RaggedBatch(tokens: states.matrix, offsets: offsets, tokenMask: mask)
         } catch let fault as RaggedBatch.Fault {

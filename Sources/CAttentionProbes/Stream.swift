@@ -31,8 +31,10 @@ private func open(
     unsafe room.pointee = Handles.open(target)
 }
 
+/// Opens a stream without a token.
 @c @implementation
-public func ap_stream_open(_ probe: OpaquePointer!, _ stream: UnsafeMutablePointer<OpaquePointer?>!) -> ap_status
+public func ap_stream_open(_ probe: OpaquePointer!, _ stream: UnsafeMutablePointer<OpaquePointer?>!)
+    -> ap_status
 {
     status {
         try unsafe open(stream) {
@@ -42,13 +44,17 @@ public func ap_stream_open(_ probe: OpaquePointer!, _ stream: UnsafeMutablePoint
     }
 }
 
+/// Opens a stream that knows what another does.
 @c @implementation
-public func ap_stream_copy(_ stream: OpaquePointer!, _ copy: UnsafeMutablePointer<OpaquePointer?>!) -> ap_status {
+public func ap_stream_copy(_ stream: OpaquePointer!, _ copy: UnsafeMutablePointer<OpaquePointer?>!)
+    -> ap_status
+{
     status {
         try unsafe open(copy) { try unsafe Handles.find(stream, "stream", as: StreamTarget.self).value }
     }
 }
 
+/// Adds tokens to a stream.
 @c @implementation
 public func ap_stream_append(
     _ stream: OpaquePointer!, _ states: UnsafeRawPointer!, _ type: ap_type, _ tokens: Int64, _ width: Int64,
@@ -75,15 +81,19 @@ public func ap_stream_append(
     }
 }
 
+/// Gives the scores of the tokens so far.
 @c @implementation
-public func ap_stream_scores(_ stream: OpaquePointer!, _ logits: ap_floats, _ probabilities: ap_floats) -> ap_status {
+public func ap_stream_scores(_ stream: OpaquePointer!, _ logits: ap_floats, _ probabilities: ap_floats)
+    -> ap_status
+{
     status {
         let target: StreamTarget = try unsafe Handles.find(stream, "stream")
         let stream = target.value
         let outputs = stream.probe.task.outputs
         if probabilities.isWanted, stream.probe.task.kind == .regression {
             throw ArgumentError(
-                "probabilities", expected: "a probe that classifies", found: stream.probe.configuration.summary)
+                "probabilities", expected: "a probe that classifies",
+                found: stream.probe.configuration.summary)
         }
         try logits.check("logits", 1, outputs)
         try probabilities.check("probabilities", 1, outputs)
@@ -100,6 +110,7 @@ extension Probe {
     }
 }
 
+/// Says how many tokens a stream has had.
 @c @implementation
 public func ap_stream_counts(
     _ stream: OpaquePointer!, _ tokens: UnsafeMutablePointer<Int64>!, _ unmasked: UnsafeMutablePointer<Int64>!
@@ -112,6 +123,7 @@ public func ap_stream_counts(
     }
 }
 
+/// Adds all that a later stream has seen.
 @c @implementation
 public func ap_stream_merge(_ stream: OpaquePointer!, _ later: OpaquePointer!) -> ap_status {
     status {
@@ -122,6 +134,7 @@ public func ap_stream_merge(_ stream: OpaquePointer!, _ later: OpaquePointer!) -
     }
 }
 
+/// Makes a stream forget its tokens.
 @c @implementation
 public func ap_stream_clear(_ stream: OpaquePointer!) -> ap_status {
     status {
@@ -130,6 +143,7 @@ public func ap_stream_clear(_ stream: OpaquePointer!) -> ap_status {
     }
 }
 
+/// Gives a stream as bytes.
 @c @implementation
 public func ap_stream_bytes(
     _ stream: OpaquePointer!, _ bytes: UnsafeMutableRawPointer!, _ capacity: Int,
@@ -141,6 +155,7 @@ public func ap_stream_bytes(
     }
 }
 
+/// Reads a stream from bytes.
 @c @implementation
 public func ap_stream_load_bytes(
     _ probe: OpaquePointer!, _ content: UnsafeRawPointer!, _ size: Int,
@@ -155,6 +170,7 @@ public func ap_stream_load_bytes(
     }
 }
 
+/// Ends a handle on a stream.
 @c @implementation
 public func ap_stream_free(_ stream: OpaquePointer!) -> ap_status {
     status { try unsafe Handles.close(stream, as: StreamTarget.self) }

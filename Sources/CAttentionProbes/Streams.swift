@@ -24,6 +24,7 @@ private func withStreams<R: Sendable>(
     try unsafe Handles.find(handle, "streams", as: StreamsTarget.self).state.withLock { try body(&$0) }
 }
 
+/// Makes streams of several probes, none of them open.
 @c @implementation
 public func ap_streams_create(
     _ handles: UnsafePointer<OpaquePointer?>!, _ count: Int64, _ threads: Int32,
@@ -37,6 +38,7 @@ public func ap_streams_create(
     }
 }
 
+/// Opens a stream by its number.
 @c @implementation
 public func ap_streams_open(
     _ streams: OpaquePointer!, _ id: Int64, _ from: UnsafePointer<OpaquePointer?>!
@@ -56,11 +58,13 @@ public func ap_streams_open(
     }
 }
 
+/// Closes a stream that is open.
 @c @implementation
 public func ap_streams_close(_ streams: OpaquePointer!, _ id: Int64) -> ap_status {
     status { try unsafe withStreams(streams) { _ = try $0.streams.close(Int(id)) } }
 }
 
+/// Says which streams are open.
 @c @implementation
 public func ap_streams_ids(
     _ streams: OpaquePointer!, _ ids: UnsafeMutablePointer<Int64>!, _ capacity: Int64,
@@ -78,6 +82,7 @@ public func ap_streams_ids(
     }
 }
 
+/// Gives what is known of a text by one probe, as a stream of its own.
 @c @implementation
 public func ap_streams_get(
     _ streams: OpaquePointer!, _ id: Int64, _ probe: Int64, _ stream: UnsafeMutablePointer<OpaquePointer?>!
@@ -92,6 +97,7 @@ public func ap_streams_get(
     }
 }
 
+/// Adds one token to each of several streams.
 @c @implementation
 public func ap_streams_step(
     _ streams: OpaquePointer!, _ ids: UnsafePointer<Int64>!, _ count: Int64, _ states: UnsafeRawPointer!,
@@ -102,7 +108,8 @@ public func ap_streams_step(
         let target: StreamsTarget = try unsafe Handles.find(streams, "streams")
         let ids = try unsafe array(ids, count, "ids").map { Int($0) }
         let states = try unsafe States(
-            states, type, tokens: count, width: width, stride: stride, "the step").matrix
+            states, type, tokens: count, width: width, stride: stride, "the step"
+        ).matrix
         let mask = unsafe tokenMask(mask, ids.count)
         try target.state.withLock { state in
             let probes = state.streams.probes
@@ -142,6 +149,7 @@ public func ap_streams_step(
     }
 }
 
+/// Ends a handle on streams.
 @c @implementation
 public func ap_streams_free(_ streams: OpaquePointer!) -> ap_status {
     status { try unsafe Handles.close(streams, as: StreamsTarget.self) }

@@ -31,7 +31,8 @@ struct Calibrate: ParsableCommand {
         let probe = try Probe(path: path)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         let calibrated = try options.calibrated(
-            probe, path, shared.open(data, labels: labelling, for: [probe]), shared.running, shared.watch(line)
+            probe, path, shared.open(data, labels: labelling, for: [probe]), shared.running,
+            shared.watch(line)
         ) {
             try SharedOptions.checkOutput(out)
             try OutputFile.check(path: out)

@@ -11,7 +11,8 @@ package struct DataOptions: ParsableArguments {
     /// Opens activation files or folders of them.
     ///
     /// - Parameter note: takes lines for people.
-    package func open(_ paths: [String], _ running: RunOptions, note: (String) -> Void) throws -> ActivationSet
+    package func open(_ paths: [String], _ running: RunOptions, note: (String) -> Void) throws
+        -> ActivationSet
     {
         try reading.open(paths, labels: labelling, threads: running.threadCount, note: note)
     }

@@ -24,7 +24,8 @@ struct Evaluate: ParsableCommand {
         let probe = try Probe(path: path)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         let judgement = try options.judge(
-            probe, path, shared.open(data, labels: labelling, for: [probe]), shared.running, shared.watch(line),
+            probe, path, shared.open(data, labels: labelling, for: [probe]), shared.running,
+            shared.watch(line),
             allTokens: json)
         line.finish()
         if json {

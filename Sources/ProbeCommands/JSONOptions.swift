@@ -43,7 +43,8 @@ package struct CallOptions<Options: ParsableArguments>: ParsableArguments {
             values = try JSONDecoder().decode([String: OptionValue].self, from: Data(json.utf8))
         } catch {
             throw OptionError(
-                description: "the options: expected a JSON object of names and values, found \(json.prefix(80))")
+                description:
+                    "the options: expected a JSON object of names and values, found \(json.prefix(80))")
         }
         var arguments: [String] = []
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {

@@ -122,7 +122,8 @@ package struct LearningOptions: ParsableArguments {
         let probes = results.map(\.probe)
         return TrainedProbe(
             probe: probes.count > 1 ? Probe.average(probes) : probes[0],
-            stop: isInterrupted ? .interrupted : results.map(\.stop).first { $0 == .unconverged } ?? last.stop,
+            stop: isInterrupted
+                ? .interrupted : results.map(\.stop).first { $0 == .unconverged } ?? last.stop,
             last: last, best: best)
     }
 }

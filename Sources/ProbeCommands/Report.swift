@@ -28,7 +28,8 @@ struct Report: ParsableCommand {
         let probe = try Probe(path: path)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         let report = try options.report(
-            probe, path, title: stem(path), shared.open(data, labels: labelling, for: [probe]), shared.running,
+            probe, path, title: stem(path), shared.open(data, labels: labelling, for: [probe]),
+            shared.running,
             shared.watch(line)
         ) {
             try SharedOptions.checkOutput(out)

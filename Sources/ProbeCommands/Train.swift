@@ -37,7 +37,8 @@ struct Train: ParsableCommand {
         try OutputFile.check(path: out)
         let candidates = try options.candidates(task)
         if options.selection.select {
-            try ProbeChoice(options: options, shared: shared, out: out, json: json).run(candidates, training, task)
+            try ProbeChoice(options: options, shared: shared, out: out, json: json).run(
+                candidates, training, task)
         } else {
             try train(candidates[0], training, heldOut, task)
         }
