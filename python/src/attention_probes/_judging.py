@@ -1,0 +1,145 @@
+"""Judging a fitted probe: `evaluate`, `calibrate` and `report`."""
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from typing import Any
+
+from ._native import error, lib, take_text
+from ._options import options
+from ._probe import NativeProbe
+from ._progress import Watch
+from .data import Data
+from .results import CalibrationResult, Evaluation, Report
+
+
+class Judging:
+    """The part of an estimator that says how well its probe does."""
+
+    verbose: Any
+    callback: Any
+
+    def _fitted(self) -> NativeProbe:
+        raise NotImplementedError
+
+    def evaluate(
+        self, X: Any, y: Any = None, *, bootstrap: int | None = None, documents: int | None = None,
+        streaming: bool | None = None, seed: int | None = None, groups: Any = None, sample_weight: Any = None,
+        offsets: Any = None, mask: Any = None, pooled: bool = False, ids: Any = None, token_texts: Any = None
+    ) -> Evaluation:
+        """Metrics with their intervals, by the definitions of scikit-learn.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`; a class that the probe does not have is a `ValueError`.
+        bootstrap : int, optional
+            Resamples for the intervals; 0 for none, else 1000.
+        documents : int, optional
+            Of how many sequences the most attended tokens are told.
+        streaming : bool, optional
+            Whether the probe is judged as a monitor that looks after every token, too.
+
+        Returns
+        -------
+        Evaluation
+        """
+        data = self._judged(
+            X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
+            token_texts=token_texts)
+        said = options(
+            bootstrap=bootstrap, documents=documents, streaming=streaming, seed=seed, threads=self._threads())
+        text = self._told(lambda watch, text: lib().ap_evaluate(
+            self._fitted().handle.value, data._handle.value, said, watch.function, None, text))
+        return Evaluation._of(json.loads(text))
+
+    def calibrate(
+        self, X: Any, y: Any = None, *, calibration: str | None = None, fpr: float | None = None,
+        confidence: float | None = None, streaming: bool | None = None, seed: int | None = None, groups: Any = None,
+        sample_weight: Any = None, offsets: Any = None, mask: Any = None, pooled: bool = False
+    ) -> Any:
+        """Fits probabilities and a threshold of a binary probe, on data that it was not trained on.
+
+        Parameters
+        ----------
+        calibration : {"platt", "isotonic", "none"}, optional
+        fpr : float, optional
+            The threshold is the lowest for which at most this fraction of new negatives is at or above it, with
+            `confidence`; without it the threshold is 0.5.
+        streaming : bool, optional
+            Whether it is for a monitor that looks after every token.
+
+        Returns
+        -------
+        AttentionProbe
+            Itself; `calibration_` says what was found.
+        """
+        data = self._judged(
+            X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled)
+        said = options(
+            calibration=calibration, fpr=fpr, confidence=confidence, streaming=streaming, seed=seed,
+            threads=self._threads())
+        handle = self._fitted().handle.value
+        probe, result, watch = self._run(  # type: ignore[attr-defined]
+            lambda progress, made, text: lib().ap_calibrate(
+                handle, data._handle.value, said, progress, None, made, text))
+        self._probe: NativeProbe | None = probe
+        self.calibration_: CalibrationResult | None = CalibrationResult._of(result)
+        return self._done(watch)  # type: ignore[attr-defined]
+
+    def report(
+        self, path: str | os.PathLike[str] | None, X: Any, y: Any = None, *, documents: int | None = None,
+        bootstrap: int | None = None, seed: int | None = None, name: str | None = None, groups: Any = None,
+        sample_weight: Any = None, offsets: Any = None, mask: Any = None, pooled: bool = False, ids: Any = None,
+        token_texts: Any = None
+    ) -> Report:
+        """A page that loads nothing and opens anywhere: metrics, curves, where heads look, documents token by token.
+
+        Parameters
+        ----------
+        path : path or None
+            The file to write; None for a page that is only shown.
+        X, y
+            As in `fit`; without labels the page has no metrics.
+        name : str, optional
+            What the page calls the probe.
+
+        Returns
+        -------
+        Report
+        """
+        data = self._judged(
+            X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
+            token_texts=token_texts, needs_labels=False)
+        said = options(documents=documents, bootstrap=bootstrap, seed=seed, name=name, threads=self._threads())
+        text = self._told(lambda watch, text: lib().ap_report(
+            self._fitted().handle.value, data._handle.value, said, watch.function, None, text))
+        page = Report(text, None if path is None else os.fspath(path))
+        if path is not None:
+            page.write(path)
+        return page
+
+    def _threads(self) -> int | None:
+        threads: int | None = getattr(self, "threads", None)
+        return threads
+
+    def _judged(self, X: Any, y: Any, **known: Any) -> Data:
+        probe = self._fitted()
+        classes = getattr(self, "classes_", None) if probe.task in ("binary", "multiclass") else None
+        data: Data = self._data(X, y, known=classes, task=probe.task, **known)[0]  # type: ignore[attr-defined]
+        return data
+
+    def _told(self, call: Any) -> str:
+        text = ctypes.c_void_p()
+        fault = None
+        with Watch(self.verbose, self.callback) as watch:
+            status = call(watch, ctypes.byref(text))
+            if status:
+                fault = error(status)
+        if fault is not None:
+            raise fault
+        found = take_text(text)
+        if watch.interrupted:
+            raise KeyboardInterrupt
+        return found

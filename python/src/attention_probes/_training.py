@@ -1,0 +1,226 @@
+"""Fitting: `fit` and `select`."""
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from ._inputs import as_sequences
+from ._labels import Labels, class_name, labels_of, weights_of
+from ._native import Handle, error, lib, take_text
+from ._options import options
+from ._probe import NativeProbe
+from ._progress import Watch
+from .data import Data, is_path, open_activations
+from .results import Selection, Training
+
+# Constructor arguments that are no options of the library, or have another name there.
+_OWN = frozenset({"attention_function", "positive", "verbose", "callback"})
+
+
+class Fitting:
+    """The part of an estimator that makes a probe of data."""
+
+    def fit(
+        self, X: Any, y: Any = None, *, groups: Any = None, sample_weight: Any = None, validation: Any = None,
+        offsets: Any = None, mask: Any = None, pooled: bool = False, ids: Any = None, token_texts: Any = None
+    ) -> Any:
+        """Trains a probe.
+
+        Parameters
+        ----------
+        X : N sequences in any form; see the notes of the class
+        y : array (N,) or (N, O), or a path
+            Classes, numbers to predict, probabilities of the second class with task="binary", or 0 and 1 for several labels.
+            Of files the path of a table, or None for the labels that they have.
+        groups : array (N,), optional
+            Sequences of one group are never split between training and validation.
+        sample_weight : array (N,), optional
+            How much a sequence counts; those of 0 are left out.
+        validation : (X, y), path or Data, optional
+            For early stopping.
+        offsets, mask, pooled
+            As in `Sequences`.
+        ids, token_texts : list, optional
+            Names of the sequences, and a list of texts of tokens each.
+
+        Returns
+        -------
+        AttentionProbe
+            Itself. What was trained before stays where there is an error.
+
+        Raises
+        ------
+        ValueError
+            What was expected, what was found and where.
+        KeyboardInterrupt
+            After Ctrl-C, with the best probe so far kept, if there is one.
+        """
+        data, labels = self._data(
+            X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
+            token_texts=token_texts)
+        held = None if validation is None else self._validation(validation, labels)
+        said = self._options()
+        probe, result, watch = self._run(
+            lambda progress, probe, text: lib().ap_train(
+                data._handle.value, None if held is None else held._handle.value, said, progress, None, probe, text))
+        self._adopt(probe, labels)
+        self.training_, self.selection_, self.calibration_ = Training._of(result), None, None
+        return self._done(watch)
+
+    def select(
+        self, X: Any, y: Any = None, *, groups: Any = None, sample_weight: Any = None, folds: int | None = None,
+        metric: str | None = None, fpr: float | None = None, confidence: float | None = None,
+        streaming: bool | None = None, calibration: str | None = None, group: str | None = None,
+        journal: str | os.PathLike[str] | None = None, offsets: Any = None, mask: Any = None, pooled: bool = False,
+        ids: Any = None, token_texts: Any = None
+    ) -> Any:
+        """Chooses a probe by cross-validation, groups whole, and trains it on all sequences.
+
+        Constructor arguments that are lists span a grid; with kind=None it is a grid of kinds.
+
+        Parameters
+        ----------
+        folds : int, optional
+        metric : str, optional
+            What to choose by: "auroc", "accuracy", "r2", …
+        fpr, confidence, streaming : optional
+            The threshold: at most this fraction of new negatives at or above it, with this confidence; for a monitor that
+            looks after every token.
+        calibration : {"platt", "isotonic", "none"}, optional
+        group : str, optional
+            How sequences without groups are grouped.
+        journal : path, optional
+            Where finished trainings are kept, so that an interrupted selection goes on.
+
+        Returns
+        -------
+        AttentionProbe
+            Itself; `selection_` is the table.
+        """
+        data, labels = self._data(
+            X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
+            token_texts=token_texts)
+        said = self._options(
+            folds=folds, metric=metric, fpr=fpr, confidence=confidence, streaming=streaming, calibration=calibration,
+            group=group)
+        path = None if journal is None else os.fsencode(journal)
+        probe, result, watch = self._run(
+            lambda progress, probe, text: lib().ap_select(
+                data._handle.value, said, path, progress, None, probe, text))
+        self._adopt(probe, labels)
+        self.training_, self.selection_, self.calibration_ = None, Selection._of(result), None
+        return self._done(watch)
+
+    # What the parts below use.
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Constructor arguments; see Parameters."""
+        raise NotImplementedError
+
+    def _takes_vectors(self) -> bool:
+        raise NotImplementedError
+
+    def _options(self, **more: Any) -> bytes:
+        params = self.get_params()
+        positive = params["positive"]
+        return options(
+            **{name: value for name, value in params.items() if name not in _OWN},
+            attention=params["attention_function"], positive=None if positive is None else class_name(positive), **more)
+
+    def _data(
+        self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None, offsets: Any = None, mask: Any = None,
+        pooled: bool = False, ids: Any = None, token_texts: Any = None, known: np.ndarray | None = None,
+        task: str | None = None, needs_labels: bool = True, where: str = "X"
+    ) -> tuple[Data, Labels | None]:
+        given = {"groups": groups, "sample_weight": sample_weight, "offsets": offsets, "mask": mask, "ids": ids,
+                 "token_texts": token_texts}
+        if isinstance(X, Data) or is_path(X):
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(f"{name}: expected none beside files, which have their own, found some")
+            if isinstance(X, Data):
+                if y is not None:
+                    raise ValueError("y: expected none beside Data, found some; open_activations takes labels")
+                return X, None
+            if y is not None and not isinstance(y, (str, os.PathLike)):
+                raise ValueError("y: expected a path to a table of labels, or none, beside files, found an array")
+            return open_activations(X, labels=y), None
+        if y is None and needs_labels:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None")
+        sequences = as_sequences(
+            X, where, offsets=offsets, mask=mask, pooled=pooled, linear=self._takes_vectors())
+        count = len(sequences)
+        task = task or self.get_params()["task"]
+        labels = None if y is None else labels_of(y, count, task=task, known=known)
+        if sample_weight is not None:
+            sample_weight = weights_of(sample_weight, count)
+            if (sample_weight == 0).any():
+                kept = np.flatnonzero(sample_weight)
+                if len(kept) == 0:
+                    raise ValueError("sample_weight: expected one above 0, found none")
+                return self._data(
+                    sequences[kept], None if y is None else np.asarray(y)[kept], groups=_some(groups, kept),
+                    sample_weight=sample_weight[kept], ids=_some(ids, kept), token_texts=_some(token_texts, kept),
+                    known=known, task=task, needs_labels=needs_labels)
+        return Data._create(
+            sequences, labels, groups=groups, weights=sample_weight, ids=ids, token_texts=token_texts), labels
+
+    def _validation(self, validation: Any, labels: Labels | None) -> Data:
+        if isinstance(validation, Data) or is_path(validation):
+            return self._data(validation, None)[0]
+        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+            raise ValueError(f"validation: expected (X, y), a path or Data, found {type(validation).__name__}")
+        known = None if labels is None else labels.originals
+        return self._data(validation[0], validation[1], known=known, where="X of validation")[0]
+
+    def _run(self, call: Any) -> tuple[NativeProbe, dict[str, Any], Watch]:
+        """Calls something that makes a probe and a text, with progress."""
+        params = self.get_params()
+        handle, text = ctypes.c_void_p(), ctypes.c_void_p()
+        fault = None
+        with Watch(params["verbose"], params["callback"]) as watch:
+            status = call(watch.function, ctypes.byref(handle), ctypes.byref(text))
+            if status:
+                fault = error(status)
+        if fault is not None:
+            raise fault
+        probe = NativeProbe(Handle(handle, lib().ap_probe_free))
+        return probe, json.loads(take_text(text)), watch
+
+    def _adopt(self, probe: NativeProbe, labels: Labels | None) -> None:
+        """Becomes an estimator with this probe."""
+        self._probe: NativeProbe | None = probe
+        self.n_features_in_ = probe.width
+        names = probe.said.get("classes")
+        if probe.task == "regression" or names is None:
+            self.__dict__.pop("classes_", None)
+        elif labels is not None and labels.originals is not None and labels.names is not None:
+            places = {name: i for i, name in enumerate(labels.names)}
+            self.classes_ = labels.originals[[places[name] for name in names]]
+        else:
+            self.classes_ = classes_named(names)
+
+    def _done(self, watch: Watch) -> Any:
+        if watch.interrupted:
+            raise KeyboardInterrupt("interrupted; the estimator keeps the best probe so far")
+        return self
+
+
+def classes_named(names: list[str]) -> np.ndarray:
+    """Classes by the names in a probe file: whole numbers where all are."""
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        return np.array(names)
+    return np.array(numbers if [str(one) for one in numbers] == names else names)
+
+
+def _some(values: Any, kept: np.ndarray) -> Any:
+    return None if values is None else [values[i] for i in kept.tolist()]
+
+

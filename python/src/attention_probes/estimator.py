@@ -1,0 +1,223 @@
+"""The estimator."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._inputs import LINEAR_KINDS
+from ._judging import Judging
+from ._labels import class_name
+from ._parameters import Parameters
+from ._probe import NativeProbe
+from ._saving import Saving
+from ._scoring import one_output, scores
+from ._training import Fitting
+from .data import Data, is_path, open_activations
+from .results import CalibrationResult, Selection, TokenScores, Training
+from .sequences import Sequences
+from .stream import Stream
+
+
+class AttentionProbe(Fitting, Judging, Saving, Parameters):
+    """A probe on hidden states of a language model, in the manner of scikit-learn.
+
+    Parameters
+    ----------
+    kind : str
+        "attention", "mean", "last", "absmax", "max", "topk", "softmax", "rolling", "ema", "mlp-attention", "multimax",
+        "rolling-attention", "mass-mean", "lda" or "swim".
+    heads, hidden, units, attention_function, window, k, temperature, decay, smoothing : optional
+        What the kind has; None for its usual value, 8 heads for instance. `attention_function` is "softmax" or "tanh".
+    optimizer, epochs, batch_size, learning_rate, l2, token_dropout, no_standardize, class_weight, average : optional
+        How it is trained: the options of `attnprobe train`, which has their usual values. In `select`, lists span a grid.
+    validation_fraction, patience : optional
+        Early stopping: the share of sequences held out, and epochs without a lower loss on them.
+    task : {"binary", "multiclass", "multilabel", "regression"}, optional
+        Else it follows from the labels.
+    positive : str, optional
+        Of two classes the positive one; else the second in sorted order.
+    seed, threads : int, optional
+    verbose : bool
+        Whether a bar on standard error shows how far a call has come.
+    callback : callable, optional
+        Called with a `Progress`; where it returns something true, the call stops and keeps what there is.
+
+    Attributes
+    ----------
+    classes_ : array
+        The classes, the positive one second where there are two.
+    n_features_in_ : int
+        D, the width of a hidden state.
+    training_, selection_, calibration_ : Training, Selection, CalibrationResult or None
+        What the last call of `fit`, `select` and `calibrate` said.
+
+    Notes
+    -----
+    X is, everywhere, a list of arrays (L, D); a `Sequences`; an array (T, D) with `offsets`, (N, S, D) with a `mask`, or
+    (N, D) with `pooled=True` or where the probe is linear; a path, several, or a `Data` of `open_activations`.
+    float32, float16 and bfloat16 are used in place, from numpy and from whatever has DLPack.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attention_probes import AttentionProbe
+    >>> random = np.random.default_rng(0)
+    >>> y = np.arange(40) % 2
+    >>> X = [random.normal(label, 1, (random.integers(3, 9), 16)) for label in y]
+    >>> probe = AttentionProbe("mean").fit(X, y)
+    >>> probe.score(X, y)
+    1.0
+    """
+
+    _probe: NativeProbe | None = None
+    classes_: np.ndarray
+    n_features_in_: int
+    training_: Training | None
+    selection_: Selection | None
+    calibration_: CalibrationResult | None
+
+    def __init__(
+        self, kind: Any = "attention", *, heads: Any = None, hidden: int | None = None, units: int | None = None,
+        attention_function: str | None = None, window: int | None = None, k: int | None = None,
+        temperature: float | None = None, decay: float | None = None, smoothing: str | None = None,
+        optimizer: Any = None, epochs: int | None = None, batch_size: int | None = None,
+        learning_rate: float | None = None, l2: Any = None, token_dropout: Any = None,
+        no_standardize: bool | None = None, class_weight: str | None = None, average: int | None = None,
+        validation_fraction: float | None = None, patience: int | None = None, task: str | None = None,
+        positive: Any = None, seed: int | None = None, threads: int | None = None, verbose: bool = False,
+        callback: Any = None
+    ) -> None:
+        self.kind, self.heads, self.hidden, self.units = kind, heads, hidden, units
+        self.attention_function, self.window, self.k = attention_function, window, k
+        self.temperature, self.decay, self.smoothing = temperature, decay, smoothing
+        self.optimizer, self.epochs, self.batch_size = optimizer, epochs, batch_size
+        self.learning_rate, self.l2, self.token_dropout = learning_rate, l2, token_dropout
+        self.no_standardize, self.class_weight, self.average = no_standardize, class_weight, average
+        self.validation_fraction, self.patience = validation_fraction, patience
+        self.task, self.positive, self.seed, self.threads = task, positive, seed, threads
+        self.verbose, self.callback = verbose, callback
+
+    # What there is without a fit.
+
+    def _fitted(self) -> NativeProbe:
+        if self._probe is None:
+            message = f"This {type(self).__name__} instance is not fitted yet. Call 'fit' before."
+            try:
+                from sklearn.exceptions import NotFittedError
+            except ImportError:
+                raise ValueError(message) from None
+            raise NotFittedError(message)
+        return self._probe
+
+    def _is_regressor(self) -> bool:
+        return (self._probe.task if self._probe is not None else self.task) == "regression"
+
+    def _takes_vectors(self) -> bool:
+        return isinstance(self.kind, str) and self.kind in LINEAR_KINDS
+
+    @property
+    def task_(self) -> str:
+        """What the fitted probe does: "binary", "multiclass", "multilabel" or "regression"."""
+        return self._fitted().task
+
+    @property
+    def threshold_(self) -> float:
+        """The probability from which on a class counts as present (binary, multilabel)."""
+        return self._fitted().threshold
+
+    def _states(self, X: Any) -> Any:
+        if is_path(X):
+            X = open_activations(X)
+        return X.sequences() if isinstance(X, Data) else X
+
+    def _values(self, X: Any, field: str, offsets: Any, mask: Any, pooled: bool) -> np.ndarray:
+        probe = self._fitted()
+        if type(X) is not list or (X and isinstance(X[0], str)):
+            X = self._states(X)
+        return one_output(probe, X, field, self.threads or 0, offsets, mask, pooled)
+
+    # Scores.
+
+    def decision_function(self, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False) -> np.ndarray:
+        """The logits, float32: (N,) of one output, else (N, O)."""
+        values = self._values(X, "logits", offsets, mask, pooled)
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def predict_proba(self, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False) -> np.ndarray:
+        """Probabilities, float32: (N, 2) of a binary probe, else (N, O), in the order of `classes_`.
+
+        Those of a calibrated probe are calibrated.
+        """
+        if self._fitted().task == "regression":
+            raise ValueError("predict_proba: expected a probe that classifies, found one for regression")
+        values = self._values(X, "probabilities", offsets, mask, pooled)
+        return np.concatenate([1 - values, values], axis=1) if self._fitted().task == "binary" else values
+
+    def predict(self, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False) -> np.ndarray:
+        """Labels of `classes_`, (N,); of several labels 0 and 1, (N, O); of regression numbers, (N,) or (N, O).
+
+        A class is present from the probability `threshold_` on (binary, multilabel).
+        """
+        probe = self._fitted()
+        if probe.task == "regression":
+            return self.decision_function(X, offsets=offsets, mask=mask, pooled=pooled)
+        values = self._values(X, "probabilities", offsets, mask, pooled)
+        if probe.task == "multiclass":
+            return self.classes_[values.argmax(axis=1)]
+        present = (values >= probe.threshold).astype(np.int64)
+        return present if probe.task == "multilabel" else self.classes_[present[:, 0]]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offsets: Any = None, mask: Any = None,
+              pooled: bool = False) -> float:
+        """The accuracy, of regression R²; several labels have to be right together."""
+        found = self.predict(X, offsets=offsets, mask=mask, pooled=pooled)
+        truth = np.asarray(y)
+        if truth.ndim == 2 and truth.shape[1] == 1:
+            truth = truth[:, 0]
+        if truth.shape != found.shape:
+            raise ValueError(f"y: expected labels of the shape {found.shape}, found {truth.shape}")
+        weights = np.ones(len(found)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        if self.task_ != "regression":
+            right = found == truth if found.dtype.kind == truth.dtype.kind else np.array(
+                [class_name(a) == class_name(b) for a, b in zip(found.ravel(), truth.ravel())]).reshape(found.shape)
+            return float(np.average(right if right.ndim == 1 else right.all(axis=1), weights=weights))
+        truth = truth.astype(np.float64)
+        spread = ((truth - np.average(truth, axis=0, weights=weights)) ** 2 * _columns(weights, truth)).sum(axis=0)
+        rest = ((truth - found) ** 2 * _columns(weights, truth)).sum(axis=0)
+        one = np.where(spread > 0, 1 - rest / np.where(spread > 0, spread, 1), np.where(rest > 0, 0.0, 1.0))
+        return float(np.mean(one))
+
+    def attention(self, X: Any, *, offsets: Any = None, mask: Any = None) -> list[np.ndarray]:
+        """Where each head looks in a sequence: an array (L, H) each; 0 for tokens that the probe may not look at."""
+        found = scores([self._fitted()], self._states(X), [("attention",)], self.threads or 0, offsets, mask)
+        arrays: list[np.ndarray] = found[0].values["attention"]
+        return arrays
+
+    def token_scores(self, X: Any, *, offsets: Any = None, mask: Any = None) -> list[TokenScores]:
+        """The scores of every prefix, and of probes that attend what each token adds: a `TokenScores` a sequence."""
+        probe = self._fitted()
+        fields = ("prefix_logits", "attention", "contributions") if probe.attends else ("prefix_logits",)
+        found = scores([probe], self._states(X), [fields], self.threads or 0, offsets, mask)[0].values
+        nothing = [None] * len(found["prefix_logits"])
+        return [TokenScores(*one) for one in zip(
+            found["prefix_logits"], found.get("attention", nothing), found.get("contributions", nothing))]
+
+    def stream(self) -> Stream:
+        """A stream without a token: what the probe knows of a text that is being read or written."""
+        return Stream(self)
+
+
+def _columns(weights: np.ndarray, like: np.ndarray) -> np.ndarray:
+    return weights if like.ndim == 1 else weights[:, None]
+
+
+def score_probes(probes: Any, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False,
+                 threads: int = 0) -> list[np.ndarray]:
+    """The logits (N, O) of several probes of one width, in one pass over X."""
+    fitted = [probe._fitted() for probe in probes]
+    if not fitted:
+        raise ValueError("probes: expected at least one, found none")
+    states: Sequences | Any = fitted and probes[0]._states(X)
+    found = scores(fitted, states, [("logits",)] * len(fitted), threads, offsets, mask, pooled)
+    return [one.values["logits"] for one in found]

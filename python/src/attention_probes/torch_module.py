@@ -1,0 +1,143 @@
+"""Probes of every kind as modules of torch, with the parameters and names of the probe file."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+_QUERIES = ("attention", "mlp-attention", "rolling-attention")
+
+
+class ProbeModule(nn.Module):
+    """A probe: hidden states (L, D) to logits (O,), or (N, S, D) with a mask to (N, O).
+
+    Parameters
+    ----------
+    kind : str
+    width, outputs, heads : int
+        D, O and H; H is 1 for kinds without heads.
+    task, classes, threshold
+        What the outputs mean; kept for `AttentionProbe.from_torch`.
+    hyperparameters
+        Those of the kind: `hidden`, `units`, `window`, `k`, `temperature`, `decay`, `smoothing`.
+
+    Notes
+    -----
+    `forward` is differentiable, in the type and on the device of the parameters. Padding may stand on both sides; tokens
+    that the mask hides count as positions.
+    """
+
+    def __init__(
+        self, kind: str, width: int, outputs: int, heads: int = 1, *, task: str = "binary", classes: Any = None,
+        threshold: float = 0.5, attention_function: str = "softmax", **hyperparameters: Any
+    ) -> None:
+        super().__init__()
+        self.kind, self.heads, self.outputs = kind, heads, outputs
+        self.attention_function, self.hyperparameters = attention_function, hyperparameters
+        hidden, inner = int(hyperparameters.get("hidden", 0)), width
+        if kind == "mlp-attention":
+            inner = int(hyperparameters["units"])
+            self.mlp = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, inner), nn.ReLU())
+        if kind in _QUERIES:
+            self.q = nn.Linear(inner, heads, bias=False)
+        self.v = nn.Linear(inner, heads * (hidden or outputs))
+        if kind in ("attention", "mlp-attention"):
+            self.position_weight = nn.Parameter(torch.zeros(heads))
+        if hidden:
+            self.o = nn.Linear(hidden, outputs)
+        own = {name: value for name, value in hyperparameters.items() if name not in ("hidden", "units")}
+        if kind == "multimax":
+            own["heads"] = heads
+        self.configuration = {
+            "kind": kind, "task": task, "classes": classes, "threshold": threshold,
+            "attention_function": attention_function, **own}
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> ProbeModule:
+        """The module of a probe, by its description and its tensors."""
+        values: dict[str, Any] = {}
+        for name, text in said["hyperparameters"].items():
+            if name != "heads":
+                values[name] = text if name == "smoothing" else float(text) if name in ("temperature", "decay") else int(text)
+        threshold = said.get("threshold")
+        module = cls(
+            said["kind"], said["width"] if "width" in said else _width(tensors), said["outputs"], said["heads"],
+            task=said["task"], classes=said.get("classes"), threshold=0.5 if threshold is None else threshold,
+            attention_function=said["attention"], **values)
+        module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+        return module
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits. `mask` (L,) or (N, S): what the probe may look at, at least one token a sequence."""
+        if states.dim() == 3:
+            masks = [None] * len(states) if mask is None else mask
+            return torch.stack([self(one, seen) for one, seen in zip(states, masks)])
+        if states.dim() != 2:
+            raise ValueError(f"states: expected (L, D) or (N, S, D), found {tuple(states.shape)}")
+        positions = torch.arange(len(states), device=states.device)
+        if mask is not None:
+            seen = mask.to(torch.bool)
+            states, positions = states[seen], positions[seen]
+        states = states.to(self.v.weight.dtype)
+        if self.kind in ("attention", "mlp-attention"):
+            return self._attend(states, positions)
+        if self.kind in ("mean", "last", "absmax", "mass-mean", "lda"):
+            return self.v(self._pooled(states))
+        values = self.v(states).unflatten(-1, (self.heads, self.outputs))
+        if self.kind == "rolling-attention":
+            return self._roll(states, values)
+        return self._scored(values).sum(0)
+
+    def _attend(self, states: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        if self.kind == "mlp-attention":
+            states = self.mlp(states)
+        logits = self.q(states) + positions[:, None] * self.position_weight
+        weights = logits.softmax(0) if self.attention_function == "softmax" else logits.tanh()
+        values = self.v(states).unflatten(-1, (self.heads, -1))
+        found = torch.einsum("th,tho->o", weights, values)
+        return self.o(found.relu()) if hasattr(self, "o") else found
+
+    def _pooled(self, states: torch.Tensor) -> torch.Tensor:
+        if self.kind == "last":
+            return states[-1]
+        return states.abs().amax(0) if self.kind == "absmax" else states.mean(0)
+
+    def _roll(self, states: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        # Attention over the last tokens at every token; the bias comes behind the maximum, which it does not move.
+        logits, window = self.q(states), int(self.hyperparameters["window"])
+        means = []
+        for end in range(1, len(states) + 1):
+            start = max(0, end - window)
+            weights = logits[start:end].softmax(0)
+            means.append(torch.einsum("th,tho->ho", weights, values[start:end]))
+        return torch.stack(means).amax(0).sum(0)
+
+    def _scored(self, z: torch.Tensor) -> torch.Tensor:
+        # L×H×O to H×O.
+        if self.kind in ("max", "multimax"):
+            return z.amax(0)
+        if self.kind == "topk":
+            return z.topk(min(len(z), int(self.hyperparameters["k"])), dim=0).values.mean(0)
+        if self.kind == "softmax":
+            return ((z / float(self.hyperparameters["temperature"])).softmax(0) * z).sum(0)
+        if self.kind == "ema" or self.hyperparameters.get("smoothing") == "ema":
+            return self._smoothed(z).amax(0)
+        if self.kind in ("rolling", "swim"):
+            window = int(self.hyperparameters["window"])
+            first = 1 if self.kind == "swim" else min(window, len(z))
+            return torch.stack([z[max(0, end - window) : end].mean(0) for end in range(first, len(z) + 1)]).amax(0)
+        raise ValueError(f"kind: expected one that is known, found {self.kind}")
+
+    def _smoothed(self, z: torch.Tensor) -> torch.Tensor:
+        decay, average, found = float(self.hyperparameters["decay"]), torch.zeros_like(z[0]), []
+        for score in z:
+            average = decay * score + (1 - decay) * average
+            found.append(average)
+        return torch.stack(found)
+
+
+def _width(tensors: Mapping[str, np.ndarray]) -> int:
+    name = "mlp.0.weight" if "mlp.0.weight" in tensors else "v.weight"
+    return int(tensors[name].shape[1])
