@@ -8,20 +8,17 @@ from typing import Any
 
 from ._native import error, lib, take_text
 from ._options import options
-from ._probe import NativeProbe
 from ._progress import Watch
+from ._training import Fitting
 from .data import Data
 from .results import CalibrationResult, Evaluation, Report
 
 
-class Judging:
+class Judging(Fitting):
     """The part of an estimator that says how well its probe does."""
 
     verbose: Any
     callback: Any
-
-    def _fitted(self) -> NativeProbe:
-        raise NotImplementedError
 
     def evaluate(
         self, X: Any, y: Any = None, *, bootstrap: int | None = None, documents: int | None = None,
@@ -81,12 +78,12 @@ class Judging:
             calibration=calibration, fpr=fpr, confidence=confidence, streaming=streaming, seed=seed,
             threads=self._threads())
         handle = self._fitted().handle.value
-        probe, result, watch = self._run(  # type: ignore[attr-defined]
+        probe, result, watch = self._run(
             lambda progress, made, text: lib().ap_calibrate(
                 handle, data._handle.value, said, progress, None, made, text))
-        self._probe: NativeProbe | None = probe
-        self.calibration_: CalibrationResult | None = CalibrationResult._of(result)
-        return self._done(watch)  # type: ignore[attr-defined]
+        self._probe = probe
+        self.calibration_ = CalibrationResult._of(result)
+        return self._done(watch)
 
     def report(
         self, path: str | os.PathLike[str] | None, X: Any, y: Any = None, *, documents: int | None = None,
@@ -127,7 +124,7 @@ class Judging:
     def _judged(self, X: Any, y: Any, **known: Any) -> Data:
         probe = self._fitted()
         classes = getattr(self, "classes_", None) if probe.task in ("binary", "multiclass") else None
-        data: Data = self._data(X, y, known=classes, task=probe.task, **known)[0]  # type: ignore[attr-defined]
+        data: Data = self._data(X, y, known=classes, task=probe.task, **known)[0]
         return data
 
     def _told(self, call: Any) -> str:

@@ -99,7 +99,8 @@ def known_of(
     token_texts: Any = None, name: str | None = None
 ) -> tuple[s.Known, list[Any]]:
     """ap_known, and what it points to and has to be kept with it."""
-    known, keep = s.Known(), []
+    known = s.Known()
+    keep: list[Any] = []
     count = len(sequences)
 
     def pointer(array: np.ndarray) -> int:

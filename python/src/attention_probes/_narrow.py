@@ -23,8 +23,9 @@ def stored(rows: Rows, start: int, end: int, kind: int, where: str) -> np.ndarra
     if kind == s.F32:
         return np.ascontiguousarray(values)
     with np.errstate(over="ignore"):
-        narrow = values.astype(np.float16) if kind == s.F16 else _bfloat16(values)
-    lost = (np.isinf(narrow) if kind == s.F16 else (narrow & 0x7FFF) == 0x7F80) & np.isfinite(values)
+        narrow: np.ndarray = values.astype(np.float16) if kind == s.F16 else _bfloat16(values)
+    bits, infinite = narrow.view(np.uint16) & 0x7FFF, 0x7C00 if kind == s.F16 else 0x7F80
+    lost = (bits == infinite) & np.isfinite(values)
     if lost.any():
         token, dimension = (int(i) for i in np.argwhere(lost)[0])
         raise ValueError(

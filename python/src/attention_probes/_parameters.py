@@ -4,12 +4,24 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import numpy as np
+
+from ._probe import NativeProbe
+from .results import CalibrationResult, Selection, Training
+
 
 class Parameters:
     """Constructor arguments that are stored unchanged under their names.
 
     `clone`, `cross_val_score`, `GridSearchCV` and `Pipeline` need nothing else.
     """
+
+    _probe: NativeProbe | None = None
+    classes_: np.ndarray
+    n_features_in_: int
+    training_: Training | None
+    selection_: Selection | None
+    calibration_: CalibrationResult | None
 
     @classmethod
     def _names(cls) -> list[str]:
@@ -55,7 +67,17 @@ class Parameters:
         )
 
     def __sklearn_is_fitted__(self) -> bool:
-        return getattr(self, "_probe", None) is not None
+        return self._probe is not None
+
+    def _fitted(self) -> NativeProbe:
+        if self._probe is None:
+            message = f"This {type(self).__name__} instance is not fitted yet. Call 'fit' before."
+            try:
+                from sklearn.exceptions import NotFittedError
+            except ImportError:
+                raise ValueError(message) from None
+            raise NotFittedError(message)
+        return self._probe
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters

@@ -185,7 +185,8 @@ def bfloat16() -> np.dtype | None:
         import ml_dtypes
     except ImportError:
         return None
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def raw_array(rows: Rows) -> np.ndarray:

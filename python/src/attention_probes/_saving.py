@@ -4,17 +4,15 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping
 
+from ._parameters import Parameters
 from ._parts import probe_bytes
 from ._probe import NativeProbe
 
 _WHOLE = frozenset({"heads", "hidden", "units", "k", "window"})
 
 
-class Saving:
+class Saving(Parameters):
     """The part of an estimator that keeps its probe."""
-
-    def _fitted(self) -> NativeProbe:
-        raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a probe file, which the command line and every other interface read."""

@@ -43,7 +43,8 @@ def one_output(
         if (type(one) is np.ndarray and one.ndim == 2 and one.dtype is _FLOAT32 and one.flags.c_contiguous
                 and offsets is None and one.shape[1] == probe.width):
             return _of_one(probe, one, field, threads)
-    return scores([probe], x, [(field,)], threads, offsets, mask, pooled)[0].values[field]
+    values: np.ndarray = scores([probe], x, [(field,)], threads, offsets, mask, pooled)[0].values[field]
+    return values
 
 
 def _of_one(probe: NativeProbe, x: np.ndarray, field: str, threads: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from ._native import Handle, error, lib, take_text
 from ._options import options
 from ._probe import NativeProbe
 from ._progress import Watch
+from ._saving import Saving
 from .data import Data, is_path, open_activations
 from .results import Selection, Training
 
@@ -21,7 +22,7 @@ from .results import Selection, Training
 _OWN = frozenset({"attention_function", "positive", "verbose", "callback"})
 
 
-class Fitting:
+class Fitting(Saving):
     """The part of an estimator that makes a probe of data."""
 
     def fit(
@@ -117,13 +118,6 @@ class Fitting:
 
     # What the parts below use.
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Constructor arguments; see Parameters."""
-        raise NotImplementedError
-
-    def _takes_vectors(self) -> bool:
-        raise NotImplementedError
-
     def _options(self, **more: Any) -> bytes:
         params = self.get_params()
         positive = params["positive"]
@@ -194,7 +188,7 @@ class Fitting:
 
     def _adopt(self, probe: NativeProbe, labels: Labels | None) -> None:
         """Becomes an estimator with this probe."""
-        self._probe: NativeProbe | None = probe
+        self._probe = probe
         self.n_features_in_ = probe.width
         names = probe.said.get("classes")
         if probe.task == "regression" or names is None:

@@ -50,7 +50,8 @@ class Activations:
         """Labels to fit on: names of classes where there are some, else the labels as they are."""
         if self.labels is None or self.classes is None or self.labels.dtype.kind == "f" or self.labels.ndim > 1:
             return self.labels
-        return np.array(self.classes)[self.labels]
+        names: np.ndarray = np.array(self.classes)[self.labels]
+        return names
 
     @property
     def token_texts(self) -> list[list[str]] | None:

@@ -8,18 +8,14 @@ import numpy as np
 from ._inputs import LINEAR_KINDS
 from ._judging import Judging
 from ._labels import class_name
-from ._parameters import Parameters
-from ._probe import NativeProbe
-from ._saving import Saving
 from ._scoring import one_output, scores
-from ._training import Fitting
 from .data import Data, is_path, open_activations
-from .results import CalibrationResult, Selection, TokenScores, Training
+from .results import TokenScores
 from .sequences import Sequences
 from .stream import Stream
 
 
-class AttentionProbe(Fitting, Judging, Saving, Parameters):
+class AttentionProbe(Judging):
     """A probe on hidden states of a language model, in the manner of scikit-learn.
 
     Parameters
@@ -70,13 +66,6 @@ class AttentionProbe(Fitting, Judging, Saving, Parameters):
     1.0
     """
 
-    _probe: NativeProbe | None = None
-    classes_: np.ndarray
-    n_features_in_: int
-    training_: Training | None
-    selection_: Selection | None
-    calibration_: CalibrationResult | None
-
     def __init__(
         self, kind: Any = "attention", *, heads: Any = None, hidden: int | None = None, units: int | None = None,
         attention_function: str | None = None, window: int | None = None, k: int | None = None,
@@ -97,18 +86,6 @@ class AttentionProbe(Fitting, Judging, Saving, Parameters):
         self.validation_fraction, self.patience = validation_fraction, patience
         self.task, self.positive, self.seed, self.threads = task, positive, seed, threads
         self.verbose, self.callback = verbose, callback
-
-    # What there is without a fit.
-
-    def _fitted(self) -> NativeProbe:
-        if self._probe is None:
-            message = f"This {type(self).__name__} instance is not fitted yet. Call 'fit' before."
-            try:
-                from sklearn.exceptions import NotFittedError
-            except ImportError:
-                raise ValueError(message) from None
-            raise NotFittedError(message)
-        return self._probe
 
     def _is_regressor(self) -> bool:
         return (self._probe.task if self._probe is not None else self.task) == "regression"
@@ -164,9 +141,12 @@ class AttentionProbe(Fitting, Judging, Saving, Parameters):
             return self.decision_function(X, offsets=offsets, mask=mask, pooled=pooled)
         values = self._values(X, "probabilities", offsets, mask, pooled)
         if probe.task == "multiclass":
-            return self.classes_[values.argmax(axis=1)]
-        present = (values >= probe.threshold).astype(np.int64)
-        return present if probe.task == "multilabel" else self.classes_[present[:, 0]]
+            found: np.ndarray = self.classes_[values.argmax(axis=1)]
+            return found
+        present: np.ndarray = (values >= probe.threshold).astype(np.int64)
+        if probe.task == "binary":
+            present = self.classes_[present[:, 0]]
+        return present
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, offsets: Any = None, mask: Any = None,
               pooled: bool = False) -> float:

@@ -70,7 +70,7 @@ class Training(_Shown):
             float(said.get("loss", np.nan)), said.get("validation_loss"), said)
 
     def _table(self) -> tuple[str, list[tuple[str, ...]]]:
-        rows = [("epoch", f"{self.epoch} of {self.epochs_run}"), ("loss", _number(self.loss))]
+        rows: list[tuple[str, ...]] = [("epoch", f"{self.epoch} of {self.epochs_run}"), ("loss", _number(self.loss))]
         if self.validation_loss is not None:
             rows.append(("validation loss", _number(self.validation_loss)))
         return f"Training: {self.stop}", rows
@@ -175,7 +175,7 @@ class Evaluation(_Shown):
         return self.metrics[name]
 
     def _table(self) -> tuple[str, list[tuple[str, ...]]]:
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for name, value in self.metrics.items():
             low, high = self.intervals.get(name, (None, None))
             rows.append((name, _number(value), "" if low is None else f"{_number(low)} – {_number(high)}"))

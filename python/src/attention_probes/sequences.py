@@ -84,7 +84,8 @@ class Sequences:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each sequence, (N,)."""
-        return self._ends() - self.starts
+        lengths: np.ndarray = self._ends() - self.starts
+        return lengths
 
     @property
     def dtype(self) -> str:

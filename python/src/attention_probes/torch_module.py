@@ -10,7 +10,7 @@ from torch import nn
 _QUERIES = ("attention", "mlp-attention", "rolling-attention")
 
 
-class ProbeModule(nn.Module):
+class ProbeModule(nn.Module):  # type: ignore[misc]
     """A probe: hidden states (L, D) to logits (O,), or (N, S, D) with a mask to (N, O).
 
     Parameters
