@@ -1,0 +1,119 @@
+"""Activation files from Python are what the command line writes and reads."""
+import json
+import os
+
+import numpy as np
+import pytest
+
+import attention_probes as ap
+from attention_probes._safetensors import TensorFile
+from kinds import probe_of
+
+
+def test_what_is_written_is_read(examples, tmp_path):
+    found = examples["test"]
+    path = tmp_path / "again.safetensors"
+    with ap.write_activations(path, metadata={"layer": "4"}) as out:
+        for start in range(0, 100, 16):
+            some = slice(start, start + 16)
+            out.add(found.states[some], found.y[some], groups=found.groups[some], ids=found.ids[some],
+                    token_texts=found.token_texts[some], weights=np.ones(len(found.y[some])))
+        assert not path.exists()
+    again = ap.read_activations(path)
+    assert (again.y == found.y).all() and (again.groups == found.groups).all() and again.ids == found.ids
+    assert again.token_texts == found.token_texts and again.classes == ["benign", "injection"]
+    assert all((a == b).all() for a, b in zip(again.states.arrays(), found.states.arrays()))
+    assert again.metadata["layer"] == "4" and (again.weights == 1).all()
+    assert os.listdir(tmp_path) == ["again.safetensors"]
+
+
+def test_the_command_line_reads_it(command, examples, tmp_path):
+    path, probe = tmp_path / "data.safetensors", tmp_path / "probe.safetensors"
+    found = examples["test"]
+    with ap.write_activations(path, classes=["benign", "injection"]) as out:
+        out.add(found.states, found.y, token_ids=[np.arange(n) for n in found.states.lengths])
+    estimator = probe_of("attention", 384)
+    estimator.save(probe)
+    rows = [json.loads(line) for line in command("score", probe, path).splitlines()]
+    assert np.array_equal(np.float32([row["logits"][0] for row in rows]), estimator.decision_function(found.states))
+    assert "benign 50, injection 50" in command("inspect", path)
+
+
+def test_masks_types_and_kinds_of_labels(random, tmp_path):
+    states = random.standard_normal((2, 5, 8), dtype=np.float32)
+    mask = [[0, 1, 1, 1, 0], [1, 0, 1, 0, 1]]
+    for labels, y in [([0, 1], [0, 1]), (["b", "a"], ["b", "a"]), ([0.25, 3.5], [0.25, 3.5]), ([True, False], [1, 0]),
+                      ([[0, 1], [1, 1]], [[0, 1], [1, 1]])]:
+        with ap.write_activations(tmp_path / "a.safetensors", dtype="float16") as out:
+            out.add(states[0, 1:4][None], labels[:1])
+            out.add(states[1:], labels[1:], mask=mask[1:])
+        found = ap.read_activations(tmp_path / "a.safetensors")
+        assert found.y.tolist() == y and found.states.dtype == "float16"
+        assert found.states.lengths.tolist() == [3, 5] and found.states.mask.tolist() == [1, 1, 1, 1, 0, 1, 0, 1]
+    whole = np.concatenate([states[0, 1:4], states[1]]).astype(np.float16)
+    assert (np.concatenate(found.states.arrays()) == whole).all()
+
+
+def test_bfloat16_is_rounded_to_nearest_even(random, tmp_path):
+    types = pytest.importorskip("ml_dtypes")
+    states = random.standard_normal((400, 33), dtype=np.float32) * np.float32(2.0) ** random.integers(-40, 40, (400, 1))
+    states[0, :5] = [np.inf, -np.inf, np.nan, 0, -0.0]
+    with ap.write_activations(tmp_path / "a.safetensors", dtype="bfloat16") as out:
+        out.add([states])
+    found = ap.read_activations(tmp_path / "a.safetensors").states.arrays()[0]
+    assert np.array_equal(found.astype(np.float32), states.astype(types.bfloat16).astype(np.float32), equal_nan=True)
+    probe = probe_of("attention", 33)
+    assert probe.decision_function([found[1:]]) == probe.decision_function([found[1:].astype(np.float32)])
+
+
+def test_reading_copies_no_state(examples):
+    found = examples["train"]
+    base = found.states.owner
+    assert found.states.address == base.__array_interface__["data"][0] and not base.flags.owndata
+
+
+def test_what_cannot_be_written(random, tmp_path):
+    path = tmp_path / "a.safetensors"
+    states = random.standard_normal((2, 5, 8), dtype=np.float32)
+
+    def write(*batches, **options):
+        with ap.write_activations(path, **options) as out:
+            for batch in batches:
+                out.add(*batch[:2], **(batch[2] if len(batch) > 2 else {}))
+
+    for call, message in [
+        (lambda: write(), "expected at least one sequence, found none"),
+        (lambda: write((states, [1])), r"labels: expected 2, one a sequence, found the shape \(1,\)"),
+        (lambda: write((states, [0, 1]), (states, None)), "expected labels as in the first batch, found states alone"),
+        (lambda: write((states, None), (states[:, :, :7], None)), "states: expected the width of the first batch, 8, found 7"),
+        (lambda: write((states, ["a", "c"]), classes=["a", "b"]), "labels: expected one of the classes a, b, found c"),
+        (lambda: write((states, None, {"token_ids": [[1] * 5, [1] * 4]})), r"token_ids\[1\]: expected 5, one a token, found 4"),
+        (lambda: write((states * 1e6, None), dtype="float16"),
+         r"states\[0\], token 0, dimension 0: expected a number that float16 can hold"),
+        (lambda: write((states, None), dtype="int8"), "dtype: expected float32, float16, bfloat16, found int8"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+        assert os.listdir(tmp_path) == []
+    with pytest.raises(FileNotFoundError):
+        ap.write_activations(tmp_path / "none" / "a.safetensors")
+
+
+def test_what_cannot_be_read(tmp_path):
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(FileNotFoundError):
+        ap.read_activations(path)
+    for content, message in [
+        (b"abc", "expected a safetensors file, found 3 bytes"),
+        (b"\xff" * 16, "expected a header of at most 8 bytes"),
+        (b"\x02" + b"\0" * 7 + b"{{", "expected a header of JSON"),
+        (b"\x02" + b"\0" * 7 + b"{}", "expected a tensor hidden_states, found none"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            ap.read_activations(path)
+    header = json.dumps({"hidden_states": {"dtype": "F32", "shape": [2, 8], "data_offsets": [0, 64]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 60)
+    with pytest.raises(ValueError, match="tensor hidden_states: expected 64 bytes within 60"):
+        ap.read_activations(path)
+    assert TensorFile(path).metadata == {}

@@ -1,0 +1,107 @@
+"""Modules of torch compute what probes score; tensors of torch are scored in place, bfloat16 too."""
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import attention_probes as ap
+from attention_probes._inputs import as_sequences
+from kinds import KINDS, probe_of
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("name", KINDS)
+def test_modules_compute_the_same(name, outputs, random):
+    probe = probe_of(name, outputs=outputs)
+    module = probe.to_torch().double()
+    states = random.standard_normal((3, 11, 16), dtype=np.float32)
+    mask = np.ones((3, 11), bool)
+    mask[0, :4] = mask[1, 9:] = mask[2, [0, 1, 5]] = False
+    truth = probe.decision_function(states, mask=mask).reshape(3, outputs)
+    # Positions of a module begin at the first row, which moves no softmax.
+    if name != "attention-tanh":
+        found = module(torch.tensor(states).double(), torch.tensor(mask))
+        assert np.allclose(found.detach().numpy(), truth, atol=1e-5)
+    whole = module(torch.tensor(states[0]).double()).detach().numpy()
+    assert np.allclose(whole, probe.decision_function([states[0]]).reshape(outputs), atol=1e-5)
+    back = ap.AttentionProbe.from_torch(module)
+    assert (back.decision_function(states) == probe.decision_function(states)).all()
+    assert back.task_ == probe.task_ and back.get_params() == probe.get_params()
+    names = set(module.state_dict())
+    assert names == set(probe.parameters_)
+
+
+def test_modules_learn_and_are_kept(ragged):
+    module = probe_of("attention").to_torch()
+    loss = sum(module(torch.tensor(one)).square().sum() for one in ragged)
+    loss.backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in module.parameters())
+    again = pickle.loads(pickle.dumps(copy.deepcopy(module)))
+    assert torch.equal(again(torch.tensor(ragged[0])), module(torch.tensor(ragged[0])))
+
+
+def test_modules_of_others(ragged):
+    class Linear(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.v = torch.nn.Linear(16, 1)
+
+    module = Linear()
+    probe = ap.AttentionProbe.from_torch(module, "mean", classes=["no", "yes"])
+    truth = [float(module.v(torch.tensor(one).mean(0))) for one in ragged]
+    assert np.allclose(probe.decision_function(ragged), truth, atol=1e-5)
+    assert probe.classes_.tolist() == ["no", "yes"]
+    with pytest.raises(ValueError, match="kind: expected one beside a Linear, found none"):
+        ap.AttentionProbe.from_torch(module)
+    with pytest.raises(ValueError, match="kind: expected one of attention, "):
+        ap.AttentionProbe.from_torch(module, "none")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+def test_tensors_are_scored_in_place(dtype, random):
+    probe = probe_of("attention")
+    tensor = torch.tensor(random.standard_normal((2, 8, 16))).to(getattr(torch, dtype))
+    truth = probe.decision_function(tensor.float().numpy())
+    assert (probe.decision_function(tensor) == truth).all()
+    assert (probe.decision_function(list(tensor)) == truth).all()
+    assert (probe.decision_function(tensor.flatten(0, 1), offsets=torch.tensor([0, 8, 16])) == truth).all()
+    assert (probe.decision_function(tensor, mask=torch.ones(2, 8, dtype=torch.bool)) == truth).all()
+    if dtype != "float64":
+        assert as_sequences(tensor).address == tensor.data_ptr()
+        view = tensor[:, 2:6]
+        assert as_sequences(view).address == view.data_ptr()
+    grown = tensor.clone().requires_grad_()
+    assert (probe.decision_function(grown) == truth).all()
+    turned = tensor.transpose(1, 2).contiguous().transpose(1, 2)
+    assert not turned.is_contiguous() and (probe.decision_function(turned) == truth).all()
+    stream = probe.stream()
+    assert np.allclose(stream.append(tensor[0]), truth[0], atol=1e-5)
+
+
+def test_types_without_a_score(random):
+    probe = probe_of("attention")
+    assert probe.decision_function(torch.ones(2, 3, 16, dtype=torch.int64)).shape == (2,)
+    with pytest.raises(ValueError, match="X: Complex data not supported"):
+        probe.decision_function(torch.ones(2, 3, 16, dtype=torch.complex64))
+    with pytest.raises(ValueError, match="X: expected an array that DLPack can lend"):
+        probe.decision_function(torch.ones(2, 3, 16).to_sparse())
+
+
+class OnDevice:
+    """What a tensor of an accelerator says of itself."""
+
+    shape = (2, 3, 16)
+
+    def __dlpack_device__(self):
+        return (2, 0)
+
+    def __dlpack__(self, **_):
+        raise BufferError
+
+
+def test_devices_are_named():
+    with pytest.raises(ValueError, match=r"X: expected an array in the memory of the processor, found one on CUDA; use .cpu\(\)"):
+        probe_of("attention").decision_function(OnDevice())
