@@ -72,8 +72,15 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Logits. `mask` (L,) or (N, S): what the probe may look at, at least one token a sequence."""
         if states.dim() == 3:
-            masks = [None] * len(states) if mask is None else mask
-            return torch.stack([self(one, seen) for one, seen in zip(states, masks)])
+            if mask is None:
+                return torch.stack([self(one) for one in states])
+            rows = []
+            for one, seen in zip(states, mask):
+                # The text is what lies between the paddings: its first token has position 0.
+                places = seen.nonzero()
+                start, end = int(places[0]), int(places[-1]) + 1
+                rows.append(self(one[start:end], seen[start:end]))
+            return torch.stack(rows)
         if states.dim() != 2:
             raise ValueError(f"states: expected (L, D) or (N, S, D), found {tuple(states.shape)}")
         positions = torch.arange(len(states), device=states.device)
