@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from ._native import error, lib, take_text
+from ._native import lib, take_text
 from ._options import options
 from ._progress import Watch
 from ._training import Fitting
@@ -109,9 +109,10 @@ class Judging(Fitting):
         data = self._judged(
             X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
             token_texts=token_texts, needs_labels=False)
-        said = options(documents=documents, bootstrap=bootstrap, seed=seed, name=name, threads=self._threads())
+        said = options(documents=documents, bootstrap=bootstrap, seed=seed, threads=self._threads())
+        title = None if name is None else name.encode()
         text = self._told(lambda watch, text: lib().ap_report(
-            self._fitted().handle.value, data._handle.value, said, watch.function, None, text))
+            self._fitted().handle.value, data._handle.value, said, title, watch.function, None, text))
         page = Report(text, None if path is None else os.fspath(path))
         if path is not None:
             page.write(path)
@@ -129,13 +130,8 @@ class Judging(Fitting):
 
     def _told(self, call: Any) -> str:
         text = ctypes.c_void_p()
-        fault = None
-        with Watch(self.verbose, self.callback) as watch:
-            status = call(watch, ctypes.byref(text))
-            if status:
-                fault = error(status)
-        if fault is not None:
-            raise fault
+        watch = Watch(self.verbose, self.callback)
+        watch.run(lambda: call(watch, ctypes.byref(text)))
         found = take_text(text)
         if watch.interrupted:
             raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,10 @@ from types import FrameType
 from typing import Any, Callable
 
 from . import _structures as s
+from ._native import error
+
+# The library calls options as the command line does.
+_OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])")
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,9 @@ class Progress:
 
 
 class Watch:
-    """A context around one call: `function` is its ap_progress.
+    """Watches one call: `function` is its ap_progress.
 
-    While it is open, in the main thread, Ctrl-C sets `interrupted` and asks the call to stop. What the callback raises is
+    Meanwhile, in the main thread, Ctrl-C sets `interrupted` and asks the call to stop. What the callback raises is
     raised at the end.
     """
 
@@ -67,6 +72,21 @@ class Watch:
             sys.stderr.flush()
         if self._fault is not None:
             raise self._fault
+
+    def run(self, call: Callable[[], int]) -> None:
+        """Calls something that returns a status, and raises what went wrong."""
+        fault: BaseException | None = None
+        with self:
+            status = call()
+            if status:
+                # In the same thread, before anything else fails.
+                fault = error(status)
+        if isinstance(fault, KeyboardInterrupt) and not self.interrupted:
+            raise RuntimeError("the callback asked to stop before there was a result")
+        if isinstance(fault, ValueError):
+            raise ValueError(_OPTION.sub(lambda found: found[1].replace("-", "_"), str(fault)))
+        if fault is not None:
+            raise fault
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.interrupted = True

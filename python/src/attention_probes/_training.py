@@ -10,7 +10,7 @@ import numpy as np
 
 from ._inputs import as_sequences
 from ._labels import Labels, class_name, labels_of, weights_of
-from ._native import Handle, error, lib, take_text
+from ._native import Handle, lib, take_text
 from ._options import options
 from ._probe import NativeProbe
 from ._progress import Watch
@@ -176,13 +176,8 @@ class Fitting(Saving):
         """Calls something that makes a probe and a text, with progress."""
         params = self.get_params()
         handle, text = ctypes.c_void_p(), ctypes.c_void_p()
-        fault = None
-        with Watch(params["verbose"], params["callback"]) as watch:
-            status = call(watch.function, ctypes.byref(handle), ctypes.byref(text))
-            if status:
-                fault = error(status)
-        if fault is not None:
-            raise fault
+        watch = Watch(params["verbose"], params["callback"])
+        watch.run(lambda: call(watch.function, ctypes.byref(handle), ctypes.byref(text)))
         probe = NativeProbe(Handle(handle, lib().ap_probe_free))
         return probe, json.loads(take_text(text)), watch
 
