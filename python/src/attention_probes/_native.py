@@ -9,7 +9,6 @@ import os
 import threading
 import weakref
 from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_void_p
-from pathlib import Path
 from typing import Any, Callable
 
 from . import _structures as s
@@ -106,7 +105,7 @@ _lock = threading.Lock()
 
 def _path() -> str:
     given = os.environ.get("ATTENTION_PROBES_LIBRARY")
-    path = given or str(Path(__file__).with_name("libattention_probes.so"))
+    path = given or os.path.join(os.path.dirname(__file__), "libattention_probes.so")
     if not os.path.isfile(path):
         where = "ATTENTION_PROBES_LIBRARY" if given else "the package"
         raise ImportError(f"expected libattention_probes.so, found nothing at {path} ({where})")

@@ -3,9 +3,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import struct
-import tempfile
 from typing import IO, Any
 
 import numpy as np
@@ -128,6 +126,8 @@ class ActivationsWriter:
         self._offsets.append(self.tokens)
 
     def _spool(self, name: str) -> IO[bytes]:
+        import tempfile
+
         if name not in self._spools:
             self._spools[name] = tempfile.TemporaryFile(dir=os.path.dirname(self.path) or ".")
         return self._spools[name]
@@ -185,6 +185,8 @@ class ActivationsWriter:
         if isinstance(content, np.ndarray):
             self._file.write(content.tobytes())
         else:
+            import shutil
+
             content.seek(0)
             shutil.copyfileobj(content, self._file, _BLOCK)
 

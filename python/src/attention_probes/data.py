@@ -4,8 +4,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from . import _structures as s
@@ -56,6 +54,8 @@ class Data:
 
     def sequences(self) -> Sequences:
         """The hidden states. Files of other forms than the flat one are written anew into a file that is mapped."""
+        import tempfile
+
         from .activations import read_activations
 
         if self._sequences is None:
@@ -64,7 +64,7 @@ class Data:
             else:
                 # The mapping holds the file when its name is gone.
                 with tempfile.TemporaryDirectory(prefix="attention-probes-") as folder:
-                    path = Path(folder) / "states.safetensors"
+                    path = os.path.join(folder, "states.safetensors")
                     self.write(path, str(self.description["type"]).lower())
                     self._sequences = read_activations(path).states
         assert self._sequences is not None

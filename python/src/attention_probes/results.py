@@ -1,7 +1,6 @@
 """What training, selection, judgement and calibration say, as dataclasses that print well."""
 from __future__ import annotations
 
-import html
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,8 @@ def _text_table(title: str, rows: list[tuple[str, ...]]) -> str:
 
 
 def _html_table(title: str, rows: list[tuple[str, ...]]) -> str:
+    import html
+
     cells = "".join(
         "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><caption style='text-align:left'>{html.escape(title)}</caption>{cells}</table>"
@@ -256,5 +257,7 @@ class Report:
         return f"Report({len(self.html) / 1e6:.2g} MB, {where})"
 
     def _repr_html_(self) -> str:
+        import html
+
         return (f"<iframe srcdoc=\"{html.escape(self.html)}\" style='width:100%;height:40em;border:0' "
                 "sandbox='allow-scripts'></iframe>")
