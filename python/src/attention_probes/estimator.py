@@ -1,6 +1,7 @@
 """The estimator."""
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class AttentionProbe(Judging):
 
     def _values(self, X: Any, field: str, offsets: Any, mask: Any, pooled: bool) -> np.ndarray:
         probe = self._fitted()
-        if type(X) is not list or (X and isinstance(X[0], str)):
+        if type(X) is not list or (X and isinstance(X[0], (str, os.PathLike))):
             X = self._states(X)
         return one_output(probe, X, field, self.threads or 0, offsets, mask, pooled)
 
