@@ -151,7 +151,7 @@ BAD = [
     (np.ones((2, 3, 16)), {"mask": np.ones((3, 2))}, "mask of X: expected the shape 2×3, found 3×2"),
     (np.ones((2, 3, 16)), {"offsets": [0, 3]}, "offsets of X: expected none beside three dimensions, found some"),
     ([np.ones((3, 16))], {"mask": [[1, 1, 1], [1]]}, "mask of X: expected 1 arrays, one a sequence, found 2"),
-    ([np.full((3, 16), np.nan)], {}, "expected a finite number, found nan"),
+    ([np.full((3, 16), np.nan)], {}, "expected a finite number, found NaN"),
 ]
 
 

@@ -1,4 +1,6 @@
 """scikit-learn's own tools on sequences."""
+import unittest
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,8 @@ def test_scikit_learns_own_checks():
         name = getattr(check, "func", check).__name__
         try:
             check(estimator)
+        except unittest.SkipTest:
+            pass
         except Exception as fault:  # noqa: BLE001 - all of them are counted
             failed[name] = f"{type(fault).__name__}: {str(fault)[:200]}"
     unexpected = {name: said for name, said in failed.items() if name not in EXPECTED}
@@ -63,4 +67,8 @@ def test_scikit_learns_own_checks():
 
 
 # Checks that an estimator does not pass, and why.
-EXPECTED: dict[str, str] = {}
+EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": "a weight is a repetition up to rounding of floats, not to 1e-7",
+    "check_classifiers_regression_target": "floats that are no classes are numbers to predict",
+    "check_class_weight_classifiers": "classes count as they are or balanced, not by a dict",
+}

@@ -88,9 +88,10 @@ BAD = [
     (dict(y=np.full(60, np.nan)), "y: expected finite labels, found NaN or infinity in y.0."),
     (dict(y=np.zeros((60, 2, 2))), "y: expected one or two dimensions, found 3"),
     (dict(y=3), "y: expected 60 labels"),
+    (dict(y=["a"] * 60), "y: expected two classes or more, found one class, a"),
     (dict(groups=[1]), r"groups: expected 60 groups, one a sequence, found the shape \(1,\)"),
     (dict(sample_weight=[1]), "sample_weight.shape"),
-    (dict(sample_weight=np.zeros(60)), "sample_weight: expected one above 0, found none"),
+    (dict(sample_weight=np.zeros(60)), "sample_weight: expected one above zero, found none"),
     (dict(ids=["a"]), "ids: expected 60 names, one a sequence, found 1"),
     (dict(token_texts=["a"]), "token_texts: expected 60 lists, one a sequence"),
 ]

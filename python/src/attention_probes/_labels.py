@@ -91,6 +91,8 @@ def _classes(y: np.ndarray, known: np.ndarray | None, where: str) -> Labels:
                     f"{where}[{int(np.argmax(y == one))}]")
             matched.append(places[class_name(one)])
         numbers, originals = np.array(matched, np.int64)[numbers.reshape(-1)], known
+    elif len(originals) < 2:
+        raise ValueError(f"{where}: expected two classes or more, found one class, {class_name(originals[0])}")
     return Labels(np.ascontiguousarray(numbers.reshape(-1), np.int64), originals)
 
 

@@ -131,7 +131,9 @@ def version() -> str:
 def error(status: int) -> BaseException:
     """The exception of a status other than OK, with what the library says of the last failure in this thread."""
     said: bytes = lib().ap_last_error()
-    return _ERRORS.get(status, RuntimeError)(said.decode("utf-8", "replace"))
+    # Python and scikit-learn say NaN.
+    text = said.decode("utf-8", "replace").replace("found nan", "found NaN")
+    return _ERRORS.get(status, RuntimeError)(text)
 
 
 def check(status: int) -> None:

@@ -156,7 +156,7 @@ class Fitting(Saving):
             if (sample_weight == 0).any():
                 kept = np.flatnonzero(sample_weight)
                 if len(kept) == 0:
-                    raise ValueError("sample_weight: expected one above 0, found none")
+                    raise ValueError("sample_weight: expected one above zero, found none")
                 return self._data(
                     sequences[kept], None if y is None else np.asarray(y)[kept], groups=_some(groups, kept),
                     sample_weight=sample_weight[kept], ids=_some(ids, kept), token_texts=_some(token_texts, kept),
