@@ -157,9 +157,12 @@ class Fitting(Saving):
                 kept = np.flatnonzero(sample_weight)
                 if len(kept) == 0:
                     raise ValueError("sample_weight: expected one above zero, found none")
+                if token_texts is not None and len(token_texts) == count != sequences.tokens:
+                    token_texts = _some(token_texts, kept)
+                # Texts of all tokens belong to rows, which stay where they are.
                 return self._data(
                     sequences[kept], None if y is None else np.asarray(y)[kept], groups=_some(groups, kept),
-                    sample_weight=sample_weight[kept], ids=_some(ids, kept), token_texts=_some(token_texts, kept),
+                    sample_weight=sample_weight[kept], ids=_some(ids, kept), token_texts=token_texts,
                     known=known, task=task, needs_labels=needs_labels)
         return Data._create(
             sequences, labels, groups=groups, weights=sample_weight, ids=ids, token_texts=token_texts), labels
