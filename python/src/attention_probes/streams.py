@@ -46,7 +46,7 @@ class Streams:
     [7]
     """
 
-    __slots__ = ("_probes", "_single", "_handle", "_step")
+    __slots__ = ("_probes", "_single", "_handle", "_step", "_rooms")
 
     def __init__(self, probes: Any, *, threads: int = 0) -> None:
         self._single = not isinstance(probes, (list, tuple))
@@ -56,6 +56,8 @@ class Streams:
         self._handle = opened(
             lib().ap_streams_create, lib().ap_streams_free, ctypes.addressof(handles), count, threads)
         self._step = lib().ap_streams_step
+        # The type of the room for results: to name it anew costs more than a step.
+        self._rooms = s.Floats * count
 
     def open(self, id: int, after: Stream | Sequence[Stream] | None = None) -> None:
         """Opens a stream. `after`: what to go on from, a stream of each probe."""
@@ -113,7 +115,7 @@ class Streams:
             raise ValueError(f"states: expected {count} rows, one a stream, found the shape {rows.shape}")
         seen = None if mask is None else token_mask(mask, count)
         # Arguments of this call alone: several threads may be here.
-        rooms, chances = (s.Floats * len(self._probes))(), (s.Floats * len(self._probes))()
+        rooms, chances = self._rooms(), self._rooms()
         found = []
         for i, probe in enumerate(self._probes):
             logits = np.empty((count, probe.outputs), _FLOAT32)
