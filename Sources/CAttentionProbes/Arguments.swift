@@ -28,7 +28,7 @@ func array<T>(_ pointer: UnsafePointer<T>?, _ count: Int64, _ name: String) thro
     guard count >= 0, count <= Int64(Int.max / max(1, MemoryLayout<T>.stride)) else {
         throw ArgumentError("\(name): count", expected: "0 or more", found: "\(count)")
     }
-    guard count == 0 || (unsafe pointer) != nil else {
+    guard unsafe count == 0 || (unsafe pointer) != nil else {
         throw ArgumentError(name, expected: "\(count) elements", found: "NULL")
     }
     return unsafe UnsafeBufferPointer(start: pointer, count: Int(count))
@@ -63,17 +63,17 @@ func give<T: BitwiseCopyable>(
     guard capacity >= elements.count else {
         throw ArgumentError(name, expected: "room for \(elements.count) elements", found: "\(capacity)")
     }
-    unsafe UnsafeMutableBufferPointer(start: room, count: elements.count).update(fromContentsOf: elements)
+    _ = unsafe UnsafeMutableBufferPointer(start: room, count: elements.count).update(fromContentsOf: elements)
 }
 
 extension ap_floats {
     /// Whether the numbers are wanted.
-    var isWanted: Bool { (unsafe values) != nil }
+    var isWanted: Bool { unsafe (unsafe values) != nil }
 
     /// Refuses room for fewer than rows×columns numbers, where they are wanted.
     func check(_ name: String, _ rows: Int, _ columns: Int) throws(ArgumentError) {
         let (needed, overflow) = rows.multipliedReportingOverflow(by: columns)
-        guard isWanted, overflow || count < Int64(needed) else { return }
+        guard unsafe isWanted, unsafe overflow || count < Int64(needed) else { return }
         throw ArgumentError(
             name, expected: "room for \(rows)×\(columns) numbers", found: "\(unsafe count)")
     }
@@ -83,7 +83,7 @@ extension ap_floats {
     /// - Precondition: `check` has passed for all that is given.
     func put(_ numbers: some Collection<Float>, at start: Int = 0) {
         guard let values = unsafe values else { return }
-        unsafe UnsafeMutableBufferPointer(start: values + start, count: numbers.count)
+        _ = unsafe UnsafeMutableBufferPointer(start: values + start, count: numbers.count)
             .update(fromContentsOf: numbers)
     }
 }

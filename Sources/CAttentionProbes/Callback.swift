@@ -1,4 +1,4 @@
-public import AttentionProbesHeader
+import AttentionProbesHeader
 import AttentionProbes
 import FoundationEssentials
 import Glibc
@@ -19,7 +19,7 @@ import Synchronization
     private let state = Mutex(State())
 
     init(_ function: ap_progress?, _ context: UnsafeMutableRawPointer?) {
-        (self.function, unsafe self.context) = (function, unsafe context)
+        unsafe (self.function, unsafe self.context) = unsafe (function, unsafe context)
     }
 
     /// What was said on the way.
@@ -33,7 +33,7 @@ import Synchronization
     }
 
     private func tell(_ progress: WorkProgress) {
-        guard let function, let json = try? ProgressReport(progress).json() else { return }
+        guard let function = unsafe function, let json = try? ProgressReport(progress).json() else { return }
         if unsafe function(json, context) != 0 { state.withLock { $0.mustStop = true } }
     }
 
@@ -46,7 +46,7 @@ import Synchronization
             state.lastAsked = now
             return (state.mustStop, true)
         }
-        guard !mustStop, isDue, let function else { return mustStop }
+        guard !mustStop, isDue, let function = unsafe function else { return mustStop }
         guard unsafe function(nil, context) != 0 else { return false }
         state.withLock { $0.mustStop = true }
         return true

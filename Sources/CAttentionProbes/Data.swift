@@ -37,25 +37,27 @@ extension ap_known {
     fileprivate func file(_ batch: RaggedBatch, _ name: String) throws -> ActivationFile {
         let n = Int64(batch.count)
         let names =
-            (unsafe class_names) == nil ? nil : unsafe try texts(class_names, class_count, "class_names")
+            unsafe (unsafe class_names) == nil
+            ? nil : unsafe try texts(class_names, class_count, "class_names")
         if let names, Set(names).count < names.count || names.count < 2 {
             throw ArgumentError(
                 "class_names", expected: "two or more different names", found: names.joined(separator: ", "))
         }
-        return try ActivationFile(
+        return unsafe try ActivationFile(
             batch, targets: targets(n, names, name), classes: names,
             groups: optional(unsafe groups, n, "groups") { Int($0) },
-            weights: weights(n, name), ids: (unsafe ids) == nil ? nil : unsafe texts(ids, n, "ids"),
-            tokenTexts: (unsafe token_texts) == nil
+            weights: unsafe weights(n, name),
+            ids: unsafe (unsafe ids) == nil ? nil : unsafe texts(ids, n, "ids"),
+            tokenTexts: unsafe (unsafe token_texts) == nil
                 ? nil : unsafe texts(token_texts, Int64(batch.tokens.rows), "token_texts"),
             name: name)
     }
 
     private func targets(_ n: Int64, _ names: [String]?, _ name: String) throws -> Targets? {
-        guard (unsafe classes) == nil || (unsafe values) == nil else {
+        guard unsafe (unsafe classes) == nil || (unsafe values) == nil else {
             throw ArgumentError("classes", expected: "classes or values, not both", found: "both")
         }
-        if let classes = try optional(unsafe classes, n, "classes", { Int($0) }) {
+        if let classes = unsafe try optional(unsafe classes, n, "classes", { Int($0) }) {
             if let names, let bad = classes.firstIndex(where: { !names.indices.contains($0) }) {
                 throw DataError(
                     .labels, name, "label \(bad)", expected: "the index of one of \(names.count) classes",
@@ -63,7 +65,7 @@ extension ap_known {
             }
             return .classes(classes)
         }
-        guard (unsafe values) != nil else { return nil }
+        guard unsafe (unsafe values) != nil else { return nil }
         let columns = unsafe value_count
         guard columns >= 1, let count = Optional(n.multipliedReportingOverflow(by: columns)), !count.overflow
         else { throw ArgumentError("value_count", expected: "1 or more", found: "\(columns)") }
@@ -77,7 +79,7 @@ extension ap_known {
     }
 
     private func weights(_ n: Int64, _ name: String) throws -> [Float]? {
-        let weights = try optional(unsafe self.weights, n, "weights") { $0 }
+        let weights = unsafe try optional(unsafe self.weights, n, "weights") { $0 }
         if let bad = weights?.firstIndex(where: { !($0 > 0 && $0.isFinite) }) {
             throw DataError(
                 .shape, name, "weight \(bad)", expected: "a number above 0", found: "\(weights![bad])")
@@ -88,7 +90,7 @@ extension ap_known {
     private func optional<T, R>(
         _ pointer: UnsafePointer<T>?, _ count: Int64, _ name: String, _ convert: (T) -> R
     ) throws(ArgumentError) -> [R]? {
-        guard (unsafe pointer) != nil else { return nil }
+        guard unsafe (unsafe pointer) != nil else { return nil }
         return unsafe try array(pointer, count, name).map(convert)
     }
 }
@@ -100,7 +102,7 @@ func texts(
     let pointers = unsafe try array(pointer, count, name)
     var texts: [String] = []
     texts.reserveCapacity(pointers.count)
-    for i in unsafe pointers.indices { texts.append(try unsafe text(pointers[i], "\(name)[\(i)]")) }
+    for i in pointers.indices { texts.append(try unsafe text(pointers[i], "\(name)[\(i)]")) }
     return texts
 }
 
@@ -123,7 +125,7 @@ public func ap_data_open(
 
 /// Options as JSON; empty where there are none.
 func optionsText(_ options: UnsafePointer<CChar>?) throws(ArgumentError) -> String {
-    (unsafe options) == nil ? "" : try unsafe text(options, "options")
+    unsafe (unsafe options) == nil ? "" : try unsafe text(options, "options")
 }
 
 /// Says what is known of data, as JSON.

@@ -69,13 +69,13 @@ enum Texts {
 
     static func give(_ text: String) -> UnsafeMutablePointer<CChar> {
         let copy = unsafe strdup(text)!
-        given.withLock { _ = unsafe $0.insert(UInt(bitPattern: copy)) }
+        given.withLock { _ = $0.insert(UInt(bitPattern: copy)) }
         return unsafe copy
     }
 
     static func free(_ text: UnsafeMutablePointer<CChar>?) throws(ArgumentError) {
         guard let text = unsafe text else { return }
-        guard given.withLock({ unsafe $0.remove(UInt(bitPattern: text)) }) != nil else {
+        guard given.withLock({ $0.remove(UInt(bitPattern: text)) }) != nil else {
             throw ArgumentError(
                 "text", expected: "a text that this library returned and that was not freed",
                 found: "another pointer")

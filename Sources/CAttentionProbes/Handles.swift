@@ -20,7 +20,7 @@ enum Handles {
 
     /// A new handle.
     static func open(_ target: any HandleTarget) -> OpaquePointer {
-        table.withLock { table in
+        unsafe table.withLock { table in
             table.last += 1
             table.targets[mark | table.last] = target
             return unsafe OpaquePointer(bitPattern: mark | table.last)!
@@ -33,7 +33,7 @@ enum Handles {
     static func find<T: HandleTarget>(
         _ handle: OpaquePointer?, _ name: @autoclosure () -> String, as type: T.Type = T.self
     ) throws(ArgumentError) -> T {
-        let number = unsafe UInt(bitPattern: handle)
+        let number = UInt(bitPattern: handle)
         let found = table.withLock { $0.targets[number] }
         if let target = found as? T { return target }
         throw fault(number, name(), T.self, found)
@@ -44,7 +44,7 @@ enum Handles {
     /// - Throws: `ArgumentError` where it stands for nothing, or for something else.
     static func close<T: HandleTarget>(_ handle: OpaquePointer?, as type: T.Type) throws(ArgumentError) {
         guard let handle = unsafe handle else { return }
-        let number = unsafe UInt(bitPattern: handle)
+        let number = UInt(bitPattern: handle)
         let found = table.withLock { table -> (any HandleTarget)? in
             let found = table.targets[number]
             if found is T { table.targets[number] = nil }

@@ -42,11 +42,11 @@ final class ProbeTarget: HandleTarget {
 func probes(_ handles: UnsafePointer<OpaquePointer?>?, _ count: Int64) throws(ArgumentError) -> [ProbeTarget]
 {
     let handles = unsafe try array(handles, count, "probes")
-    guard unsafe !handles.isEmpty else {
+    guard !handles.isEmpty else {
         throw ArgumentError("probes", expected: "at least one", found: "none")
     }
     var probes: [ProbeTarget] = []
-    for i in unsafe handles.indices { probes.append(try unsafe Handles.find(handles[i], "probes[\(i)]")) }
+    for i in handles.indices { probes.append(try unsafe Handles.find(handles[i], "probes[\(i)]")) }
     return probes
 }
 

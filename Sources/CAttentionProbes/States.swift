@@ -54,7 +54,7 @@ extension ap_batch {
                 let ends = unsafe try array(ends, sequences, "\(name): ends")
                 var rows: [Range<Int>] = []
                 rows.reserveCapacity(starts.count)
-                for i in unsafe starts.indices {
+                for i in starts.indices {
                     let (start, end) = unsafe (Int(starts[i]), Int(ends[i]))
                     guard start <= end else {
                         throw fault("ends[\(i)]", "at least \(start), where sequence \(i) starts", "\(end)")

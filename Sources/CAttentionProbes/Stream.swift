@@ -71,12 +71,12 @@ public func ap_stream_append(
                 throw ArgumentError(
                     "width", expected: "that of the probe, \(probe.width)", found: "\(states.matrix.columns)")
             }
-            try logits.check("logits", 1, probe.task.outputs)
+            unsafe try logits.check("logits", 1, probe.task.outputs)
             var scratch: [Float] = []
             try states.matrix.withRows(0..<states.matrix.rows, scratch: &scratch) { (rows) throws in
                 try stream.append(rows, mask: mask)
             }
-            if logits.isWanted { logits.put(stream.logitsOrNaN) }
+            if unsafe logits.isWanted { unsafe logits.put(stream.logitsOrNaN) }
         }
     }
 }
@@ -90,16 +90,16 @@ public func ap_stream_scores(_ stream: OpaquePointer!, _ logits: ap_floats, _ pr
         let target: StreamTarget = try unsafe Handles.find(stream, "stream")
         let stream = target.value
         let outputs = stream.probe.task.outputs
-        if probabilities.isWanted, stream.probe.task.kind == .regression {
+        if unsafe probabilities.isWanted, stream.probe.task.kind == .regression {
             throw ArgumentError(
                 "probabilities", expected: "a probe that classifies",
                 found: stream.probe.configuration.summary)
         }
-        try logits.check("logits", 1, outputs)
-        try probabilities.check("probabilities", 1, outputs)
+        unsafe try logits.check("logits", 1, outputs)
+        unsafe try probabilities.check("probabilities", 1, outputs)
         let values = stream.logitsOrNaN
-        logits.put(values)
-        if probabilities.isWanted { probabilities.put(stream.probe.probabilitiesOrNaN(values)) }
+        unsafe logits.put(values)
+        if unsafe probabilities.isWanted { unsafe probabilities.put(stream.probe.probabilitiesOrNaN(values)) }
     }
 }
 

@@ -47,10 +47,10 @@ public func ap_streams_open(
         let target: StreamsTarget = try unsafe Handles.find(streams, "streams")
         let count = target.state.withLock { $0.streams.probes.count }
         var known: [ProbeStream]?
-        if (unsafe from) != nil {
+        if unsafe (unsafe from) != nil {
             known = []
             let handles = try unsafe array(from, Int64(count), "from")
-            for i in unsafe handles.indices {
+            for i in handles.indices {
                 known!.append(try unsafe Handles.find(handles[i], "from[\(i)]", as: StreamTarget.self).value)
             }
         }
@@ -72,7 +72,7 @@ public func ap_streams_ids(
 ) -> ap_status {
     status {
         let count = try unsafe place(count, "count")
-        guard (unsafe ids) != nil else {
+        guard unsafe (unsafe ids) != nil else {
             unsafe count.pointee = try Int64(withStreams(streams) { $0.streams.count })
             return
         }
@@ -119,17 +119,17 @@ public func ap_streams_step(
             }
             let logits = unsafe Array(try array(logits, Int64(probes.count), "logits"))
             let probabilities =
-                (unsafe probabilities) == nil
+                unsafe (unsafe probabilities) == nil
                 ? [] : unsafe Array(try array(probabilities, Int64(probes.count), "probabilities"))
             for (i, probe) in probes.enumerated() {
-                try logits[i].check("logits[\(i)]", ids.count, probe.task.outputs)
-                guard i < probabilities.count, probabilities[i].isWanted else { continue }
+                unsafe try logits[i].check("logits[\(i)]", ids.count, probe.task.outputs)
+                guard unsafe i < probabilities.count, unsafe probabilities[i].isWanted else { continue }
                 guard probe.task.kind != .regression else {
                     throw ArgumentError(
                         "probabilities[\(i)]", expected: "a probe that classifies",
                         found: probe.configuration.summary)
                 }
-                try probabilities[i].check("probabilities[\(i)]", ids.count, probe.task.outputs)
+                unsafe try probabilities[i].check("probabilities[\(i)]", ids.count, probe.task.outputs)
             }
             var scratch: [Float] = []
             swap(&scratch, &state.scratch)
@@ -138,11 +138,11 @@ public func ap_streams_step(
                 try state.streams.step(ids, rows, mask: mask)
             }
             for (i, found) in found.enumerated() {
-                logits[i].put(found.storage)
-                guard i < probabilities.count, probabilities[i].isWanted else { continue }
+                unsafe logits[i].put(found.storage)
+                guard unsafe i < probabilities.count, unsafe probabilities[i].isWanted else { continue }
                 for row in 0..<found.rows {
                     let values = probes[i].probabilitiesOrNaN(found[row: row])
-                    probabilities[i].put(values, at: row * values.count)
+                    unsafe probabilities[i].put(values, at: row * values.count)
                 }
             }
         }

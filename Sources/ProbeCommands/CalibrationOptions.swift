@@ -1,4 +1,4 @@
-package import ArgumentParser
+import ArgumentParser
 package import AttentionProbes
 
 /// What becomes of a probe's probabilities and threshold.

@@ -1,4 +1,4 @@
-package import ArgumentParser
+import ArgumentParser
 package import AttentionProbes
 
 /// Which data are opened, and where their labels come from.

@@ -1,4 +1,4 @@
-package import ArgumentParser
+import ArgumentParser
 import AttentionProbes
 
 /// What to learn from labels, the same in every subcommand that trains.

@@ -1,4 +1,4 @@
-package import ArgumentParser
+import ArgumentParser
 package import AttentionProbes
 
 /// Options that say what of the data is taken, the same in every subcommand that reads them.
