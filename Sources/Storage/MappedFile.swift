@@ -120,7 +120,7 @@ private import Glibc
 
     /// Which byte of the file of lent bytes is the first of them.
     @unsafe package static func lead(_ bytes: UnsafeRawBufferPointer) -> Int {
-        unsafe Int(bitPattern: bytes.baseAddress) & 63
+        Int(bitPattern: bytes.baseAddress) & 63
     }
 
     deinit {
