@@ -14,6 +14,8 @@ import Synchronization
     }
     private let function: ap_progress?
     private nonisolated(unsafe) let context: UnsafeMutableRawPointer?
+    // Held while the caller's function runs: work on several threads tells and asks, the caller hears one at a time.
+    private let turn = Mutex(())
     // The caller's thread, in which alone it is asked.
     private let thread = pthread_self()
     private let state = Mutex(State())
@@ -34,10 +36,11 @@ import Synchronization
 
     private func tell(_ progress: WorkProgress) {
         guard let function = unsafe function, let json = try? ProgressReport(progress).json() else { return }
-        if unsafe function(json, context) != 0 { state.withLock { $0.mustStop = true } }
+        let stops = turn.withLock { _ in unsafe function(json, context) != 0 }
+        if stops { state.withLock { $0.mustStop = true } }
     }
 
-    // Asks at most every 20 ms.
+    // Asks at most every 20 ms, and not while the function runs, which may ask to stop itself.
     private func ask() -> Bool {
         let isOwn = pthread_equal(thread, pthread_self()) != 0
         let (mustStop, isDue) = state.withLock { state in
@@ -47,7 +50,9 @@ import Synchronization
             return (state.mustStop, true)
         }
         guard !mustStop, isDue, let function = unsafe function else { return mustStop }
-        guard unsafe function(nil, context) != 0 else { return false }
+        guard turn.withLockIfAvailable({ _ in unsafe function(nil, context) != 0 }) ?? false else {
+            return false
+        }
         state.withLock { $0.mustStop = true }
         return true
     }

@@ -1,6 +1,8 @@
 /* Data, training, selection, judgement: the same as the command line's, and callbacks that watch and stop. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "check.h"
 
@@ -52,6 +54,21 @@ static int32_t watch(const char *json, void *context) {
     own->told++;
     snprintf(own->last, sizeof own->last, "%s", json);
     return own->stop_after > 0 && own->told >= own->stop_after;
+}
+
+/* Counts calls that begin while another has not ended. */
+typedef struct crowd {
+    atomic_int inside, together, asked, told;
+} crowd;
+
+static int32_t linger(const char *json, void *context) {
+    crowd *own = context;
+    if (atomic_fetch_add(&own->inside, 1) > 0) atomic_fetch_add(&own->together, 1);
+    atomic_fetch_add(json ? &own->told : &own->asked, 1);
+    struct timespec wait = {.tv_nsec = 30000000};
+    nanosleep(&wait, NULL);
+    atomic_fetch_sub(&own->inside, 1);
+    return 0;
 }
 
 static ap_data *open_data(const char *folder, const char *name) {
@@ -166,6 +183,12 @@ static void test_selection(const char *folder, ap_data *train) {
     /* The rest says how long trainings took. */
     CHECK(is_file(probe, folder, "selected.safetensors", 385 * sizeof(float)));
     OK(ap_text_free(result));
+    OK(ap_probe_free(probe));
+    /* Folds are trained side by side, and the caller hears one at a time. */
+    crowd callers = {0};
+    const char *several = "{\"kind\": [\"mean\", \"last\", \"max\"], \"folds\": 3, \"epochs\": 10, \"threads\": 4}";
+    OK(ap_select(train, several, NULL, linger, &callers, &probe, NULL));
+    CHECK(callers.told > 0 && callers.asked > 0 && callers.together == 0);
     OK(ap_probe_free(probe));
     watcher one = {.stop_after = 1};
     FAILS(ap_select(train, options, NULL, watch, &one, &probe, NULL), AP_INTERRUPTED, "stopped by the callback");

@@ -15,8 +15,9 @@
  * Functions may be called from any thread. Calls that change the same stream, streams or writer wait for each other;
  * a probe and data do not change. Scores have the same bits for any number of threads.
  *
- * Memory that is passed in is read during the call, but for the arrays of ap_data_create, which are needed until the
- * data are freed. Hidden states are never copied as a whole.
+ * Memory that is passed in is read during the call, but for the hidden states of ap_data_create, which are needed until
+ * the data are freed. Hidden states are never copied as a whole. OpenBLAS is set to one thread, in the whole process
+ * where it is shared with others: threads are this library's own.
  */
 #ifndef ATTENTION_PROBES_H
 #define ATTENTION_PROBES_H
@@ -254,8 +255,8 @@ typedef struct ap_known {
 } ap_known;
 
 /*
- * Data in the caller's memory. What `batch` and `known` point to but for texts, and hidden states above all, is used in
- * place and has to stay as it is until the data are freed. `known` may be NULL.
+ * Data in the caller's memory. Hidden states are used in place, and have to stay as they are until the data are freed;
+ * all else is copied. `known` may be NULL.
  */
 ap_status ap_data_create(const ap_batch *batch, const ap_known *known, ap_data **data);
 
