@@ -28,7 +28,7 @@ func array<T>(_ pointer: UnsafePointer<T>?, _ count: Int64, _ name: String) thro
     guard count >= 0, count <= Int64(Int.max / max(1, MemoryLayout<T>.stride)) else {
         throw ArgumentError("\(name): count", expected: "0 or more", found: "\(count)")
     }
-    guard unsafe count == 0 || (unsafe pointer) != nil else {
+    guard unsafe count == 0 || pointer != nil else {
         throw ArgumentError(name, expected: "\(count) elements", found: "NULL")
     }
     return unsafe UnsafeBufferPointer(start: pointer, count: Int(count))
@@ -68,7 +68,7 @@ func give<T: BitwiseCopyable>(
 
 extension ap_floats {
     /// Whether the numbers are wanted.
-    var isWanted: Bool { unsafe (unsafe values) != nil }
+    var isWanted: Bool { unsafe values != nil }
 
     /// Refuses room for fewer than rows×columns numbers, where they are wanted.
     func check(_ name: String, _ rows: Int, _ columns: Int) throws(ArgumentError) {

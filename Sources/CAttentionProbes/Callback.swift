@@ -71,7 +71,6 @@ private struct ProgressReport: Encodable {
     var epoch, epochs, number, count: Int?
     var loss, penalty, validation_loss: Double?
     var candidate: String?
-    var tokens: Int?
 
     init(_ progress: WorkProgress) {
         switch progress {

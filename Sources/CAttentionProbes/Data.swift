@@ -37,7 +37,7 @@ extension ap_known {
     fileprivate func file(_ batch: RaggedBatch, _ name: String) throws -> ActivationFile {
         let n = Int64(batch.count)
         let names =
-            unsafe (unsafe class_names) == nil
+            unsafe class_names == nil
             ? nil : unsafe try texts(class_names, class_count, "class_names")
         if let names, Set(names).count < names.count || names.count < 2 {
             throw ArgumentError(
@@ -47,14 +47,14 @@ extension ap_known {
             batch, targets: targets(n, names, name), classes: names,
             groups: optional(unsafe groups, n, "groups") { Int($0) },
             weights: unsafe weights(n, name),
-            ids: unsafe (unsafe ids) == nil ? nil : unsafe texts(ids, n, "ids"),
-            tokenTexts: unsafe (unsafe token_texts) == nil
+            ids: unsafe ids == nil ? nil : unsafe texts(ids, n, "ids"),
+            tokenTexts: unsafe token_texts == nil
                 ? nil : unsafe texts(token_texts, Int64(batch.tokens.rows), "token_texts"),
             name: name)
     }
 
     private func targets(_ n: Int64, _ names: [String]?, _ name: String) throws -> Targets? {
-        guard unsafe (unsafe classes) == nil || (unsafe values) == nil else {
+        guard unsafe classes == nil || values == nil else {
             throw ArgumentError("classes", expected: "classes or values, not both", found: "both")
         }
         if let classes = unsafe try optional(unsafe classes, n, "classes", { Int($0) }) {
@@ -65,11 +65,13 @@ extension ap_known {
             }
             return .classes(classes)
         }
-        guard unsafe (unsafe values) != nil else { return nil }
+        guard unsafe values != nil else { return nil }
         let columns = unsafe value_count
-        guard columns >= 1, let count = Optional(n.multipliedReportingOverflow(by: columns)), !count.overflow
-        else { throw ArgumentError("value_count", expected: "1 or more", found: "\(columns)") }
-        let values = unsafe try Array(array(values, count.partialValue, "values"))
+        let (count, overflow) = n.multipliedReportingOverflow(by: columns)
+        guard columns >= 1, !overflow else {
+            throw ArgumentError("value_count", expected: "1 or more", found: "\(columns)")
+        }
+        let values = unsafe try Array(array(values, count, "values"))
         if let bad = values.firstIndex(where: { !$0.isFinite }) {
             throw DataError(
                 .labels, name, "label \(bad / Int(columns))", expected: "a finite number",
@@ -90,7 +92,7 @@ extension ap_known {
     private func optional<T, R>(
         _ pointer: UnsafePointer<T>?, _ count: Int64, _ name: String, _ convert: (T) -> R
     ) throws(ArgumentError) -> [R]? {
-        guard unsafe (unsafe pointer) != nil else { return nil }
+        guard unsafe pointer != nil else { return nil }
         return unsafe try array(pointer, count, name).map(convert)
     }
 }
@@ -125,7 +127,7 @@ public func ap_data_open(
 
 /// Options as JSON; empty where there are none.
 func optionsText(_ options: UnsafePointer<CChar>?) throws(ArgumentError) -> String {
-    unsafe (unsafe options) == nil ? "" : try unsafe text(options, "options")
+    unsafe options == nil ? "" : try unsafe text(options, "options")
 }
 
 /// Says what is known of data, as JSON.

@@ -77,7 +77,7 @@ public func ap_report(
         let html = try unsafe place(html, "html")
         let target: ProbeTarget = try unsafe Handles.find(probe, "probe")
         let data: DataTarget = try unsafe Handles.find(data, "data")
-        let name = unsafe (unsafe name) == nil ? "probe" : try unsafe text(name, "name")
+        let name = unsafe name == nil ? "probe" : try unsafe text(name, "name")
         let call = try unsafe CallOptions<ReportOptions>.parse(json: optionsText(options))
         let callback = unsafe Callback(progress, context)
         let report = try call.options.report(

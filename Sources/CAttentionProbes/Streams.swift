@@ -47,7 +47,7 @@ public func ap_streams_open(
         let target: StreamsTarget = try unsafe Handles.find(streams, "streams")
         let count = target.state.withLock { $0.streams.probes.count }
         var known: [ProbeStream]?
-        if unsafe (unsafe from) != nil {
+        if unsafe from != nil {
             known = []
             let handles = try unsafe array(from, Int64(count), "from")
             for i in handles.indices {
@@ -72,7 +72,7 @@ public func ap_streams_ids(
 ) -> ap_status {
     status {
         let count = try unsafe place(count, "count")
-        guard unsafe (unsafe ids) != nil else {
+        guard unsafe ids != nil else {
             unsafe count.pointee = try Int64(withStreams(streams) { $0.streams.count })
             return
         }
@@ -119,7 +119,7 @@ public func ap_streams_step(
             }
             let logits = unsafe Array(try array(logits, Int64(probes.count), "logits"))
             let probabilities =
-                unsafe (unsafe probabilities) == nil
+                unsafe probabilities == nil
                 ? [] : unsafe Array(try array(probabilities, Int64(probes.count), "probabilities"))
             for (i, probe) in probes.enumerated() {
                 unsafe try logits[i].check("logits[\(i)]", ids.count, probe.task.outputs)

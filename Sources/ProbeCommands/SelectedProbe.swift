@@ -56,7 +56,7 @@ extension LearningOptions {
         if task.isBinary, options.calibration != Calibration.Method.none, probe.calibration == nil {
             watch.note("no calibration: out-of-fold scores do not rise with the labels")
         }
-        return SelectedProbe(probe: probe, result: result, data: data)
+        return SelectedProbe(probe: probe, result: result)
     }
 }
 
@@ -64,8 +64,6 @@ extension LearningOptions {
 package struct SelectedProbe {
     package let probe: Probe
     package let result: SelectionResult
-    /// The data, in the groups asked for.
-    package let data: ActivationSet
 
     /// What is said of it.
     ///
