@@ -54,8 +54,7 @@ def test_scikit_learns_own_checks():
     if not hasattr(checks, "estimator_checks_generator"):
         pytest.skip("an older scikit-learn")
     failed = {}
-    # Few iterations, which a debug build takes long for.
-    for estimator, check in checks.estimator_checks_generator(ap.AttentionProbe("mean", epochs=20), mark=None):
+    for estimator, check in checks.estimator_checks_generator(ap.AttentionProbe("mean"), mark=None):
         name = getattr(check, "func", check).__name__
         try:
             check(estimator)
