@@ -2,6 +2,7 @@
 // are parsed as if they had been typed, so that what is allowed, what is usual and what is said are the same.
 package import ArgumentParser
 import FoundationEssentials
+import Synchronization
 
 /// Why options as JSON are refused, in one sentence.
 package struct OptionError: Error, CustomStringConvertible {
@@ -9,7 +10,7 @@ package struct OptionError: Error, CustomStringConvertible {
 }
 
 /// The options of a piece of work with those of everything that computes.
-package struct CallOptions<Options: ParsableArguments>: ParsableArguments {
+package struct CallOptions<Options: ParsableArguments & Sendable>: ParsableArguments, Sendable {
     @OptionGroup package var options: Options
     @OptionGroup package var running: RunOptions
 
@@ -26,9 +27,13 @@ package struct CallOptions<Options: ParsableArguments>: ParsableArguments {
     package static func parse(
         json: String, adding words: [String] = [], refusing refused: Set<String> = []
     ) throws(OptionError) -> Self {
-        let arguments = try arguments(json, refusing: refused)
+        let arguments = try arguments(json, refusing: refused) + words
+        let call = ParsedOptions.Call(type: ObjectIdentifier(Self.self), arguments: arguments)
+        if let parsed = ParsedOptions.find(call) as? Self { return parsed }
         do {
-            return try parse(arguments + words)
+            let options = try parse(arguments)
+            ParsedOptions.keep(options, for: call)
+            return options
         } catch {
             throw OptionError(description: message(for: error))
         }
@@ -60,6 +65,27 @@ package struct CallOptions<Options: ParsableArguments>: ParsableArguments {
     // What the parser itself answers, and a caller cannot ask.
     private static var ofPrograms: Set<String> {
         ["help", "help-hidden", "version", "generate-completion-script", "experimental-dump-help"]
+    }
+}
+
+// Options of earlier calls. The parser finds out by reflection what a type declares, at every parse, and that takes
+// longer than many a small probe's training.
+private enum ParsedOptions {
+    struct Call: Hashable {
+        let type: ObjectIdentifier
+        let arguments: [String]
+    }
+
+    private static let most = 64
+    private static let kept = Mutex<[Call: any Sendable]>([:])
+
+    static func find(_ call: Call) -> (any Sendable)? { kept.withLock { $0[call] } }
+
+    static func keep(_ options: any Sendable, for call: Call) {
+        kept.withLock {
+            if $0.count == most { $0 = [:] }
+            $0[call] = options
+        }
     }
 }
 
