@@ -29,7 +29,7 @@ package struct AttnProbe: ParsableCommand {
     package static func main() {
         BLAS.endIdleThreads()
         reportFileSizeLimit()
-        MappedFile.exitWhenBytesAreLost(program: "attnprobe")
+        ByteSource.exitWhenBytesAreLost(program: "attnprobe")
         var command: any ParsableCommand = AttnProbe()
         do {
             try raiseOpenFileLimit()

@@ -141,7 +141,7 @@ struct Convert: ParsableCommand {
         var data = data
         if let ids {
             SharedOptions.reads([ids])
-            let file = try MappedFile(path: ids)
+            let file = try ByteSource(path: ids)
             let bytes = file.bytes(0..<file.count)
             let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
             // Ids are bytes: no more than the ends of lines is taken away.

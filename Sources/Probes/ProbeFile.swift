@@ -76,7 +76,7 @@ extension Probe {
     /// - Parameter name: what errors call them.
     /// - Throws: `DataError` where they break the format.
     package init(bytes: [UInt8], name: String) throws {
-        try self.init(Safetensors.open(MappedFile(copying: bytes, name: name)))
+        try self.init(Safetensors.open(ByteSource(copying: bytes, name: name)))
     }
 
     /// Writes a probe file, beside its target and renamed when it is whole.

@@ -6,7 +6,7 @@ private nonisolated(unsafe) var program: StaticString = ""
 private nonisolated(unsafe) var buffer: UnsafeMutableRawBufferPointer?
 private let isReporting = Atomic(false)
 
-extension MappedFile {
+extension ByteSource {
     /// Makes the loss of mapped bytes an input error of the whole process: where a file is cut or its disk
     /// fails while it is read, the process names it on standard error and exits with status 74 instead of
     /// crashing.

@@ -75,7 +75,7 @@ private import Synchronization
 // Buffers of one size for small files, used again and again: fresh memory has to be zeroed page by page
 // by the system, which takes as long as reading the file.
 private enum BufferPool {
-    static let size = MappedFile.smallFile
+    static let size = ByteSource.smallFile
     private static let mostFree = 4 * processorCount
     private static let free = Mutex<[UInt]>([])
 

@@ -9,8 +9,12 @@ package final class OnDemandBytes: Sendable {
     }
     private let state: Mutex<State>
     private let count: Int
-    private let fetch: @Sendable (Range<Int>) -> HeldBytes
+    private let fetch: @Sendable (Range<Int>, Damage) -> HeldBytes
+    private let damage = Damage()
     private let kept: KeptBytes
+
+    /// What kept bytes from being fetched, at least once.
+    var loss: ZipArchive.Loss? { damage.found }
 
     // As long as there is a head, parts up to this size are fetched alone: what is read of a file when it is
     // opened are its head and a few short tensors, often at its end.
@@ -19,10 +23,10 @@ package final class OnDemandBytes: Sendable {
     /// - Parameters:
     ///   - count: how many there are.
     ///   - head: bytes from the start that are there already.
-    ///   - fetch: gives a range of them: all, or where there is a head any other.
+    ///   - fetch: gives a range of them: all, or where there is a head any other; and reports where it cannot.
     package init(
         count: Int, head: HeldBytes? = nil, kept: KeptBytes = .files,
-        fetch: @escaping @Sendable (Range<Int>) -> HeldBytes
+        fetch: @escaping @Sendable (Range<Int>, Damage) -> HeldBytes
     ) {
         state = Mutex(State(head: head))
         self.count = count
@@ -39,10 +43,10 @@ package final class OnDemandBytes: Sendable {
         }
         if let there { return try there.withBytes(range, body) }
         if hasHead, range.count <= Self.shortPart {
-            return try fetch(range).withBytes(0..<range.count, body)
+            return try fetch(range, damage).withBytes(0..<range.count, body)
         }
         kept.makeRoom(count)
-        let whole = fetch(0..<count)
+        let whole = fetch(0..<count, damage)
         state.withLock { $0.whole = whole }
         // Not before: who makes room meanwhile could not drop what is not there yet.
         kept.add(self, count)
@@ -52,4 +56,11 @@ package final class OnDemandBytes: Sendable {
     func forgetHead() { state.withLock { $0.head = nil } }
 
     func forget() { state.withLock { $0.whole = nil } }
+}
+
+/// What went wrong when bytes were fetched, for who finds NaN in their place.
+package final class Damage: Sendable {
+    private let loss = Mutex<ZipArchive.Loss?>(nil)
+    var found: ZipArchive.Loss? { loss.withLock { $0 } }
+    func report(_ found: ZipArchive.Loss) { loss.withLock { $0 = $0 ?? found } }
 }

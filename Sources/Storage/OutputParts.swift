@@ -56,7 +56,7 @@ package struct OutputParts: Sendable {
     ///
     /// - Precondition: the range lies inside the file.
     /// - Throws: `SystemError`, also where the file has become shorter.
-    package func copy(_ file: MappedFile, _ range: Range<Int>, at place: Int) throws(SystemError) {
+    package func copy(_ file: ByteSource, _ range: Range<Int>, at place: Int) throws(SystemError) {
         guard let source = file.reopened() else {
             try file.withBytes(range) { (bytes) throws(SystemError) in try write(bytes, at: place) }
             return

@@ -85,6 +85,13 @@ package struct FileIdentity: Sendable, Hashable {
         guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         self.init(status)
     }
+
+    /// The length of this file, as long as it is the one at a path.
+    func length(at path: String) -> Int? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, FileIdentity(status) == self else { return nil }
+        return Int(status.st_size)
+    }
 }
 
 /// Whether two paths lead to one file, through links or not; false where there is none.

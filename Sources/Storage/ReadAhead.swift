@@ -10,11 +10,11 @@ private import Synchronization
 package final class ReadAhead: Sendable {
     /// Bytes of a file.
     package struct Part: Sendable {
-        let file: MappedFile
+        let file: ByteSource
         let bytes: Range<Int>
 
         /// - Precondition: the range lies inside the file.
-        package init(_ file: MappedFile, _ bytes: Range<Int>) {
+        package init(_ file: ByteSource, _ bytes: Range<Int>) {
             self.file = file
             self.bytes = bytes
         }

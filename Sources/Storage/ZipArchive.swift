@@ -68,7 +68,7 @@ package struct ZipArchive: Sendable {
 
     /// Some members as one file: unpacked when they are looked at, each from a multiple of 64 on; into memory,
     /// or where they are larger than `memory` altogether, into a nameless file on disk that is mapped.
-    package func contents(of members: [Member], memory: Int = mostMemory) -> (file: MappedFile, starts: [Int])
+    package func contents(of members: [Member], memory: Int = mostMemory) -> (file: ByteSource, starts: [Int])
     {
         var starts: [Int] = []
         var end = 0
@@ -76,9 +76,8 @@ package struct ZipArchive: Sendable {
             starts.append((end + 63) / 64 * 64)
             end = starts[starts.count - 1] + member.size
         }
-        let damage = Damage()
         let (path, identity, size, places) = (path, identity, end, starts)
-        let bytes = OnDemandBytes(count: size, kept: .archives) { _ in
+        let bytes = OnDemandBytes(count: size, kept: .archives) { _, damage in
             unsafe HeldBytes(count: size, isPaged: size > memory) { buffer in
                 guard buffer.count == size else {
                     damage.report(.noRoom(SystemError(operation: "map", path: path, code: ENOMEM)))
@@ -114,15 +113,8 @@ package struct ZipArchive: Sendable {
                 }
             }
         }
-        return (MappedFile(path: path, count: end, bytes: bytes, damage: damage), starts)
+        return (ByteSource(path: path, count: end, bytes: bytes), starts)
     }
-}
-
-/// What went wrong when bytes were fetched, for who finds NaN in their place.
-package final class Damage: Sendable {
-    private let loss = Mutex<ZipArchive.Loss?>(nil)
-    var found: ZipArchive.Loss? { loss.withLock { $0 } }
-    func report(_ found: ZipArchive.Loss) { loss.withLock { $0 = $0 ?? found } }
 }
 
 // One open archive; used by one thread.

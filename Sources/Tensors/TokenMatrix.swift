@@ -15,13 +15,13 @@ public struct TokenMatrix: Sendable {
     /// The same columns of every row: those that start at byte `offset` of a file and again every
     /// `stride` bytes.
     package struct Piece: Sendable {
-        let file: MappedFile
+        let file: ByteSource
         let offset: Int
         let stride: Int
         let columns: Int
 
         /// - Precondition: `offset` and `stride` are not negative, and there is a column.
-        package init(_ file: MappedFile, offset: Int, stride: Int, columns: Int) {
+        package init(_ file: ByteSource, offset: Int, stride: Int, columns: Int) {
             precondition(offset >= 0 && stride >= 0 && columns > 0)
             self.file = file
             self.offset = offset
@@ -61,7 +61,7 @@ public struct TokenMatrix: Sendable {
     /// Hidden states in a file, from byte `offset` on.
     ///
     /// - Precondition: the file holds them all.
-    package init(file: MappedFile, offset: Int, elementType: ElementType, rows: Int, columns: Int) {
+    package init(file: ByteSource, offset: Int, elementType: ElementType, rows: Int, columns: Int) {
         let piece = Piece(file, offset: offset, stride: columns * elementType.size, columns: columns)
         self.init(pieces: [piece], elementType: elementType, rows: rows)
     }
@@ -76,8 +76,8 @@ public struct TokenMatrix: Sendable {
         lending bytes: UnsafeRawBufferPointer, elementType: ElementType, rows: Int, columns: Int, stride: Int,
         name: String
     ) {
-        let file = unsafe MappedFile(lending: bytes, name: name)
-        let piece = unsafe Piece(file, offset: MappedFile.lead(bytes), stride: stride, columns: columns)
+        let file = unsafe ByteSource(lending: bytes, name: name)
+        let piece = unsafe Piece(file, offset: ByteSource.lead(bytes), stride: stride, columns: columns)
         self.init(pieces: [piece], elementType: elementType, rows: rows)
     }
 
@@ -143,10 +143,10 @@ public struct TokenMatrix: Sendable {
     package var rowSize: Int { columns * elementType.size }
 
     /// The files they are in; none if they are in memory.
-    package var files: [MappedFile] { pieces.map(\.file) }
+    package var files: [ByteSource] { pieces.map(\.file) }
 
     /// Whether a file that rows lie in fulfils a condition.
-    private func hasFile(_ condition: (MappedFile) -> Bool) -> Bool { pieces.contains { condition($0.file) } }
+    private func hasFile(_ condition: (ByteSource) -> Bool) -> Bool { pieces.contains { condition($0.file) } }
 
     /// Whether another process holds a lock on a file that rows lie in.
     package var isLocked: Bool { hasFile(\.isLocked) }
@@ -200,7 +200,7 @@ public struct TokenMatrix: Sendable {
     }
 
     /// Where rows lie side by side in one file; nil if they do not.
-    package func storedBytes(_ range: Range<Int>) -> (file: MappedFile, bytes: Range<Int>)? {
+    package func storedBytes(_ range: Range<Int>) -> (file: ByteSource, bytes: Range<Int>)? {
         wholePiece.map { ($0.file, $0.bytes(range, elementType.size)) }
     }
 

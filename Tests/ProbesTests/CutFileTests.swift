@@ -85,7 +85,7 @@ struct CutFileTests {
             _ = try folder.write(described.file, to: "\(name).safetensors")
         }
         let cut = folder("0.safetensors")
-        let size = try MappedFile(path: cut).count
+        let size = try ByteSource(path: cut).count
         let data = try ActivationSet(paths: [folder.path])
         let left = tensor == "token_text_offsets" ? tokens * 4 + 2000 : size - 2000
         // Token ids are written before the states.

@@ -83,7 +83,7 @@ struct NonFiniteTests {
             }
             let path = try folder.write(bytes, to: "states")
             let tokens = TokenMatrix(
-                file: try MappedFile(path: path), offset: offset, elementType: type, rows: rows,
+                file: try ByteSource(path: path), offset: offset, elementType: type, rows: rows,
                 columns: width)
             var scratch: [Float] = []
             return try RaggedBatch(tokens: tokens, offsets: [0, rows])[0].isFinite(scratch: &scratch)

@@ -19,7 +19,7 @@ struct OutputTests {
         try output.write([1])
         try output.commit()
         #expect(try folder.names == ["link", "second", "target"])
-        #expect(try MappedFile(path: folder("target")).bytes(0..<1) == [1])
+        #expect(try ByteSource(path: folder("target")).bytes(0..<1) == [1])
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder("link")) == "second")
     }
 
@@ -61,7 +61,7 @@ struct OutputTests {
         let fault = SystemError(operation: "lock", path: folder("out.partial"), code: EWOULDBLOCK)
         #expect(throws: fault) { try OutputFile(path: folder("out"), resumingAt: 0) }
         try first.commit()
-        #expect(try MappedFile(path: folder("out")).bytes(0..<1) == [1])
+        #expect(try ByteSource(path: folder("out")).bytes(0..<1) == [1])
     }
 
     @Test func anEmptyPartialFileIsNotKept() throws {

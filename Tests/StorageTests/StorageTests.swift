@@ -9,20 +9,20 @@ import Testing
 struct StorageTests {
     @Test func mappedBytes() throws {
         let folder = try TemporaryFolder()
-        let file = try MappedFile(path: folder.write([1, 2, 3, 4], to: "bytes"))
+        let file = try ByteSource(path: folder.write([1, 2, 3, 4], to: "bytes"))
         #expect(file.count == 4 && file.bytes(1..<3) == [2, 3])
-        #expect(try MappedFile(path: folder.write([], to: "empty")).count == 0)
+        #expect(try ByteSource(path: folder.write([], to: "empty")).count == 0)
     }
 
     @Test func missingFileAndFolder() throws {
         let folder = try TemporaryFolder()
-        let missing = #expect(throws: SystemError.self) { try MappedFile(path: folder("none")) }
+        let missing = #expect(throws: SystemError.self) { try ByteSource(path: folder("none")) }
         #expect(missing?.isMissingInput == true && missing?.description.contains("No such file") == true)
-        #expect(throws: SystemError.self) { try MappedFile(path: folder.path) }
+        #expect(throws: SystemError.self) { try ByteSource(path: folder.path) }
         // Nobody writes it: who waited would wait for ever.
         let status = unsafe mkfifo(folder("pipe"), 0o600)
         #expect(status == 0)
-        #expect(throws: SystemError.self) { try MappedFile(path: folder("pipe")) }
+        #expect(throws: SystemError.self) { try ByteSource(path: folder("pipe")) }
     }
 
     @Test func namesInFolders() throws {
@@ -45,7 +45,7 @@ struct StorageTests {
     // Two of two layers have rows as far apart as those of one file that is all.
     @Test func layersTurnedAboutAreCopied() throws {
         let folder = try TemporaryFolder()
-        let file = try MappedFile(path: folder.write(floatBytes(0, 1, 2, 3, 4, 5, 6, 7), to: "layers"))
+        let file = try ByteSource(path: folder.write(floatBytes(0, 1, 2, 3, 4, 5, 6, 7), to: "layers"))
         let pieces = [8, 0].map { TokenMatrix.Piece(file, offset: $0, stride: 16, columns: 2) }
         let states = TokenMatrix(pieces: pieces, elementType: .f32, rows: 2)
         var bytes = [UInt8](repeating: 0, count: 32)
@@ -88,7 +88,7 @@ struct StorageTests {
         let size = 200 << 20
         let kept = KeptBytes(most: 256 << 20, isByThread: false)
         func archive(_ fetch: @escaping @Sendable () -> HeldBytes) -> OnDemandBytes {
-            OnDemandBytes(count: size, kept: kept) { _ in fetch() }
+            OnDemandBytes(count: size, kept: kept) { _, _ in fetch() }
         }
         @Sendable func touch(_ archive: OnDemandBytes) { archive.withBytes(0..<1) { _ in } }
         final class Weak: Sendable {
@@ -119,11 +119,11 @@ struct StorageTests {
         let reads = Atomic(0)
         func layer(_ name: Int) -> TokenMatrix {
             let size = rows * columns * 4
-            let bytes = OnDemandBytes(count: size) { range in
+            let bytes = OnDemandBytes(count: size) { range, _ in
                 reads.add(1, ordering: .relaxed)
                 return unsafe HeldBytes(count: range.count) { _ in false }
             }
-            let file = MappedFile(path: "\(name)", count: size, bytes: bytes, damage: Damage())
+            let file = ByteSource(path: "\(name)", count: size, bytes: bytes)
             return TokenMatrix(file: file, offset: 0, elementType: .f32, rows: rows, columns: columns)
         }
         let states = try #require(TokenMatrix(beside: (0..<6).map(layer)))
@@ -137,10 +137,10 @@ struct StorageTests {
         _ = try folder.write([9], to: "out")
         let output = try OutputFile(path: folder("out"))
         try output.write([1, 2])
-        #expect(try MappedFile(path: folder("out")).bytes(0..<1) == [9])
+        #expect(try ByteSource(path: folder("out")).bytes(0..<1) == [9])
         try output.write([3])
         try output.commit()
-        #expect(try MappedFile(path: folder("out")).bytes(0..<3) == [1, 2, 3])
+        #expect(try ByteSource(path: folder("out")).bytes(0..<3) == [1, 2, 3])
         #expect(try folder.names == ["out"])
     }
 
@@ -160,7 +160,7 @@ struct StorageTests {
     @Test func outputInParts() throws {
         let folder = try TemporaryFolder()
         let states = (0..<7_000_001).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 11) }
-        let input = try MappedFile(path: folder.write([1, 2, 3] + states, to: "in"))
+        let input = try ByteSource(path: folder.write([1, 2, 3] + states, to: "in"))
         let half = 3_400_000
         let output = try OutputFile(path: folder("out"))
         try output.write(Array("head".utf8))
@@ -192,7 +192,7 @@ struct StorageTests {
         let output = try OutputFile(path: folder("link"))
         try output.write([1])
         try output.commit()
-        #expect(try MappedFile(path: folder("target")).bytes(0..<1) == [1])
+        #expect(try ByteSource(path: folder("target")).bytes(0..<1) == [1])
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder("link")) == folder("target"))
     }
 

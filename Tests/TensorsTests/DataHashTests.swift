@@ -51,7 +51,7 @@ struct DataHashTests {
         let (rows, columns) = (700, 96)
         let values = randomFloats(rows * columns, seed: 4)
         let path = try folder.write(values.flatMap { floatBytes($0) }, to: "states")
-        let file = try MappedFile(path: path)
+        let file = try ByteSource(path: path)
         let whole = TokenMatrix(file: file, offset: 0, elementType: .f32, rows: rows, columns: columns)
         let pieces = TokenMatrix(
             pieces: [(0, 32), (32, 60), (92, 4)].map {

@@ -86,7 +86,7 @@ struct ProjectionTests {
             let path = try folder.write(
                 Array(repeating: 0, count: offset) + bytes, to: "states-\(type)")
             let row = width * type.size
-            let file = try MappedFile(path: path)
+            let file = try ByteSource(path: path)
             for (layers, stride) in [([0], row), ([1], 3 * row), ([1, 2], 3 * row), ([2, 0], 3 * row)] {
                 let pieces = layers.map {
                     TokenMatrix.Piece(file, offset: offset + $0 * row, stride: stride, columns: width)

@@ -66,7 +66,7 @@ struct WideningTests {
         let folder = try TemporaryFolder()
         let path = try folder.write([0] + floatBytes(1.5, -2, 3.25, 4), to: "odd")
         let matrix = TokenMatrix(
-            file: try MappedFile(path: path), offset: 1, elementType: .f32, rows: 2, columns: 2)
+            file: try ByteSource(path: path), offset: 1, elementType: .f32, rows: 2, columns: 2)
         var scratch: [Float] = []
         let row = matrix.withRows(1..<2, scratch: &scratch) { [$0[0], $0[1]] }
         #expect(row == [3.25, 4])

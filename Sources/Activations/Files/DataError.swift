@@ -78,7 +78,7 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
 extension DataError {
     /// The error for a file that is shorter than when it was opened, or gone, or an archive that cannot be
     /// unpacked; nil for others.
-    init?(ifCut file: MappedFile) {
+    init?(ifCut file: ByteSource) {
         switch file.damage {
         case .damaged(let found):
             self.init(.truncated, file.path, expected: "an archive that can be unpacked", found: found)

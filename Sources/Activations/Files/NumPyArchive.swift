@@ -19,7 +19,7 @@ enum NumPyArchive: TensorContainer {
     /// The arrays of an archive.
     ///
     /// - Throws: `DataError` where it is damaged, holds objects, or unpacks to more than the limits.
-    static func open(_ file: MappedFile) throws(DataError) -> TensorFile {
+    static func open(_ file: ByteSource) throws(DataError) -> TensorFile {
         let path = file.path
         do {
             let archive = try ZipArchive(path: path)
@@ -64,7 +64,7 @@ enum NumPyArchive: TensorContainer {
         }
     }
 
-    private static func checkSizes(_ members: [ZipArchive.Member], _ file: MappedFile) throws(DataError) {
+    private static func checkSizes(_ members: [ZipArchive.Member], _ file: ByteSource) throws(DataError) {
         var size = 0
         var isTooLarge = false
         for member in members where !isTooLarge {

@@ -25,7 +25,7 @@ struct NumPyArray: TensorContainer {
     /// A .npy file: its array as `hidden_states`, in place.
     ///
     /// - Throws: `DataError` where it breaks the format.
-    static func open(_ file: MappedFile) throws(DataError) -> TensorFile {
+    static func open(_ file: ByteSource) throws(DataError) -> TensorFile {
         let array = try NumPyArray(
             file.bytes(0..<min(file.count, longestHeader)), file.path, nil, size: file.count)
         let bytes = array.start..<file.count

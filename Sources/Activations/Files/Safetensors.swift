@@ -31,7 +31,7 @@ package enum Safetensors: TensorContainer {
     /// Checks the header of an open file.
     ///
     /// - Throws: `DataError` where it breaks the format.
-    package static func open(_ file: MappedFile) throws(DataError) -> TensorFile {
+    package static func open(_ file: ByteSource) throws(DataError) -> TensorFile {
         let path = file.path
         guard file.count >= 8 else {
             throw DataError(
@@ -71,7 +71,7 @@ package enum Safetensors: TensorContainer {
 
     // Checks sizes against shapes, and that the tensors cover the bytes exactly once.
     private static func place(
-        _ entries: NamedValues<SafetensorsHeader.Entry>, from start: Int, in file: MappedFile
+        _ entries: NamedValues<SafetensorsHeader.Entry>, from start: Int, in file: ByteSource
     ) throws(DataError) -> NamedValues<TensorFile.Tensor> {
         let available = file.count - start
         var covered = 0

@@ -11,7 +11,7 @@ package protocol TensorContainer: Sendable {
     /// Finds the tensors of an open file.
     ///
     /// - Throws: `DataError` where it breaks the format.
-    static func open(_ file: MappedFile) throws(DataError) -> TensorFile
+    static func open(_ file: ByteSource) throws(DataError) -> TensorFile
 }
 
 /// All kinds, a line each.
@@ -21,7 +21,7 @@ let tensorContainers: [any TensorContainer.Type] = [
     NumPyArchive.self,
 ]
 
-func tensorContainer(of file: MappedFile) -> any TensorContainer.Type {
+func tensorContainer(of file: ByteSource) -> any TensorContainer.Type {
     let start = file.bytes(0..<min(8, file.count))
     return tensorContainers.first { $0.marks.contains { start.starts(with: $0) } } ?? Safetensors.self
 }
@@ -30,7 +30,7 @@ extension TensorContainer {
     /// Opens a file as one of this kind.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks the format.
-    package static func open(path: String) throws -> TensorFile { try open(MappedFile(path: path)) }
+    package static func open(path: String) throws -> TensorFile { try open(ByteSource(path: path)) }
 }
 
 /// A path's last part without its ending: "runs/cmpl-7.safetensors" is "cmpl-7".

@@ -14,7 +14,7 @@ package struct TensorFile: Sendable {
     }
 
     /// The file's bytes.
-    package let file: MappedFile
+    package let file: ByteSource
     /// What kind of file it is.
     package let container: any TensorContainer.Type
     /// The string metadata; empty if there is none.
@@ -27,7 +27,7 @@ package struct TensorFile: Sendable {
 
     /// What a container says of an open file.
     init(
-        _ file: MappedFile, _ container: any TensorContainer.Type, metadata: [String: String] = [:],
+        _ file: ByteSource, _ container: any TensorContainer.Type, metadata: [String: String] = [:],
         tensors: NamedValues<Tensor>
     ) {
         (self.file, self.container, self.metadata, self.tensors) = (file, container, metadata, tensors)
@@ -37,7 +37,7 @@ package struct TensorFile: Sendable {
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks its format.
     package init(path: String) throws {
-        let file = try MappedFile(path: path)
+        let file = try ByteSource(path: path)
         self = try tensorContainer(of: file).open(file)
     }
 }

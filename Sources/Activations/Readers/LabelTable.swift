@@ -47,7 +47,7 @@ public struct LabelTable: Sendable {
     ///   is missing or there twice, or an id is.
     public init(path: String, columns: Columns = Columns()) throws {
         self.path = path
-        let file = try MappedFile(path: path)
+        let file = try ByteSource(path: path)
         guard var text = String(validating: file.bytes(0..<file.count), as: UTF8.self) else {
             throw DataError(.table, path, expected: "UTF-8", found: "bytes that are not")
         }

@@ -4,7 +4,7 @@ import Storage
 /// The integers of a tensor, left in the mapped file and read one at a time: what a file says of its
 /// tokens costs no memory until somebody asks.
 struct IntegerColumn: Sendable {
-    private let file: MappedFile
+    private let file: ByteSource
     private let bytes: Range<Int>
     private let isWide: Bool
 

@@ -5,7 +5,7 @@ import Storage
 struct TextTable: Sendable {
     private enum Strings: Sendable {
         case held([[UInt8]])
-        case stored(MappedFile, Range<Int>, IntegerColumn)
+        case stored(ByteSource, Range<Int>, IntegerColumn)
     }
     private let strings: Strings
 

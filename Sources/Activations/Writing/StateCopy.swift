@@ -70,7 +70,7 @@ struct StateCopy {
     private func size(_ index: Int) -> Int { data.length(index) * data.width * type.size }
 
     // Where a sequence is, if it keeps its type and the system can copy it.
-    private func stored(_ index: Int) -> (file: MappedFile, bytes: Range<Int>)? {
+    private func stored(_ index: Int) -> (file: ByteSource, bytes: Range<Int>)? {
         let (file, rows) = data.rows(index)
         guard file.batch.tokens.elementType == type, let place = file.batch.tokens.storedBytes(rows),
             place.file.isMapped
@@ -81,7 +81,7 @@ struct StateCopy {
     private func isCopied(_ index: Int) -> Bool { stored(index) != nil }
 
     // Such sequences from one on that lie side by side in one file.
-    private func run(from start: Int) -> (file: MappedFile, bytes: Range<Int>, end: Int)? {
+    private func run(from start: Int) -> (file: ByteSource, bytes: Range<Int>, end: Int)? {
         guard start < data.count, let (file, first) = stored(start) else { return nil }
         var (bytes, end) = (first, start + 1)
         while end < data.count, bytes.count < Self.longestRun, let next = stored(end), next.file === file,
