@@ -21,32 +21,39 @@ public func ap_score(
             try unsafe wanted[i].check("scores[\(i)]", probes[i].probe, sequences)
         }
         let set = try ProbeTarget.set(probes)
-        let data = try ActivationSet([ActivationFile(sequences, name: "the batch")], labelled: false)
-        if unsafe wanted.contains(where: unsafe \.wantsSequences) {
-            for (i, found) in try set.scores(data, threads: threads).enumerated() {
-                unsafe wanted[i].put(found, probes[i].probe)
-            }
-        } else {
-            try set.checkFits(data)
+        try set.checkFits(width: sequences.width, "the batch")
+        // Needed for errors and token scores only; making it takes longer than scoring a short sequence.
+        func data() throws -> ActivationSet {
+            try ActivationSet([ActivationFile(sequences, name: "the batch")], labelled: false)
         }
-        unsafe try putTokens(probes, wanted, data, sequences, threads)
+        if unsafe wanted.contains(where: unsafe \.wantsSequences) {
+            do {
+                for (i, found) in try set.scores(sequences, threads: threads).enumerated() {
+                    unsafe wanted[i].put(found, probes[i].probe)
+                }
+            } catch let fault as NonFiniteSequence {
+                throw try data().projectionError(in: fault.index)
+            }
+        }
+        if unsafe wanted.contains(where: unsafe \.wantsTokens) {
+            unsafe try putTokens(probes, wanted, data(), sequences, threads)
+        }
     }
 }
 
-// What tokens have, of those probes of which it is wanted.
+// Writes attention, contributions and prefix scores of the probes that have room for them.
 private func putTokens(
     _ probes: [ProbeTarget], _ wanted: [ap_scores], _ data: ActivationSet, _ sequences: RaggedBatch,
     _ threads: Int
 ) throws {
     let chosen = unsafe wanted.indices.filter { unsafe wanted[$0].wantsTokens }
-    guard !chosen.isEmpty else { return }
     nonisolated(unsafe) let rooms = unsafe chosen.map { unsafe wanted[$0] }
     try forEachTokenScores(
         chosen.map { probes[$0].probe }, data,
         tellsDetails: unsafe rooms.contains { unsafe $0.attention.isWanted || $0.contributions.isWanted },
         threads: threads
     ) { index, found in
-        // Every sequence has rows of its own.
+        // No two sequences write to the same rows.
         let first = sequences.rows(index).lowerBound
         for (i, found) in found.enumerated() {
             unsafe rooms[i].put(found, at: first)
@@ -63,7 +70,7 @@ extension ap_scores {
         unsafe attention.isWanted || contributions.isWanted || prefix_logits.isWanted
     }
 
-    // Refuses what there is not, and room that is too small.
+    // Refuses results that the probe does not have, and room that is too small.
     fileprivate func check(_ name: String, _ probe: Probe, _ batch: RaggedBatch) throws(ArgumentError) {
         let (n, t, o, h) = (batch.count, batch.tokens.rows, probe.task.outputs, probe.configuration.heads)
         let attends = probe.configuration.kind.attends
@@ -99,7 +106,7 @@ extension ap_scores {
         if let entropies = found.entropies { unsafe self.entropies.put(entropies.storage) }
     }
 
-    // What tokens have, from the row of a sequence's first on.
+    // Writes the token scores of a sequence, from the row of its first token on.
     fileprivate func put(_ found: TokenScores, at first: Int) {
         unsafe prefix_logits.put(found.prefixLogits.storage, at: first * found.prefixLogits.columns)
         if let found = found.attention { unsafe attention.put(found.storage, at: first * found.columns) }

@@ -72,6 +72,24 @@ public struct ProbeSet: Sendable {
         }
     }
 
+    /// Scores a batch, with nothing around the arithmetic: what a set has to say of its files is made by who catches
+    /// the error.
+    ///
+    /// - Precondition: the batch is of the probes' width.
+    /// - Throws: `NonFiniteSequence`.
+    package func scores(
+        _ batch: RaggedBatch, threads: Int = Parallel.availableThreads
+    ) throws -> [Scores] {
+        let rows = try rows(0..<batch.count, threads) { index, row, work in
+            do {
+                try forward(batch[index], &row, &work)
+            } catch {
+                throw NonFiniteSequence(index: index)
+            }
+        }
+        return results(0..<batch.count, rows)
+    }
+
     /// Scores all sequences from `start` on in order, a chunk at a time, and hands each chunk over as
     /// it is done, one result a probe: memory does not grow with the number of sequences. Files are
     /// read ahead of the arithmetic. Where a sequence fails, those before it are handed over first.
@@ -132,23 +150,40 @@ public struct ProbeSet: Sendable {
         _ data: ActivationSet, _ range: Range<Int>, _ threads: Int, reading readAhead: ReadAhead,
         then: @Sendable (Int, Workspace) -> Void = { _, _ in }
     ) throws -> [Scores] {
-        let rows = try Parallel.matrix(
-            rows: range.count, columns: columns.last!.entropies.upperBound, threads: threads,
-            workspace: Workspace.init
-        ) { offset, row, work in
-            let index = range.lowerBound + offset
+        let rows = try rows(range, threads) { index, row, work in
             do {
-                try pass.forward(data[index], &work) { i, work in
-                    copy(work.outputs, into: &row, columns[i].outputs)
-                    copy(work.entropies, into: &row, columns[i].entropies)
-                }
+                try forward(data[index], &row, &work)
             } catch {
                 throw SequenceFault(index: index, error: data.projectionError(in: index))
             }
             then(index, work)
             readAhead.advance(data.byteCount(index))
         }
-        return zip(probes, columns).map { probe, columns in
+        return results(range, rows)
+    }
+
+    // What every sequence of a range has, a row each.
+    private func rows(
+        _ range: Range<Int>, _ threads: Int,
+        _ body: @Sendable (Int, inout MutableSpan<Float>, inout Workspace) throws -> Void
+    ) throws -> Matrix {
+        try Parallel.matrix(
+            rows: range.count, columns: columns.last!.entropies.upperBound, threads: threads,
+            workspace: Workspace.init
+        ) { offset, row, work in try body(range.lowerBound + offset, &row, &work) }
+    }
+
+    private func forward(
+        _ sequence: TokenSequence, _ row: inout MutableSpan<Float>, _ work: inout Workspace
+    ) throws(NonFiniteProjection) {
+        try pass.forward(sequence, &work) { i, work in
+            copy(work.outputs, into: &row, columns[i].outputs)
+            copy(work.entropies, into: &row, columns[i].entropies)
+        }
+    }
+
+    private func results(_ range: Range<Int>, _ rows: Matrix) -> [Scores] {
+        zip(probes, columns).map { probe, columns in
             Scores(
                 range: range, logits: rows.columns(columns.outputs),
                 entropies: probe.hasEntropies ? rows.columns(columns.entropies) : nil)
@@ -157,12 +192,22 @@ public struct ProbeSet: Sendable {
 
     package func checkFits(_ data: ActivationSet) throws(DataError) {
         try data.checkNotEmpty()
-        guard data.width == probes[0].width else {
+        try checkFits(width: data.width, data.files[0].path)
+    }
+
+    /// - Throws: `DataError` where hidden states are of another width.
+    package func checkFits(width: Int, _ name: String) throws(DataError) {
+        guard width == probes[0].width else {
             throw DataError(
-                .mismatch, data.files[0].path, "tensor hidden_states",
-                expected: "the width of the probe, \(probes[0].width)", found: "\(data.width)")
+                .mismatch, name, "tensor hidden_states",
+                expected: "the width of the probe, \(probes[0].width)", found: "\(width)")
         }
     }
+}
+
+/// A sequence of a batch that has a hidden state which is NaN or infinite.
+package struct NonFiniteSequence: Error {
+    package let index: Int
 }
 
 extension Probe {
