@@ -111,7 +111,7 @@ class AttentionProbe(Judging):
 
     def _values(self, X: Any, field: str, offsets: Any, mask: Any, pooled: bool) -> np.ndarray:
         probe = self._fitted()
-        if type(X) is not list or (X and isinstance(X[0], (str, os.PathLike))):
+        if type(X) is not list or (X and type(X[0]) is not np.ndarray and isinstance(X[0], (str, os.PathLike))):
             X = self._states(X)
         return one_output(probe, X, field, self.threads or 0, offsets, mask, pooled)
 
