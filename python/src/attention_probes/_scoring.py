@@ -73,7 +73,7 @@ def _of_one(probe: NativeProbe, x: np.ndarray, field: str, threads: int) -> np.n
 def address(x: np.ndarray) -> int:
     """Where the numbers of an array in C's order are: what `x.ctypes.data` says, in a third of its time."""
     if x.flags.writeable and x.size:
-        return ctypes.addressof(ctypes.c_char.from_buffer(x))
+        return ctypes.addressof(ctypes.c_char.from_buffer(x.data))
     return x.ctypes.data
 
 
