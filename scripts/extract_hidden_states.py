@@ -1,193 +1,29 @@
 #!/usr/bin/env python3
 # /// script
-# requires-python = ">=3.11"
+# requires-python = ">=3.10"
 # dependencies = [
-#     "torch==2.15.0",
-#     "transformers==5.23.0",
-#     "numpy==2.4.6",
-#     "tqdm==4.70.1",
-#     "datasets==5.2.0",
+#     "torch>=2.2",
+#     "transformers>=4.45",
+#     "tqdm>=4.60",
+#     "datasets>=3.0",
+#     "numpy>=1.24",
 # ]
 # ///
-"""Hidden states of any Hugging Face model, for text, as activation files.
-
-  scripts/extract_hidden_states.py MODEL --text train.jsonl --layers 6 \\
-    --out train.safetensors
-  scripts/extract_hidden_states.py MODEL --dataset stanfordnlp/imdb \\
-    --split test --layers 4,8,-1 --out imdb
-
-Texts are JSON lines or CSV with a column `text` and, where there are any,
-`label`, `group` and `id`. Run it with
-`uv run scripts/extract_hidden_states.py`, or after
-`pip install -r scripts/requirements.txt`.
-
-Layers: 0 is the output of the embeddings, k that of block k, -1 the last, which
-most models give after their final normalisation. Several layers are one file
-each.
-
-OUT that ends in .safetensors is one file. Any other is a folder:
-layer-K.safetensors for each layer; with --shard-size 00000.safetensors and so
-on, for several layers in folders layer-K.
-
-A run that is killed or interrupted leaves OUT.partial, and the same command
-with --resume goes on and writes the same bytes. Memory: the model, one batch of
-states, and some 50 bytes a token of a shard.
-
-The commits of model and data set on the hub are recorded in the file;
---revision and --dataset-revision choose others than the newest. Without a
-network, HF_HUB_OFFLINE=1 takes both from the cache at once.
-
-Exit codes: 64 usage, 65 bad data, 66 no such file, data set or model, 69 a
-package is missing, 70 a fault of ours, 74 input or output failed, 130
-interrupted.
-"""
+"""`python -m attention_probes.extract` from a checkout, where the package need not be installed."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-import traceback
+from pathlib import Path
 
-from extraction.failure import IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence, is_full
-from extraction.options import parser
-from extraction.rows import Columns, HubDataset, Rows, Source, TextFiles
-from extraction.waiting import waiting
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python" / "src"))
 
-INTERRUPTED = 130
-
-
-def check(options: argparse.Namespace) -> None:
-    """What needs no model."""
-    if options.out.suffix == ".safetensors":
-        if len(options.layers) > 1 or options.shard_size:
-            raise Failure(
-                f"--out {options.out}: expected a folder for several layers or shards, found a file's name",
-                USAGE,
-            )
-        if not options.out.parent.is_dir():
-            raise Failure(f"--out {options.out}: there is no folder {options.out.parent}", IO)
-    elif options.out.exists() and not options.out.is_dir():
-        raise Failure(
-            f"--out {options.out}: expected a folder or a name that ends in .safetensors, found a file", USAGE
-        )
-    elif options.shard_size and not options.resume and any(options.out.glob("**/*.safetensors")):
-        raise Failure(
-            f"--out {options.out}: expected a folder without .safetensors files, or --resume", USAGE
-        )
-    if options.generation_prompt and not options.chat:
-        raise Failure("--generation-prompt: expected --chat with it", USAGE)
-
-
-def text_source(options: argparse.Namespace) -> Source:
-    if options.text:
-        return TextFiles(options.text)
-    with waiting(options.dataset, options.quiet):
-        return HubDataset(
-            options.dataset,
-            options.dataset_config,
-            options.split,
-            options.streaming,
-            options.dataset_revision,
-        )
-
-
-def extract(options: argparse.Namespace) -> None:
-    check(options)
-    source = text_source(options)
-    columns = Columns(options.text_column, options.label_column, options.group_column, options.id_column)
-    rows = Rows(source, columns, options.chat, options.limit)
-    try:
-        from extraction.encoding import Encoder
-        from extraction.model import HiddenStateModel, ModelChoice
-        from extraction.progress import Progress
-        from extraction.projection import Projection
-        from extraction.run import Extraction, Settings, metadata
-        from extraction.survey import Survey
-    except ImportError as error:
-        raise Failure(f"{error}: pip install -r scripts/requirements.txt", UNAVAILABLE) from error
-
-    classes = options.classes.split(",") if options.classes else source.class_names(rows.label_columns[0])
-    survey = Survey.of(rows, classes, options.regression)
-    if not survey.rows:
-        raise Failure(f"{options.dataset or ', '.join(options.text)}: expected at least one text, found none")
-    if survey.labels and survey.labels.task == "multilabel" and len(rows.label_columns) > 1:
-        survey.labels.classes = survey.labels.classes or rows.label_columns
-    choice = ModelChoice(
-        options.model, options.revision, options.model_dtype, options.device, options.trust_remote_code
-    )
-    with waiting(options.model, options.quiet):
-        model = HiddenStateModel(choice, options.layers)
-    encoder = Encoder(
-        model.tokenizer,
-        options.special_tokens,
-        options.max_length or model.longest_text(),
-        options.chat,
-        options.generation_prompt,
-    )
-    settings = Settings(
-        options.out,
-        options.dtype,
-        options.batch_tokens,
-        options.shard_size,
-        options.resume,
-        options.save_every,
-        options.skip_empty,
-        Projection(options.project, options.seed) if options.project else None,
-    )
-    progress = Progress(not options.quiet)
-    if model.batches_equal_lengths_only:
-        progress.warn("padding changes this model's states: only texts of one length share a batch")
-    extraction = Extraction(
-        model,
-        encoder,
-        rows,
-        survey,
-        settings,
-        metadata(
-            options.model_name or options.model,
-            survey,
-            settings,
-            options.special_tokens,
-            model,
-            source,
-        ),
-        progress,
-    )
-    try:
-        paths = extraction.run()
-    finally:
-        progress.close()
-    if not options.quiet:
-        print(*extraction.notes, sep="\n", file=sys.stderr)
-        print("wrote", *paths[:4], *(["…", paths[-1]] if len(paths) > 4 else []), file=sys.stderr)
-
-
-def main() -> int:
-    options = parser(__doc__).parse_args()
-    try:
-        extract(options)
-        return os.EX_OK
-    except Failure as failure:
-        print(f"Error: {failure}", file=sys.stderr)
-        return failure.code
-    except KeyboardInterrupt:
-        print(
-            "Interrupted: what is complete stays, and the same command with --resume goes on.",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    except OSError as error:
-        sentence = f"{error.filename or 'input or output'}: {error.strerror or first_sentence(error)}"
-        if is_full(error):
-            sentence += "; what is complete stays, and the same command with --resume goes on"
-        print(f"Error: {sentence}", file=sys.stderr)
-        return NO_INPUT if isinstance(error, FileNotFoundError) else IO
-    except Exception as error:
-        traceback.print_exc()
-        print(f"Error: a fault of this script or a package: {first_sentence(error)}", file=sys.stderr)
-        return os.EX_SOFTWARE
-
+try:
+    from attention_probes.extract.__main__ import main
+except ImportError as error:
+    print(f"Error: {error}: pip install -r scripts/requirements.txt", file=sys.stderr)
+    sys.exit(os.EX_UNAVAILABLE)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("extract_hidden_states.py"))

@@ -1,4 +1,4 @@
-"""Small models with random weights, tokenizers trained on the spot, and the script run in this process."""
+"""Small models with random weights, tokenizers trained on the spot, and extraction run in this process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import unittest
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -18,7 +19,11 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 BUILT = [SCRIPTS.parent / ".build" / build / "attnprobe" for build in ("release", "debug")]
 # The newest attnprobe that was built; None without.
 TOOL = max(filter(Path.exists, BUILT), key=lambda path: path.stat().st_mtime, default=None)
-sys.path.insert(0, str(SCRIPTS))
+# The package as it is installed, or that of this checkout, also in the processes that tests start.
+if find_spec("attention_probes") is None:
+    SOURCES = str(SCRIPTS.parent / "python" / "src")
+    sys.path.insert(0, SOURCES)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -26,7 +31,7 @@ import transformers  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 
-import extract_hidden_states  # noqa: E402
+from attention_probes.extract.__main__ import main  # noqa: E402
 
 transformers.utils.logging.set_verbosity_error()
 torch.set_num_threads(1)  # models as small as these are slower on more
@@ -126,7 +131,7 @@ def _save(config: transformers.PretrainedConfig, folder: Path, dtype: torch.dtyp
 
 
 class ExtractionTest(unittest.TestCase):
-    """A temporary folder, models in it, and the script."""
+    """A temporary folder, models in it, and extraction."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory()
@@ -152,10 +157,10 @@ class ExtractionTest(unittest.TestCase):
     def run_script(self, *arguments: object) -> tuple[int, str]:
         """Exit code and standard error."""
         errors = io.StringIO()
-        argv = ["extract_hidden_states.py", *map(str, arguments)]
+        argv = ["extract", *map(str, arguments)]
         with mock.patch.object(sys, "argv", argv), contextlib.redirect_stderr(errors):
             try:
-                code = extract_hidden_states.main()
+                code = main()
             except SystemExit as exit:
                 code = exit.code
         return code, errors.getvalue()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import unittest
 
-from support import SCRIPTS, TEXTS, Activations, ExtractionTest, bert, byt5, gpt2, llama
+from support import TEXTS, Activations, ExtractionTest, bert, byt5, gpt2, llama
 
 import numpy as np
 import transformers
@@ -105,14 +104,6 @@ class ContentTest(ExtractionTest):
             shard.states.view(dtype=whole.states.dtype).float().numpy().tobytes() for shard in shards
         )
         self.assertEqual(found, whole.states.float().numpy().tobytes())
-
-
-class RequirementsTest(unittest.TestCase):
-    def test_the_script_names_the_same_packages(self) -> None:
-        pinned = [line for line in (SCRIPTS / "requirements.txt").read_text().splitlines() if line[:1] != "#"]
-        script = (SCRIPTS / "extract_hidden_states.py").read_text()
-        block = script.split("# dependencies = [")[1].split("# ]")[0]
-        self.assertEqual([json.loads(line.strip("# ,")) for line in block.strip().splitlines()], pinned)
 
 
 if __name__ == "__main__":

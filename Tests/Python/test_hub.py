@@ -18,7 +18,7 @@ from pathlib import Path
 
 from support import SCRIPTS, Activations, ExtractionTest, gpt2
 
-from extraction.waiting import waiting
+from attention_probes.extract.waiting import waiting
 
 COMMIT = "c0" * 20
 

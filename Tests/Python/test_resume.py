@@ -16,8 +16,8 @@ from unittest import mock
 
 from support import SCRIPTS, TEXTS, ExtractionTest, gpt2
 
-from extraction import activation_file
-from extraction.model import HiddenStateModel
+from attention_probes.extract import activation_file
+from attention_probes.extract.model import HiddenStateModel
 
 
 def contents(folder: Path) -> dict[str, bytes]:

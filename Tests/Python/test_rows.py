@@ -9,7 +9,7 @@ import unittest
 from support import Activations, ExtractionTest, bert, gpt2, llama
 
 import numpy as np
-from extraction.options import size
+from attention_probes.extract.options import size
 
 
 class RowsTest(ExtractionTest):

@@ -79,6 +79,26 @@ class StatesTest(ExtractionTest):
             # Half a unit in the last place, and the rounding of the batch before it.
             self.assertTrue(((states - expected).abs() <= expected.abs() * 2.0**-bits + 1e-6).all())
 
+    def test_the_model_has_the_type_asked_for_or_that_it_was_saved_in(self) -> None:
+        model = self.model(gpt2)
+        ids = transformers.AutoTokenizer.from_pretrained(model)(TEXTS[0], return_tensors="pt").input_ids
+        options = ["--text", self.texts(TEXTS[:1]), "--layers", 2, "--dtype", "f32"]
+        for asked, saved, expected in (
+            ("auto", torch.float32, torch.float32), ("bf16", torch.float32, torch.bfloat16),
+            ("auto", torch.bfloat16, torch.bfloat16), ("f32", torch.bfloat16, torch.float32),
+        ):
+            with self.subTest(asked=asked, saved=saved), torch.inference_mode():
+                transformers.AutoModel.from_pretrained(model).to(saved).save_pretrained(model)
+                self.extract(model, *options, "--model-dtype", asked)
+                file = Activations(self.out)
+                self.assertEqual(
+                    json.loads(file.metadata["extraction"])["model_dtype"],
+                    str(expected).removeprefix("torch."),
+                )
+                loaded = transformers.AutoModel.from_pretrained(model).to(expected).eval()
+                states = loaded(ids, output_hidden_states=True).hidden_states[2][0].float()
+                torch.testing.assert_close(file.states, states, rtol=0.02, atol=0.002)
+
     def test_bfloat16_is_the_default(self) -> None:
         self.extract(self.model(gpt2), "--text", self.texts(), "--layers", -1)
         self.assertEqual(Activations(self.out).states.dtype, torch.bfloat16)

@@ -11,7 +11,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from extraction.failure import NO_INPUT, Failure, first_sentence
+from attention_probes.extract.failure import NO_INPUT, Failure, first_sentence
 
 GPT2 = "openai-community/gpt2"
 RANDOM = "random-gpt2"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from extraction.failure import Failure, first_sentence
-from extraction.rows import Columns, Rows, TextFiles
+from attention_probes.extract.failure import Failure, first_sentence
+from attention_probes.extract.rows import Columns, Rows, TextFiles
 
 OPENWEBTEXT = "Skylion007/openwebtext"
 # The data set's own branch is a loading script, which recent versions of datasets refuse; the hub

@@ -13,7 +13,7 @@ DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "|b1",
 }
-_NAMES = {np.dtype(text): name for name, text in DTYPES.items() if name != "BF16"} | {np.dtype("<u2"): "U16"}
+NAMES = {np.dtype(text): name for name, text in DTYPES.items() if name != "BF16"} | {np.dtype("<u2"): "U16"}
 
 
 class TensorFile:
@@ -71,6 +71,13 @@ class TensorFile:
         return np.frombuffer(self._map, dtype, count, self._data + start).reshape(shape)
 
 
+def framed(header: Mapping[str, Any]) -> bytes:
+    """What stands before the tensors: the header's length and the header, padded so that they begin at eight bytes."""
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
 def packed(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
     """The bytes of a small file."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
@@ -79,9 +86,7 @@ def packed(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> by
     for name, array in tensors.items():
         piece = np.ascontiguousarray(array).tobytes()
         header[name] = {
-            "dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [place, place + len(piece)]}
+            "dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [place, place + len(piece)]}
         place += len(piece)
         pieces.append(piece)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + b"".join(pieces)
+    return framed(header) + b"".join(pieces)

@@ -61,8 +61,8 @@ class Labels:
         values = label if isinstance(label, list) else [label]
         if bad := [value for value in values if value is None or isinstance(value, dict | list)]:
             raise Failure(f"{row.place}: expected a label of words or numbers, found {bad[0]!r:.60}")
-        numbers = [_number(value) for value in values]
-        if None in numbers or (not values):
+        numbers = [number for value in values if (number := _number(value)) is not None]
+        if len(numbers) < len(values) or not values:
             self._are_numbers = False
         else:
             self._are_indices &= all(number >= 0 and number.is_integer() for number in numbers)

@@ -37,10 +37,10 @@ def size(text: str) -> int:
     return number
 
 
-def parser(description: str) -> Parser:
-    """Of `extract_hidden_states.py`."""
+def parser(program: str, description: str) -> Parser:
+    """Of the command, which calls itself `program`."""
     top = Parser(
-        prog="extract_hidden_states.py",
+        prog=program,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,8 +1,8 @@
 """An activation file that is written piece by piece, in place, and can be gone on with.
 
-A safetensors file is a header length (8 bytes, little-endian), a JSON header (padded with spaces to
-eight bytes) and the tensors' bytes without gaps. The lengths of all texts of a file are known before
-their states are, so that the file has its full size from the start and any state its place.
+The lengths of all texts of a file are known before their states are, so that the file has its full
+size from the start and any state its place: texts are computed in the order of their lengths, where
+`write_activations` takes them in the order of the file.
 
 Until it is complete it is called NAME.partial and ends with 8 bytes more: the number of batches done.
 All but the hidden states and those 8 bytes is written first and says what the run is; to go on, a
@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .._safetensors import DTYPES, NAMES, framed
 from .failure import IO, USAGE, Failure
 
 STATES = "hidden_states"
 _TRAILER = struct.Struct("<Q")
-_NAMES = {"int64": "I64", "int32": "I32", "uint8": "U8", "float32": "F32"}
-_SIZES = {"I64": 8, "I32": 4, "F32": 4, "BF16": 2, "F16": 2, "U8": 1}
+_SIZES = {name: np.dtype(dtype).itemsize for name, dtype in DTYPES.items()}
 
 
 class ActivationFile:
@@ -43,23 +43,22 @@ class ActivationFile:
         self.path = path
         self.partial = path.with_name(path.name + ".partial")
         layout = {STATES: states} | {
-            name: (_NAMES[array.dtype.name], array.shape) for name, array in tensors.items()
+            name: (NAMES[array.dtype], array.shape) for name, array in tensors.items()
         }
-        header: dict[str, object] = {"__metadata__": metadata}
+        header: dict[str, Any] = {"__metadata__": metadata}
         start = 0
         # Larger elements first keeps each aligned.
         for name, (type_, shape) in sorted(layout.items(), key=lambda item: (-_SIZES[item[1][0]], item[0])):
             end = start + _SIZES[type_] * int(np.prod(shape, dtype=np.int64))
             header[name] = {"dtype": type_, "shape": list(shape), "data_offsets": [start, end]}
             start = end
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        data = 8 + len(text)
+        head = framed(header)
+        data = len(head)
         places = {name: data + header[name]["data_offsets"][0] for name in layout}
         self._first = places.pop(STATES)
         self._row = _SIZES[states[0]] * states[1][1]
         self._size = data + start
-        fixed = [(0, struct.pack("<Q", len(text)) + text)]
+        fixed = [(0, head)]
         fixed += [(places[name], np.ascontiguousarray(array).tobytes()) for name, array in tensors.items()]
         self.is_complete = resume and path.exists() and not self.partial.exists()
         if self.is_complete:

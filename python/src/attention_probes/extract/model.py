@@ -19,8 +19,8 @@ from huggingface_hub.errors import HTTPError
 from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
-from transformers.utils.hub import resolve_revision
 
+from . import compatibility
 from .failure import DATA, IO, NO_INPUT, USAGE, Failure, first_sentence, is_full
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
@@ -49,17 +49,17 @@ class HiddenStateModel:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         # The commit that the hub's name stands for now: tokenizer and model are of the same.
-        revision = resolve_revision(choice.name, choice.revision)
-        self.commit: str | None = getattr(revision, "resolved", None)
-        options = {"revision": revision, "trust_remote_code": choice.trusts_code}
+        self.commit = compatibility.commit(choice.name, choice.revision)
+        options = {"revision": self.commit or choice.revision, "trust_remote_code": choice.trusts_code}
+        dtype = {compatibility.DTYPE_OPTION: DTYPES.get(choice.dtype, "auto")}
         try:
             self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(choice.name, **options)
-            model = AutoModel.from_pretrained(choice.name, dtype=DTYPES.get(choice.dtype, "auto"), **options)
+            model = AutoModel.from_pretrained(choice.name, **dtype, **options)
+        except HTTPError as error:  # a download that broke off
+            raise Failure(f"model {choice.name}: {first_sentence(error)}", IO) from error
         except OSError as error:
             code = IO if is_full(error) else NO_INPUT
             raise Failure(f"model {choice.name}: not loaded ({first_sentence(error)})", code) from error
-        except HTTPError as error:  # a download that broke off
-            raise Failure(f"model {choice.name}: {first_sentence(error)}", IO) from error
         except (ValueError, KeyError, ImportError, SafetensorError) as error:
             raise Failure(f"model {choice.name}: {first_sentence(error)}", DATA) from error
         # Where there is none, transformers makes one that knows special tokens at most.
@@ -109,7 +109,6 @@ class HiddenStateModel:
         ]
         return min(limits, default=None)
 
-    @torch.inference_mode()
     def _hidden_states(self, batch: list[np.ndarray]) -> tuple[torch.Tensor, ...]:
         longest = max(map(len, batch))
         # Any token will do as padding, but RoBERTa and its kin count positions of others than theirs.
@@ -120,10 +119,11 @@ class HiddenStateModel:
             ids[number, : len(tokens)] = torch.from_numpy(tokens)
             mask[number, : len(tokens)] = 1
         try:
-            output = self._model(
-                input_ids=ids.to(self.device), attention_mask=mask.to(self.device), output_hidden_states=True
-            )
-        except (torch.OutOfMemoryError, MemoryError) as error:
+            with torch.inference_mode():
+                output = self._model(
+                    input_ids=ids.to(self.device), attention_mask=mask.to(self.device), output_hidden_states=True
+                )
+        except (compatibility.OutOfMemoryError, MemoryError) as error:
             raise Failure(
                 f"not enough memory for {len(batch)} texts of up to {longest} tokens: "
                 "give a smaller --batch-tokens or --max-length"

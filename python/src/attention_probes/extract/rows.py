@@ -139,7 +139,7 @@ class HubDataset:
             from huggingface_hub.errors import HTTPError
         except ImportError as error:
             raise Failure(
-                "--dataset needs the package datasets: pip install datasets", UNAVAILABLE
+                f"--dataset needs another package ({error}): pip install 'attention-probes[datasets]'", UNAVAILABLE
             ) from error
         datasets.disable_progress_bars()
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what fails, `_failure` says
@@ -213,9 +213,7 @@ class HubDataset:
             lines = lines[1:] or lines
         if lines and lines[0] == "Config name is missing.":
             lines[0] += f" {lines[1]} (--dataset-config)" if len(lines) > 1 else " (--dataset-config)"
-        if isinstance(error, OSError):
-            code = IO if is_full(error) else code
-        elif isinstance(error, self._http_error):
+        if isinstance(error, self._http_error) or isinstance(error, OSError) and is_full(error):
             code = IO
         return Failure(f"{self._option}: {lines[0] if lines else first_sentence(error)}", code)
 

@@ -99,9 +99,10 @@ class Encoder:
         if isinstance(row.text, str):
             return row.text
         try:
-            return self.tokenizer.apply_chat_template(
+            text: str = self.tokenizer.apply_chat_template(
                 row.text, tokenize=False, add_generation_prompt=self.has_prompt
             )
+            return text
         except Exception as error:  # templates raise what their authors chose
             raise Failure(
                 f"{row.place}: the chat template refused the messages: {first_sentence(error)}"
