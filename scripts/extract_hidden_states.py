@@ -4,7 +4,7 @@
 # dependencies = [
 #     "torch>=2.2",
 #     "transformers>=4.45",
-#     "tqdm>=4.60",
+#     "tqdm>=4.66.3",
 #     "datasets>=3.0",
 #     "numpy>=1.24",
 # ]

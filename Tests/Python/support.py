@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import unittest
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
@@ -158,7 +159,10 @@ class ExtractionTest(unittest.TestCase):
         """Exit code and standard error."""
         errors = io.StringIO()
         argv = ["extract", *map(str, arguments)]
-        with mock.patch.object(sys, "argv", argv), contextlib.redirect_stderr(errors):
+        quiet = warnings.catch_warnings()
+        with quiet, mock.patch.object(sys, "argv", argv), contextlib.redirect_stderr(errors):
+            # Which Python does not show either, unless unittest asks for it.
+            warnings.simplefilter("ignore", ResourceWarning)
             try:
                 code = main()
             except SystemExit as exit:

@@ -116,7 +116,8 @@ class RowsTest(ExtractionTest):
     def test_data_set_with_lists_of_classes(self) -> None:
         import datasets
 
-        classes = datasets.List(datasets.ClassLabel(names=["joy", "anger", "fear"]))
+        of = datasets.List if hasattr(datasets, "List") else datasets.Sequence  # as it is called from 4.0 on, and before
+        classes = of(datasets.ClassLabel(names=["joy", "anger", "fear"]))
         features = datasets.Features({"text": datasets.Value("string"), "label": classes})
         rows = {"text": ["One", "of"], "label": [[1], [0]]}
         datasets.Dataset.from_dict(rows, features=features).to_parquet(self.folder / "set" / "train.parquet")
@@ -231,7 +232,9 @@ class RowsTest(ExtractionTest):
         )
         for name in ("tokenizer.json", "tokenizer_config.json"):
             (self.model(bert) / name).unlink()
-        self.refuse(65, "expected a tokenizer", self.folder / "bert", "--text", texts, "--layers", 1)
+        # transformers before 5 looks for files of another kind first, which need a package of their own.
+        sentence = "expected a tokenizer|requires the protobuf library"
+        self.refuse(65, sentence, self.folder / "bert", "--text", texts, "--layers", 1)
         self.refuse(64, "expected a folder for several layers", model, "--text", texts, "--layers", "1,2")
         self.refuse(
             64, "expected a folder for several", model, "--text", texts, "--layers", 1, "--shard-size", "1GB"

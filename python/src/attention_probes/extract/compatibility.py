@@ -5,6 +5,7 @@ Nothing else in this package asks for a version.
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,14 @@ DTYPE_OPTION = "dtype" if _VERSION >= (4, 56) else "torch_dtype"
 def require_versions() -> None:
     """Refuses versions that do not go together, which would fail later and speak of something else."""
     if _VERSION < OLDEST:
-        raise Failure(f"expected transformers {'.'.join(map(str, OLDEST))} or later, found {transformers.__version__}", UNAVAILABLE)
+        oldest = ".".join(map(str, OLDEST))
+        raise Failure(f"expected transformers {oldest} or later, found {transformers.__version__}", UNAVAILABLE)
     # transformers that need a later torch take it for missing.
     if not is_torch_available():
         raise Failure(
-            f"expected a torch that transformers {transformers.__version__} takes, found {torch.__version__}", UNAVAILABLE)
+            f"expected a torch that transformers {transformers.__version__} takes, found {torch.__version__}: "
+            "pip install 'transformers<5', or a later torch",
+            UNAVAILABLE)
     # torch before 2.3 was compiled for NumPy 1, and takes no arrays of NumPy 2.
     try:
         torch.from_numpy(np.zeros(1))
@@ -40,6 +44,13 @@ def require_versions() -> None:
         raise Failure(
             f"expected a NumPy that torch {torch.__version__} takes, found {np.__version__}: pip install 'numpy<2'",
             UNAVAILABLE) from error
+
+
+def takes_mask(model: torch.nn.Module) -> bool:
+    """Whether a model may be given an attention mask. Those that know none (FNet) refuse one in early versions."""
+    parameters = inspect.signature(model.forward).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return takes_any or "attention_mask" in parameters
 
 
 def commit(name: str, revision: str | None) -> str | None:

@@ -72,6 +72,7 @@ class HiddenStateModel:
             raise Failure(f"--device {choice.device}: {first_sentence(error)}", USAGE) from error
         model.config.use_cache = False
         self._model = model.get_encoder() if model.config.is_encoder_decoder else model
+        self._takes_mask = compatibility.takes_mask(self._model)
         self.dtype: torch.dtype = model.dtype
         trial = self._hidden_states([np.zeros(1, np.int32)])
         if not trial:
@@ -120,9 +121,8 @@ class HiddenStateModel:
             mask[number, : len(tokens)] = 1
         try:
             with torch.inference_mode():
-                output = self._model(
-                    input_ids=ids.to(self.device), attention_mask=mask.to(self.device), output_hidden_states=True
-                )
+                given = {"attention_mask": mask.to(self.device)} if self._takes_mask else {}
+                output = self._model(input_ids=ids.to(self.device), output_hidden_states=True, **given)
         except (compatibility.OutOfMemoryError, MemoryError) as error:
             raise Failure(
                 f"not enough memory for {len(batch)} texts of up to {longest} tokens: "
