@@ -7,13 +7,16 @@ import re
 import subprocess
 import sys
 import unittest
+from importlib import import_module
 from unittest import mock
 
 from support import SCRIPTS, ExtractionTest, gpt2
 
 from attention_probes.extract import compatibility
+from attention_probes.extract.failure import is_download
 
 import torch
+from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
 PACKAGES = ("torch", "transformers", "tqdm", "datasets", "huggingface_hub")
 # The command in a process of its own, with what stands in place of {}.
@@ -84,6 +87,14 @@ class VersionsTest(ExtractionTest):
                 69, "^Error: expected a NumPy that torch .* takes, found .*: pip install 'numpy<2'",
                 self.model(gpt2), "--text", self.texts(), "--layers", 1,
             )
+
+    def test_downloads_that_broke_off(self) -> None:
+        package = import_module(HTTPError.__module__.split(".")[0])
+        broken = package.ConnectionError if package.__name__ == "requests" else package.ReadError
+        self.assertTrue(is_download(broken("peer closed connection")))
+        self.assertFalse(is_download(HfHubHTTPError("gated", response=mock.Mock())))
+        # The base of those of requests, and what transformers raises where there is no such model.
+        self.assertFalse(is_download(OSError("no such model")))
 
     def test_ranges_are_the_same_everywhere(self) -> None:
         """The script, its requirements, and the package's extras name the same packages in the same ranges."""

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from huggingface_hub.errors import HTTPError
 from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from . import compatibility
-from .failure import DATA, IO, NO_INPUT, USAGE, Failure, first_sentence, is_full
+from .failure import DATA, IO, NO_INPUT, USAGE, Failure, first_sentence, is_download, is_full
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # The relative difference that rounding makes between shapes of batches stays below; a padding token
@@ -55,13 +54,15 @@ class HiddenStateModel:
         try:
             self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(choice.name, **options)
             model = AutoModel.from_pretrained(choice.name, **dtype, **options)
-        except HTTPError as error:  # a download that broke off
-            raise Failure(f"model {choice.name}: {first_sentence(error)}", IO) from error
         except OSError as error:
-            code = IO if is_full(error) else NO_INPUT
+            code = IO if is_full(error) or is_download(error) else NO_INPUT
             raise Failure(f"model {choice.name}: not loaded ({first_sentence(error)})", code) from error
         except (ValueError, KeyError, ImportError, SafetensorError) as error:
             raise Failure(f"model {choice.name}: {first_sentence(error)}", DATA) from error
+        except Exception as error:
+            if not is_download(error):
+                raise
+            raise Failure(f"model {choice.name}: not loaded ({first_sentence(error)})", IO) from error
         # Where there is none, transformers makes one that knows special tokens at most.
         if len(self.tokenizer) <= len(set(self.tokenizer.all_special_ids)):
             raise Failure(f"model {choice.name}: expected a tokenizer, found none")

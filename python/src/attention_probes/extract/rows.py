@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from .failure import DATA, IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence, is_full
+from .failure import DATA, IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence, is_download, is_full
 
 SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv")
 
@@ -136,7 +136,6 @@ class HubDataset:
     ) -> None:
         try:
             import datasets
-            from huggingface_hub.errors import HTTPError
         except ImportError as error:
             raise Failure(
                 f"--dataset needs another package ({error}): pip install 'attention-probes[datasets]'", UNAVAILABLE
@@ -145,7 +144,6 @@ class HubDataset:
         datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what fails, `_failure` says
         self.name = f"{name} ({split})"
         self._option = f"--dataset {name}"
-        self._http_error = HTTPError
         # A builder would take its files, and others that lie beside them, for tables.
         if (Path(name) / "state.json").exists():
             raise Failure(f"{self._option}: expected tables, found what save_to_disk wrote", NO_INPUT)
@@ -213,7 +211,7 @@ class HubDataset:
             lines = lines[1:] or lines
         if lines and lines[0] == "Config name is missing.":
             lines[0] += f" {lines[1]} (--dataset-config)" if len(lines) > 1 else " (--dataset-config)"
-        if isinstance(error, self._http_error) or isinstance(error, OSError) and is_full(error):
+        if is_download(error) or isinstance(error, OSError) and is_full(error):
             code = IO
         return Failure(f"{self._option}: {lines[0] if lines else first_sentence(error)}", code)
 
