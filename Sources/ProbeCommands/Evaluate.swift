@@ -26,7 +26,7 @@ struct Evaluate: ParsableCommand {
         let judgement = try options.judge(
             probe, path, shared.open(data, labels: labelling, for: [probe]), shared.running,
             shared.watch(line),
-            allTokens: json)
+            allTokens: json, labels: labelling)
         line.finish()
         if json {
             try StandardOutput.print(judgement.json())

@@ -13,6 +13,7 @@ package struct EvaluationOptions: ParsableArguments {
             far reaches the threshold (binary).
             """)
     var streaming = false
+    @OptionGroup var breakdown: BreakdownOption
 
     package init() {}
 
@@ -26,21 +27,24 @@ package struct EvaluationOptions: ParsableArguments {
     /// - Parameters:
     ///   - name: what notes call the probe.
     ///   - allTokens: whether documents have all their tokens.
+    ///   - labels: where the labels are from, if a table may have groups.
     package func judge(
         _ probe: Probe, _ name: String, _ data: ActivationSet, _ running: RunOptions, _ watch: Watch,
-        allTokens: Bool
+        allTokens: Bool, labels: LabelOptions? = nil
     ) throws -> Judgement {
         let data = try probe.labelled(data)
         watch.warnOfTraining(probe, data)
         watch.noteSoftLabels(data)
         watch.noteThreshold(probe, name, streaming: streaming)
+        let groups = try breakdown.names(of: data, probe.task, labels: labels)
         let threads = running.threadCount
         let scored = try probe.scored(data, threads: threads, progress: watch.pass(over: data))
         let streamed =
             streaming
             ? try probe.streamed(data, threads: threads, progress: watch.pass(over: data)).metrics() : nil
         return Judgement(
-            evaluation: try scored.evaluation(threads: threads, bootstrap: running.bootstrap(bootstrap)),
+            evaluation: try scored.evaluation(
+                threads: threads, bootstrap: running.bootstrap(bootstrap), groups: groups),
             streaming: streamed,
             documents: documents > 0
                 ? try AttendedDocument.mostConfident(documents, scored, withAll: allTokens) : nil,

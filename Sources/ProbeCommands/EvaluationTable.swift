@@ -14,6 +14,7 @@ extension Evaluation {
             ("sequences", String(sequences), ""), ("tokens", String(tokens), ""),
         ]
         rows += metrics.map { own in
+            if let invisibility = invisibility(own.metric) { return (own.metric.name, invisibility, "") }
             let text = own.metric.isFraction ? decimal : significant
             let interval = own.interval.map { "(\(text($0.lowerBound)) to \(text($0.upperBound)))" }
             return (own.metric.name, text(own.value), interval ?? "")
@@ -23,6 +24,18 @@ extension Evaluation {
                 "(false positives at most \(significant($0.falsePositiveRate)), confidence \($0.confidence))"
             }
             rows.append(("threshold", decimal(threshold), promise ?? ""))
+        }
+        rows += [
+            ("recall at threshold", atThreshold?.recall),
+            ("FPR at threshold", atThreshold?.falsePositiveRate),
+        ]
+        .compactMap { name, rate in
+            rate.map {
+                (
+                    name, decimal($0.value),
+                    "(\(decimal($0.low)) to \(decimal($0.high))), \($0.flagged) of \($0.sequences)"
+                )
+            }
         }
         if let entropyRatio {
             for (line, start) in stride(from: 0, to: entropyRatio.count, by: 12).enumerated() {
@@ -52,6 +65,7 @@ extension Evaluation {
             lines += [""] + confusionMatrix.lines(classes)
         }
         if byClass.count > 1 { lines += [""] + classLines }
+        if !byGroup.isEmpty { lines += [""] + groupLines }
         if byClass.count == 1, let auroc = byClass[0].auroc {
             lines += ["", "ROC curve, AUROC \(decimal(auroc))"] + rocLines(byClass[0].ranking.roc)
         }
@@ -75,6 +89,32 @@ extension Evaluation {
                 ]
                 return name.filled(to: width) + cells.map { $0.padded(to: 11) }.joined()
             } + (left > 0 ? ["and \(left) more; --json has all"] : [])
+    }
+}
+
+extension Evaluation {
+    /// Groups that are listed.
+    private static let mostGroups = 40
+
+    // Rates a group, each with its interval.
+    fileprivate var groupLines: [String] {
+        let heads = ["accuracy": "accuracy", "recall": "recall", "false_positive_rate": "FPR"]
+        let keys = task == .binary ? ["accuracy", "recall", "false_positive_rate"] : ["accuracy"]
+        let shown = byGroup.prefix(Self.mostGroups).map { group in
+            [group.name.printable.shortened(to: 16), String(group.sequences)]
+                + keys.flatMap { key in
+                    let rate = group.values.first { $0.key == key }?.rate
+                    return [
+                        rate.map { $0.value.fixed(2) } ?? "-",
+                        rate.map { "\($0.low.fixed(2))–\($0.high.fixed(2))" } ?? "",
+                    ]
+                }
+        }
+        let left = byGroup.count - shown.count
+        return inColumns(
+            [["group", "sequences"] + keys.flatMap { [heads[$0]!, "95 %"] }] + shown,
+            gaps: [2] + keys.flatMap { _ in [2, 1] })
+            + (left > 0 ? ["and \(left) more; --json has all"] : [])
     }
 }
 

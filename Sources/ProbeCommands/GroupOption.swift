@@ -14,21 +14,33 @@ struct GroupOption: ParsableArguments {
     func grouped(_ data: ActivationSet) throws -> ActivationSet {
         guard let group else { return data }
         if data.hasTensor(group) { return try data.grouped(byTensor: group) }
+        return try Self.withPattern(group, "group", data) { pattern throws(DataError) in
+            try data.grouped(byID: pattern)
+        }
+    }
+
+    /// What is made of a regular expression that matches every id.
+    ///
+    /// - Parameter option: what errors call it.
+    static func withPattern<T>(
+        _ text: String, _ option: String, _ data: ActivationSet,
+        _ body: (Regex<AnyRegexOutput>) throws(DataError) -> T
+    ) throws -> T {
         let tensors = data.integerTensors.isEmpty ? "none" : data.integerTensors.joined(separator: ", ")
-        guard let pattern = try? Regex(group) else {
+        guard let pattern = try? Regex(text) else {
             throw ValidationError(
-                "--group: expected a tensor with a number a sequence (there are: \(tensors)) or a regular "
-                    + "expression, found \(group)")
+                "--\(option): expected a tensor with a number a sequence (there are: \(tensors)) or a regular "
+                    + "expression, found \(text)")
         }
         do {
-            return try data.grouped(byID: pattern)
+            return try body(pattern)
         } catch {
             throw DataError(
                 error.rule, error.path, error.place,
                 expected:
-                    "--group to name a tensor with a number a sequence (there are: \(tensors)), or to be a "
+                    "--\(option) to name a tensor with a number a sequence (there are: \(tensors)), or to be a "
                     + "regular expression that matches every id, as '^(.*)-[0-9]+$'",
-                found: "\(group), which does not match the id \(error.found)")
+                found: "\(text), which does not match the id \(error.found)")
         }
     }
 }

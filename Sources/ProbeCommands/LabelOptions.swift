@@ -57,12 +57,14 @@ package struct LabelOptions: ParsableArguments {
     }
 
     /// The table; nil where none is given.
-    func table() throws -> LabelTable? {
+    ///
+    /// - Parameter groups: the column of groups, in place of that of the options.
+    func table(groups: String? = nil) throws -> LabelTable? {
         try labels.map { path in
             var columns = LabelTable.Columns()
             columns.id = idColumn ?? columns.id
             columns.label = labelColumn ?? columns.label
-            columns.group = groupColumn
+            columns.group = groups ?? groupColumn
             return try LabelTable(path: path, columns: columns)
         }
     }

@@ -30,7 +30,7 @@ struct Report: ParsableCommand {
         let report = try options.report(
             probe, path, title: stem(path), shared.open(data, labels: labelling, for: [probe]),
             shared.running,
-            shared.watch(line)
+            shared.watch(line), labels: labelling
         ) {
             try SharedOptions.checkOutput(out)
             // Fails now rather than after the scoring if the page cannot be written.

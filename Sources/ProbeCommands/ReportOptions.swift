@@ -10,6 +10,7 @@ package struct ReportOptions: ParsableArguments {
     var documents: Int?
     @Option(help: "Draws of the bootstrap for 95 % confidence intervals; 0 for none.")
     var bootstrap = 1000
+    @OptionGroup var breakdown: BreakdownOption
 
     package init() {}
 
@@ -23,18 +24,20 @@ package struct ReportOptions: ParsableArguments {
     /// - Parameters:
     ///   - name: what notes call the probe.
     ///   - title: what the page calls it.
+    ///   - labels: where the labels are from, if a table may have groups.
     ///   - prepare: is run before the data are scored; what it throws ends the work.
     package func report(
         _ probe: Probe, _ name: String, title: String, _ data: ActivationSet, _ running: RunOptions,
-        _ watch: Watch, prepare: () throws -> Void = {}
+        _ watch: Watch, labels: LabelOptions? = nil, prepare: () throws -> Void = {}
     ) throws -> ProbeReport {
         watch.warnOfTraining(probe, data)
         watch.noteThreshold(probe, name, streaming: false)
         if data.targets != nil { try watch.noteSoftLabels(probe.labelled(data)) }
         try prepare()
-        let options = ProbeReport.Options(
+        var options = ProbeReport.Options(
             documents: documents, seed: running.seed, bootstrap: running.bootstrap(bootstrap),
             threads: running.threadCount, probeName: title)
+        options.groups = try breakdown.names(of: data, probe.task, labels: labels)
         return try ProbeReport(probe, data, options: options, progress: watch.pass(over: data))
     }
 }

@@ -4,7 +4,7 @@ extension StreamingMetrics {
     /// How sequences fare that are flagged as soon as a prefix reaches the threshold, beside finished ones: at most 80
     /// wide.
     var table: String {
-        func rate(_ rate: Rate?) -> String {
+        func rate(_ rate: ObservedRate?) -> String {
             rate.map { "\(decimal($0.value)) (\(decimal($0.low)) to \(decimal($0.high)))" } ?? "–"
         }
         func number(_ value: Double?) -> String { value.map(decimal) ?? "–" }

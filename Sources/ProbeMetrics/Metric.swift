@@ -15,12 +15,15 @@ public struct Metric: Sendable {
     public let isHigherBetter: Bool
     /// Whether it is a fraction or a score near 0 to 1; a loss and an error have the size of the targets.
     public let isFraction: Bool
+    /// The rate of false positives at which it is read, as a recall at 1 %; nil where it is of no one rate.
+    public let falsePositiveRate: Double?
     private let value: @Sendable (Sample) -> Double?
 
     /// Every metric of the library, in the order in which tables have them.
     public static let all: [Metric] = [
-        .loss, .accuracy, .balancedAccuracy, .auroc, .averagePrecision, .f1, .recallAt01FPR, .recallAt1FPR,
-        .recallAt5FPR, .brierScore, .expectedCalibrationError, .r2, .meanSquaredError,
+        .loss, .accuracy, .balancedAccuracy, .auroc, .partialAUROC, .logAUROC, .averagePrecision, .f1,
+        .recallAt01FPR, .recallAt1FPR, .recallAt5FPR, .brierScore, .expectedCalibrationError, .r2,
+        .meanSquaredError,
     ]
 
     /// A metric.
@@ -29,14 +32,26 @@ public struct Metric: Sendable {
     ///   sequences are of one class.
     public init(
         _ name: String, key: String, tasks: Set<ProbeTask.Kind>, isHigherBetter: Bool = true,
-        isFraction: Bool = true, value: @escaping @Sendable (Sample) -> Double?
+        isFraction: Bool = true, falsePositiveRate: Double? = nil,
+        value: @escaping @Sendable (Sample) -> Double?
     ) {
         self.name = name
         self.key = key
         self.tasks = tasks
         self.isHigherBetter = isHigherBetter
         self.isFraction = isFraction
+        self.falsePositiveRate = falsePositiveRate
         self.value = value
+    }
+
+    /// Why it says nothing of so few negatives, in words: "0 of 50 negatives: a rate of 1 % cannot be seen here". One
+    /// false positive among them is more than the rate, and the metric is that of no false positives; nil where there
+    /// are enough.
+    public func invisibility(negatives: Int) -> String? {
+        guard let falsePositiveRate, negatives > 0, 1 / Double(negatives) > falsePositiveRate else {
+            return nil
+        }
+        return "0 of \(negatives) negatives: a rate of \(falsePositiveRate.percentText) % cannot be seen here"
     }
 
     /// Whether a task has it.

@@ -112,9 +112,13 @@ public struct Outcomes: Sendable {
     package func sample(of indices: [Int]) -> Sample { Sample(self, indices) }
 
     /// Sequences by label and prediction (binary, multiclass).
-    package var confusionMatrix: ConfusionMatrix? {
+    package var confusionMatrix: ConfusionMatrix? { confusionMatrix(of: Array(0..<targets.count)) }
+
+    /// The same of some of them.
+    package func confusionMatrix(of indices: [Int]) -> ConfusionMatrix? {
         guard case .classes(let labels, let predictions, let count) = form else { return nil }
-        return ConfusionMatrix(labels: labels, predictions: predictions, classes: count)
+        return ConfusionMatrix(
+            labels: indices.map { labels[$0] }, predictions: indices.map { predictions[$0] }, classes: count)
     }
 
     /// How often confidence was right (binary, multiclass); else empty.

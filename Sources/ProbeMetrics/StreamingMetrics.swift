@@ -30,31 +30,12 @@ package struct StreamedSequence: Sendable, Equatable {
 /// Recall, false positives and time of the first flag where a sequence is flagged as soon as a prefix reaches the
 /// threshold, beside those of finished sequences.
 public struct StreamingMetrics: Sendable, Encodable {
-    /// A fraction with its 95 % interval (Clopper and Pearson, 1934), which counts sequences as independent.
-    public struct Rate: Sendable, Equatable, Encodable {
-        /// How many of them.
-        public let flagged: Int
-        /// How many there are.
-        public let sequences: Int
-        /// Their quotient.
-        public let value: Double
-        /// The ends of the interval.
-        public let low, high: Double
-
-        init?(_ flagged: Int, of sequences: Int) {
-            guard sequences > 0 else { return nil }
-            (self.flagged, self.sequences, value) = (flagged, sequences, Double(flagged) / Double(sequences))
-            high = clopperPearsonUpperBound(flagged, of: sequences, confidence: 0.975)
-            low = 1 - clopperPearsonUpperBound(sequences - flagged, of: sequences, confidence: 0.975)
-        }
-    }
-
     /// How a rule did with the probe's threshold, and over all thresholds.
     public struct Rule: Sendable, Encodable {
         /// The fraction of positives that are flagged; nil without positives.
-        public let recall: Rate?
+        public let recall: ObservedRate?
         /// The fraction of negatives that are flagged; nil without negatives.
-        public let falsePositiveRate: Rate?
+        public let falsePositiveRate: ObservedRate?
         /// Positives and negatives flagged at every threshold.
         public let curve: RankingCurve
 
@@ -74,8 +55,8 @@ public struct StreamingMetrics: Sendable, Encodable {
         init(_ logits: [Float], _ isFlagged: [Bool], _ isPositive: [Bool]) {
             let flags = zip(isFlagged, isPositive).filter(\.0)
             let (positives, flagged) = (isPositive.count { $0 }, flags.count { $0.1 })
-            recall = Rate(flagged, of: positives)
-            falsePositiveRate = Rate(flags.count - flagged, of: isPositive.count - positives)
+            recall = ObservedRate(flagged, of: positives)
+            falsePositiveRate = ObservedRate(flags.count - flagged, of: isPositive.count - positives)
             curve = RankingCurve(scores: logits, isPositive: isPositive)
         }
     }

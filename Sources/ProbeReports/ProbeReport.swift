@@ -21,6 +21,8 @@ public struct ProbeReport: Sendable {
         public var threads: Int
         /// What to call the probe.
         public var probeName: String
+        /// The group of each sequence, for rates a group; nil for none.
+        public var groups: [String]?
 
         /// The defaults of the command line.
         public init(
@@ -56,7 +58,8 @@ public struct ProbeReport: Sendable {
         let data = scored.data
         evaluation =
             try data.targets.map { _ in
-                try scored.evaluation(threads: options.threads, bootstrap: options.bootstrap)
+                try scored.evaluation(
+                    threads: options.threads, bootstrap: options.bootstrap, groups: options.groups)
             }
         attention = scored.attention
         let judged = JudgedSet(scored)

@@ -18,12 +18,14 @@ struct ReportContent {
     /// Each class, or each output of a regression.
     let classes: Table?
     let classesTitle: String
+    /// Rates of each group; nil where nobody asked for groups.
+    let groups: Table?
     let lossPlot: Plot?
     let selection: Table?
     let training: Table?
     let attention: Attention?
 
-    struct Headline { let name, value: String; let interval: String? }
+    struct Headline { let name, value: String; let interval: String?; var remark: String? }
     struct Fact { let name, value: String }
 
     /// Things of which one is shown at a time.
@@ -108,6 +110,7 @@ struct ReportContent {
             evaluation.flatMap { $0.byClass.count > 1 ? Self.classTable($0.byClass) : nil }
             ?? scored.outputTable(names)
         classesTitle = task.classes == nil ? "Outputs" : "Classes"
+        groups = evaluation.flatMap { Self.groupTable($0.byGroup) }
         lossPlot = record.lossPlot
         selection = record.selectionTable
         training = Self.trainingTable(probe)
@@ -133,6 +136,9 @@ struct ReportContent {
         let chosen = headlines.filter { $0 != .balancedAccuracy || evaluation.auroc == nil }
         return chosen.compactMap { evaluation($0) }.prefix(6).map { own in
             func text(_ value: Double) -> String { own.metric.isFraction ? fixed(value) : brief(value) }
+            if let invisibility = evaluation.invisibility(own.metric) {
+                return Headline(name: own.metric.name, value: "–", interval: nil, remark: invisibility)
+            }
             return Headline(
                 name: own.metric.name, value: text(own.value),
                 interval: own.interval.map { "\(text($0.lowerBound)) – \(text($0.upperBound))" })
@@ -143,13 +149,24 @@ struct ReportContent {
         let counts = [("sequences", evaluation.sequences), ("tokens", evaluation.tokens)]
             .map { [$0.0, String($0.1), "–", "–"] }
         let metrics = evaluation.metrics.map {
-            [
-                $0.metric.name, brief($0.value, digits: 6), brief($0.interval?.lowerBound, digits: 6),
-                brief($0.interval?.upperBound, digits: 6),
-            ]
+            evaluation.invisibility($0.metric) != nil
+                ? [$0.metric.name, "–", "–", "–"]
+                : [
+                    $0.metric.name, brief($0.value, digits: 6), brief($0.interval?.lowerBound, digits: 6),
+                    brief($0.interval?.upperBound, digits: 6),
+                ]
         }
         let threshold = evaluation.threshold.map { [["threshold", brief($0, digits: 6), "–", "–"]] } ?? []
-        return Table("All metrics", ["metric", "value", "95 % from", "to"], counts + metrics + threshold)
+        let rates = [
+            ("recall at the threshold", evaluation.atThreshold?.recall),
+            ("false-positive rate at the threshold", evaluation.atThreshold?.falsePositiveRate),
+        ].compactMap { name, rate in
+            rate.map {
+                [name, brief($0.value, digits: 6), brief($0.low, digits: 6), brief($0.high, digits: 6)]
+            }
+        }
+        return Table(
+            "All metrics", ["metric", "value", "95 % from", "to"], counts + metrics + threshold + rates)
     }
 
     private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
@@ -185,6 +202,22 @@ struct ReportContent {
                     fixed($0.f1, 4),
                     fixed($0.auroc, 4), fixed($0.averagePrecision, 4),
                 ]
+            })
+    }
+
+    private static func groupTable(_ groups: [GroupMetrics]) -> Table? {
+        guard let first = groups.first else { return nil }
+        let names = first.rates == nil ? ["accuracy"] : ["accuracy", "recall", "false_positive_rate"]
+        return Table(
+            "Rates by group, at the threshold, with the intervals of Clopper and Pearson",
+            ["group", "sequences"]
+                + names.flatMap { [String($0.map { $0 == "_" ? " " : $0 }), "95 % from", "to"] },
+            groups.map { group in
+                [group.name, String(group.sequences)]
+                    + names.flatMap { name in
+                        let rate = group.values.first { $0.key == name }?.rate
+                        return [fixed(rate?.value, 4), fixed(rate?.low, 4), fixed(rate?.high, 4)]
+                    }
             })
     }
 

@@ -18,6 +18,15 @@ struct ThresholdText {
                 sentences.append(
                     "Here that finds \(counts[1][1].grouped) of \(positives.grouped) \(classes[1]) and takes "
                         + "\(counts[0][1].grouped) of \(negatives.grouped) \(classes[0]) for it.")
+                sentences += [
+                    ("Recall", evaluation?.atThreshold?.recall),
+                    ("The false-positive rate", evaluation?.atThreshold?.falsePositiveRate),
+                ]
+                .compactMap { name, rate in
+                    rate.map {
+                        "\(name) is \(percent($0.value)), and with 95 % confidence between \(percent($0.low)) and \(percent($0.high))."
+                    }
+                }
             }
         case .multilabel:
             sentences.append("A class counts as present from a probability of \(brief(probe.threshold)) on.")

@@ -55,7 +55,7 @@ struct BootstrapTests {
             ).intervals
         }
         let reference = try intervals(1, 1)
-        #expect(reference.count == 11)
+        #expect(reference.count == 13)
         #expect(try intervals(1, 3) == reference)
         #expect(try intervals(2, 1) != reference)
         let evaluation = try probe.evaluate(data)

@@ -24,7 +24,7 @@ struct OwnMetricTests {
         let found = try #require(evaluation.metrics.last)
         #expect(found.metric == .absoluteError && found.value > 0 && found.value < 0.5)
         #expect(try #require(found.interval).contains(found.value))
-        #expect(evaluation.metrics.count == 12 && evaluation.intervals.count == 12)
+        #expect(evaluation.metrics.count == 14 && evaluation.intervals.count == 14)
         let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(evaluation))
         let written = try #require((json as? [String: Any])?["absolute_error"] as? Double)
         #expect(abs(written - found.value) < 1e-12)

@@ -42,7 +42,7 @@ struct StreamingMetricsTests {
 
     /// `scipy.stats.binomtest(k, n).proportion_ci(method="exact")`.
     @Test func intervals() throws {
-        func rate(_ flagged: Int, of count: Int) throws -> StreamingMetrics.Rate {
+        func rate(_ flagged: Int, of count: Int) throws -> ObservedRate {
             let sequences = (0..<count).map { sequence(0, 0, $0 < flagged ? 1 : nil, of: 1) }
             return try #require(
                 StreamingMetrics(sequences, isPositive: Array(repeating: true, count: count), threshold: 0.5)

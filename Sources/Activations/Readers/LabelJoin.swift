@@ -80,6 +80,11 @@ extension ActivationSet {
 }
 
 extension LabelTable {
+    /// The name that the group column has for each sequence; nil where it has none.
+    package func groupNames(of data: ActivationSet) -> [String?] {
+        data.indices.map { rowOfID[data.id($0).idBytes].flatMap { rows[$0].group } }
+    }
+
     // A number for every group; a row without one is its own.
     fileprivate func groups(_ rows: [Int]) -> [Int] {
         var numbers: [String: Int] = [:]

@@ -23,6 +23,13 @@ extension ActivationSet {
     ///
     /// - Throws: `SystemError` or `DataError` where a file has no such tensor.
     public func grouped(byTensor name: String) throws -> ActivationSet {
+        grouped(try integers(ofTensor: name))
+    }
+
+    /// The number that each sequence has in a tensor of every file, whole numbers of shape N.
+    ///
+    /// - Throws: `SystemError` or `DataError` where a file has no such tensor.
+    package func integers(ofTensor name: String) throws -> [Int] {
         let columns = try files.map { file -> [Int] in
             // Of what is no safetensors the error says so.
             let source = try file.safetensors ?? Safetensors.open(path: file.path)
@@ -31,7 +38,7 @@ extension ActivationSet {
             if let error = DataError(ifCut: source.file) { throw error }
             return groups
         }
-        return grouped(locations.map { columns[$0.file][$0.sequence] })
+        return locations.map { columns[$0.file][$0.sequence] }
     }
 
     /// The same sequences in groups of equal ids: of what the pattern's first pair of parentheses
@@ -39,8 +46,19 @@ extension ActivationSet {
     ///
     /// - Throws: `DataError` where an id does not match.
     public func grouped(byID pattern: Regex<AnyRegexOutput>) throws(DataError) -> ActivationSet {
-        var numbers: [Substring: Int] = [:]
-        var groups: [Int] = []
+        var numbers: [String: Int] = [:]
+        return grouped(
+            try groupNames(byID: pattern).map { name in
+                numbers[name] = numbers[name] ?? numbers.count
+                return numbers[name]!
+            })
+    }
+
+    /// Of each sequence what the pattern's first pair of parentheses matches in its id, or without any, the whole match.
+    ///
+    /// - Throws: `DataError` where an id does not match.
+    package func groupNames(byID pattern: Regex<AnyRegexOutput>) throws(DataError) -> [String] {
+        var names: [String] = []
         for index in indices {
             let id = id(index)
             guard let match = try? pattern.firstMatch(in: id)?.output else {
@@ -48,10 +66,8 @@ extension ActivationSet {
                     .mismatch, files[locations[index].file].path, "sequence \(locations[index].sequence)",
                     expected: "an id that the pattern of groups matches", found: id)
             }
-            let name = (match.count > 1 ? match[1].substring : nil) ?? match[0].substring ?? ""
-            groups.append(numbers[name] ?? numbers.count)
-            numbers[name] = groups[groups.count - 1]
+            names.append(String((match.count > 1 ? match[1].substring : nil) ?? match[0].substring ?? ""))
         }
-        return grouped(groups)
+        return names
     }
 }

@@ -25,6 +25,8 @@ public struct Evaluation: Sendable, Encodable {
     public let labelCut: Float?
     /// Metrics of the short, middle and long sequences.
     public let byLength: [LengthMetrics]
+    /// Rates of each group; empty where nobody asked for groups.
+    public let byGroup: [GroupMetrics]
     /// Metrics of the second class (binary) or of each class (multiclass, multilabel); else empty. In
     /// JSON where there are several.
     public let byClass: [ClassMetrics]
@@ -34,6 +36,16 @@ public struct Evaluation: Sendable, Encodable {
 
     /// A metric and its interval; nil where the evaluation does not have it.
     public func callAsFunction(_ metric: Metric) -> MetricValue? { metrics.first { $0.metric == metric } }
+
+    /// What the probe does with its threshold, each rate with the interval of Clopper and Pearson (binary).
+    public var atThreshold: ThresholdRates? {
+        task == .binary ? confusionMatrix.flatMap(ThresholdRates.init) : nil
+    }
+
+    /// Why a metric says nothing of these sequences, in words (`Metric.invisibility`); nil where it does.
+    public func invisibility(_ metric: Metric) -> String? {
+        atThreshold?.falsePositiveRate.flatMap { metric.invisibility(negatives: $0.sequences) }
+    }
 
     /// 95 % confidence intervals of metrics by their names in JSON; empty without a bootstrap.
     public var intervals: [String: ClosedRange<Double>] {
@@ -57,6 +69,12 @@ public struct Evaluation: Sendable, Encodable {
         try container.encodeIfPresent(labelCut, forKey: "labels_cut_at")
         try container.encodeIfPresent(task == .binary ? byClass.first?.name : nil, forKey: "positive")
         if byClass.count > 1 { try container.encode(byClass, forKey: "by_class") }
+        try container.encodeIfPresent(atThreshold, forKey: "at_threshold")
+        let unseen = metrics.compactMap { own in invisibility(own.metric).map { (own.metric.key, $0) } }
+        if !unseen.isEmpty {
+            try container.encode(Dictionary(uniqueKeysWithValues: unseen), forKey: "unseen")
+        }
+        if !byGroup.isEmpty { try container.encode(byGroup, forKey: "by_group") }
         if !byLength.isEmpty { try container.encode(byLength, forKey: "by_length") }
         if !intervals.isEmpty {
             try container.encode(intervals.mapValues { [$0.lowerBound, $0.upperBound] }, forKey: "intervals")
@@ -70,15 +88,17 @@ extension Probe {
     /// - Parameters:
     ///   - metrics: which to find, no two with one key.
     ///   - bootstrap: how to find confidence intervals; nil for none.
+    ///   - groups: the group of each sequence, for `Evaluation.byGroup`; nil for none.
     ///   - progress: is told the sequences of each chunk when they are scored.
     /// - Throws: `DataError` where there are no labels or sequences, or labels, classes or width do not fit
     ///   the probe, a hidden state is not finite, or a file has become shorter.
     public func evaluate(
         _ data: ActivationSet, metrics: [Metric] = Metric.all, threads: Int = Parallel.availableThreads,
-        bootstrap: Bootstrap? = nil, progress: (Range<Int>) throws -> Void = { _ in }
+        bootstrap: Bootstrap? = nil, groups: [String]? = nil,
+        progress: (Range<Int>) throws -> Void = { _ in }
     ) throws -> Evaluation {
         try pass(labelled(data), attention: false, threads: threads, progress: progress)
-            .evaluation(metrics: metrics, threads: threads, bootstrap: bootstrap)
+            .evaluation(metrics: metrics, threads: threads, bootstrap: bootstrap, groups: groups)
     }
 }
 
@@ -88,10 +108,12 @@ extension ScoredSet {
     /// - Parameters:
     ///   - metrics: those to compute, where the task has them.
     ///   - bootstrap: how to find confidence intervals; nil for none.
+    ///   - groups: the group of each sequence, for `Evaluation.byGroup`; nil for none.
+    /// - Precondition: as many groups as sequences.
     /// - Throws: `DataError` where there are no labels.
     public func evaluation(
         metrics: [Metric] = Metric.all, threads: Int = Parallel.availableThreads,
-        bootstrap: Bootstrap? = nil
+        bootstrap: Bootstrap? = nil, groups: [String]? = nil
     ) throws -> Evaluation {
         let task = probe.task
         let outcomes = Outcomes(
@@ -112,6 +134,7 @@ extension ScoredSet {
             threshold: task.hasThreshold ? probe.threshold : nil,
             labelCut: outcomes.targets.areSoft ? Target.cut : nil,
             byLength: LengthMetrics.thirds(lengths: data.indices.map { data[$0].count }, outcomes),
+            byGroup: groups.map { GroupMetrics.all($0, outcomes) } ?? [],
             byClass: try ClassMetrics.all(outcomes, threads: threads), reliability: outcomes.reliability)
     }
 

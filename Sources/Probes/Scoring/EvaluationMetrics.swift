@@ -10,6 +10,10 @@ extension Evaluation {
     public var balancedAccuracy: Double? { self(.balancedAccuracy)?.value }
     /// See `Metric.auroc`.
     public var auroc: Double? { self(.auroc)?.value }
+    /// See `Metric.partialAUROC`.
+    public var partialAUROC: Double? { self(.partialAUROC)?.value }
+    /// See `Metric.logAUROC`.
+    public var logAUROC: Double? { self(.logAUROC)?.value }
     /// See `Metric.averagePrecision`.
     public var averagePrecision: Double? { self(.averagePrecision)?.value }
     /// See `Metric.f1`.
