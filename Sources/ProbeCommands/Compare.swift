@@ -7,8 +7,10 @@ struct Compare: ParsableCommand {
         usage: "attnprobe compare DATA... --test DATA... [--report out.html] [options]",
         discussion: """
             Every kind is selected by cross-validation on DATA and judged on the test data, with 95 % \
-            intervals and the paired difference to the first, the baseline. Several DATA are several \
-            sets, each with its own --test, in the same order; a set is a file or a folder.
+            intervals and the paired difference to the first, the baseline. One DATA may have several \
+            --test. Several DATA are several sets, each with its own --test, in the same order, or with \
+            --transfer sets of which each is judged by all others, and by itself by cross-validation. A set is a \
+            file or a folder.
 
             Trainings are kept until all are done: in a file .comparison.partial beside the report, or \
             without --report in the current folder. With it the same command goes on where it was \
@@ -16,14 +18,17 @@ struct Compare: ParsableCommand {
 
               attnprobe compare train.safetensors --test test.safetensors
               attnprobe compare a/train b/train --test a/test b/test --report compare.html
+              attnprobe compare emails.safetensors websites.safetensors --transfer
             """)
 
     @Argument(help: "Activation files or folders to train on, one a set.")
     var data: [String]
     @Option(
         name: .customLong("test"), parsing: .upToNextOption,
-        help: "Activation files or folders to judge by, one a set.")
-    var tests: [String]
+        help: "Activation files or folders to judge by, one a set; for one DATA any number.")
+    var tests: [String] = []
+    @Flag(help: "Train on each DATA and judge by every other, and by itself by cross-validation.")
+    var transfer = false
     @Option(help: "Kinds of probes; the first is the baseline. (default: mean,last,attention)")
     var kind: CommaList<ProbeKind>?
     @Option(help: "Heads of those that have them, each a probe of its own. (default: 1,2,8)")
@@ -48,7 +53,16 @@ struct Compare: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
-        try require(tests.count, "test", "as many as there are DATA, \(data.count)") { $0 == data.count }
+        if transfer {
+            try require(tests.count, "test", "none with --transfer") { $0 == 0 }
+            guard data.count > 1 else {
+                throw ValidationError("--transfer: expected at least two DATA, found \(data.count)")
+            }
+        } else if data.count > 1 {
+            try require(tests.count, "test", "as many as there are DATA, \(data.count)") { $0 == data.count }
+        } else {
+            try require(tests.count, "test", "at least one") { $0 > 0 }
+        }
         try require(heads, .heads)
         try require(l2, "l2", "0 or a positive number") { $0 >= 0 && $0.isFinite }
         try require(average, "average", to: 1000)
@@ -63,7 +77,7 @@ struct Compare: ParsableCommand {
     private var kinds: [ProbeKind] { kind?.values ?? [.mean, .last, .attention] }
 
     func run() throws {
-        let sets = try zip(data, tests).map { try open($0, $1) }
+        let sets = try openSets()
         if let report {
             try SharedOptions.checkOutput(report, option: "report")
             try OutputFile.check(path: report)
@@ -71,7 +85,9 @@ struct Compare: ParsableCommand {
         for path in data.indices.compactMap(journal) {
             try SharedOptions.checkOutput(OutputFile.partialPath(path), option: "report")
         }
-        for set in sets { try self.comparison(set.task).check(set.training, test: set.test, task: set.task) }
+        for set in sets {
+            try self.comparison(set.task).check(set.training, tests: set.tests, task: set.task)
+        }
         let interrupt = Interrupt(isQuiet: shared.quiet)
         let line = ProgressLine(isShown: !shared.quiet)
         var results: [ProbeComparison.Result] = []
@@ -87,14 +103,13 @@ struct Compare: ParsableCommand {
             throw ExitCode(130)
         }
         line.finish()
-        let comparison = Comparison(dataSets: results.map(\.dataSet))
+        let comparison = Comparison(dataSets: results.flatMap(\.dataSets))
         if let report { try ComparisonReport(comparison).write(to: report) }
-        try StandardOutput.print(
-            json ? comparison.json() : comparison.dataSets.map(\.table).joined(separator: "\n\n"))
+        try StandardOutput.print(json ? comparison.json() : comparison.table)
         for result in results { result.removeJournal() }
         if let report { shared.note("saved \(report)") }
-        for (set, path) in zip(comparison.dataSets, data) {
-            try set.checkMetrics(path)
+        for (result, path) in zip(results, data) {
+            for set in result.dataSets { try set.checkMetrics(path) }
         }
     }
 
@@ -102,9 +117,37 @@ struct Compare: ParsableCommand {
         "interrupted" + (keepsTrainings ? "; the same command goes on from here" : "")
     }
 
-    private typealias DataSet = (name: String, training: ActivationSet, test: ActivationSet, task: ProbeTask)
+    private typealias Training = (name: String, data: ActivationSet, task: ProbeTask)
+    private typealias DataSet = (
+        name: String, training: ActivationSet, tests: [ProbeComparison.Test], task: ProbeTask
+    )
 
-    private func open(_ path: String, _ test: String) throws -> DataSet {
+    private func openSets() throws -> [DataSet] {
+        guard !transfer else {
+            let (names, sets) = (setNames(data), try data.map(open))
+            return sets.enumerated().map { i, own in
+                let tests = zip(names, sets).enumerated().map { j, set in
+                    ProbeComparison.Test(name: set.0, data: i == j ? nil : set.1.data)
+                }
+                return (names[i], own.data, tests, own.task)
+            }
+        }
+        let names = setNames(tests)
+        return try data.indices.map { i in
+            let training = try open(data[i])
+            let own = data.count == 1 ? Array(tests.indices) : [i]
+            return (
+                training.name, training.data,
+                try own.map { test in
+                    ProbeComparison.Test(
+                        name: names[test],
+                        data: try shared.open([tests[test]], labels: labelling, task: training.task))
+                }, training.task
+            )
+        }
+    }
+
+    private func open(_ path: String) throws -> Training {
         let training = try grouping.grouped(shared.open([path], labels: labelling, task: goal.expected))
         let task = try goal.task(of: training)
         try kinds.checkFit(task)
@@ -113,7 +156,7 @@ struct Compare: ParsableCommand {
         }
         let labelled = try training.labelled(for: task)
         shared.notes.noteSoftLabels(labelled)
-        return (Self.name(path), labelled, try shared.open([test], labels: labelling, task: task), task)
+        return (Self.name(path), labelled, task)
     }
 
     private func run(
@@ -127,7 +170,7 @@ struct Compare: ParsableCommand {
             threads: shared.quiet ? nil : shared.threadCount)
         func run(_ journal: String?) throws -> ProbeComparison.Result {
             try comparison.run(
-                set.training, test: set.test, task: set.task, name: set.name, journal: journal,
+                set.training, tests: set.tests, task: set.task, name: set.name, journal: journal,
                 resumed: { kept in
                     shared.note(
                         "going on from \(OutputFile.partialPath(journal!)), which has \(counted(kept, "training"))"

@@ -4,7 +4,8 @@ extension Comparison.DataSet {
     /// The probes, the baseline first: metric, difference and their intervals, entropy ratio; below, what
     /// failed or did not converge. The table is at most 80 wide.
     var table: String {
-        let head = ["probe", "value", "from", "to", "differs", "from", "to", "entropy"]
+        let to = baseline.count <= 8 ? "to \(baseline)" : "difference"
+        let head = ["probe", "value", "from", "to", to, "from", "to", "entropy"]
         let cells = rows.map { row in
             guard row.value != nil else { return [row.name, "failed"] }
             return [
@@ -16,8 +17,47 @@ extension Comparison.DataSet {
         }
         let title = "\(metric), difference to \(baseline), 95 % intervals"
         return
-            ([name.printable, title.shortened(to: 80)]
+            ([heading.printable, title.shortened(to: 80)]
             + inColumns([head] + cells, gaps: [2, 1, 1, 2, 1, 1, 2]) + rows.flatMap(\.remarks))
+            .joined(separator: "\n")
+    }
+
+    // What was judged by what.
+    private var heading: String {
+        guard let training, let test else { return name }
+        return crossValidated == true ? "\(training), by cross-validation" : "\(test), trained on \(training)"
+    }
+}
+
+extension Comparison {
+    /// The sets: of every set with every set a matrix a probe, and what failed or did not converge.
+    var table: String {
+        let matrices = transfer
+        guard !matrices.isEmpty else { return dataSets.map(\.table).joined(separator: "\n\n") }
+        let remarks = dataSets.flatMap { set in
+            set.rows.flatMap(\.remarks).map { "\(set.name): \($0)" }
+        }
+        return (matrices.map(\.table) + (remarks.isEmpty ? [] : [remarks.joined(separator: "\n")]))
+            .joined(separator: "\n\n")
+    }
+}
+
+extension TransferMatrix {
+    /// A line of values for each set that was trained on, and below it their intervals.
+    fileprivate var table: String {
+        var lines: [[String]] = [[""] + sets.map { $0.printable.shortened(to: 24) }]
+        for (name, cells) in zip(sets, cells) {
+            lines.append([name.printable.shortened(to: 24)])
+            lines.append([""])
+            for cell in cells {
+                lines[lines.count - 2].append(cell.value == nil ? "failed" : brief(cell.value))
+                lines[lines.count - 1].append(cell.low.map { "\(brief($0)) to \(brief(cell.high))" } ?? "")
+            }
+        }
+        let title = "\(name): \(metric), rows trained on, columns judged by"
+        return
+            ([title.shortened(to: 80), "95 % intervals below; the diagonal by cross-validation"]
+            + inColumns(lines, gaps: sets.map { _ in 2 }))
             .joined(separator: "\n")
     }
 }

@@ -62,6 +62,9 @@ package struct Judgement: Encodable {
 
     private enum CodingKeys: String, CodingKey { case streaming, documents }
 
+    /// For people, what was asked for beside the metrics.
+    var furtherTables: [String] { [streaming?.table].compactMap(\.self) + (documents ?? []).map(\.text) }
+
     package func encode(to encoder: any Encoder) throws {
         try evaluation.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)

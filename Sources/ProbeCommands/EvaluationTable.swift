@@ -65,7 +65,7 @@ extension Evaluation {
             lines += [""] + confusionMatrix.lines(classes)
         }
         if byClass.count > 1 { lines += [""] + classLines }
-        if !byGroup.isEmpty { lines += [""] + groupLines }
+        if let groupTable { lines += ["", groupTable] }
         if byClass.count == 1, let auroc = byClass[0].auroc {
             lines += ["", "ROC curve, AUROC \(decimal(auroc))"] + rocLines(byClass[0].ranking.roc)
         }
@@ -96,8 +96,9 @@ extension Evaluation {
     /// Groups that are listed.
     private static let mostGroups = 40
 
-    // Rates a group, each with its interval.
-    fileprivate var groupLines: [String] {
+    /// Rates a group, each with its interval; nil without groups.
+    var groupTable: String? {
+        guard !byGroup.isEmpty else { return nil }
         let heads = ["accuracy": "accuracy", "recall": "recall", "false_positive_rate": "FPR"]
         let keys = task == .binary ? ["accuracy", "recall", "false_positive_rate"] : ["accuracy"]
         let shown = byGroup.prefix(Self.mostGroups).map { group in
@@ -111,10 +112,12 @@ extension Evaluation {
                 }
         }
         let left = byGroup.count - shown.count
-        return inColumns(
-            [["group", "sequences"] + keys.flatMap { [heads[$0]!, "95 %"] }] + shown,
-            gaps: [2] + keys.flatMap { _ in [2, 1] })
-            + (left > 0 ? ["and \(left) more; --json has all"] : [])
+        return
+            (inColumns(
+                [["group", "sequences"] + keys.flatMap { [heads[$0]!, "95 %"] }] + shown,
+                gaps: [2] + keys.flatMap { _ in [2, 1] })
+            + (left > 0 ? ["and \(left) more; --json has all"] : []))
+            .joined(separator: "\n")
     }
 }
 

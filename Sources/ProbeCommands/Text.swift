@@ -44,6 +44,12 @@ extension [String] {
 /// The name of a file without its folder and its ending.
 func stem(_ path: String) -> String { URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent }
 
+/// What to call sets of data: the names of their files; where two would be called alike, their paths.
+func setNames(_ paths: [String]) -> [String] {
+    let names = paths.map(stem)
+    return Set(names).count == names.count ? names : paths
+}
+
 /// "1 file", "3 files".
 func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String {
     "\(count) \(count == 1 ? one : many ?? one + "s")"

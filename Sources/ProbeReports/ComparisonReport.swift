@@ -14,7 +14,7 @@ public struct ComparisonReport: Sendable {
             title, kind: "Comparison", heading: title,
             subtitle: sets.count == 1 ? "one set of data" : "\(sets.count) sets of data",
             contents: "Sets of data", sets.map { Page.Link(id: $0.id, name: $0.name) })
-        try page.append("comparison", Content(sets: sets))
+        try page.append("comparison", Content(transfer: Transfer(comparison.transfer), sets: sets))
         html = try page.html()
     }
 
@@ -24,13 +24,38 @@ public struct ComparisonReport: Sendable {
     public func write(to path: String) throws { try Page.write(html, to: path) }
 
     private struct Content {
+        let transfer: Transfer?
         let sets: [ComparedSet]
+    }
+
+    // Every set with every set, a table a probe; nil where the comparison has no such.
+    private struct Transfer {
+        let tables: [Table]
+
+        init?(_ matrices: [TransferMatrix]) {
+            guard !matrices.isEmpty else { return nil }
+            tables = matrices.map { matrix in
+                Table(
+                    "\(matrix.metric) of \(matrix.name.isolated), rows trained on, columns judged by",
+                    ["trained on"] + matrix.sets,
+                    zip(matrix.sets, matrix.cells).map { name, cells in
+                        [name]
+                            + cells.map { cell in
+                                guard let value = cell.value else { return "failed" }
+                                return fixed(value)
+                                    + (cell.low.map { " (\(fixed($0)) to \(fixed(cell.high)))" } ?? "")
+                            }
+                    })
+            }
+        }
     }
 }
 
 // One set of data with the names that `comparison.mustache` uses.
 private struct ComparedSet {
     let id, name, baseline: String
+    /// What was trained on and judged by; nil where it is not known.
+    let origin: String?
     let isEmpty: Bool
     let plots: [Plot]
     let failures: [String]
@@ -40,6 +65,12 @@ private struct ComparedSet {
         id = "set-\(number)"
         name = set.name
         baseline = set.baseline
+        origin = set.test.map { test in
+            let training = set.training?.isolated ?? "other data"
+            return set.crossValidated == true
+                ? "Trained on \(training) and judged by it, each sequence by probes of folds that did not see it."
+                : "Trained on \(training), judged by \(test.isolated)."
+        }
         isEmpty = set.rows.isEmpty
         // The best at the top, those without a metric at the end.
         let rows = set.rows.sorted {
@@ -71,7 +102,7 @@ private struct ComparedSet {
         }
         guard !cells.isEmpty else { return nil }
         return Table(
-            "Candidates by cross-validation on \(set.name.isolated)",
+            "Candidates by cross-validation on \((set.training ?? set.name).isolated)",
             ["probe", "candidate", "remark", set.metric, "folds from", "to", "seconds"], names: 3, cells)
     }
 
@@ -79,7 +110,7 @@ private struct ComparedSet {
         return Table(
             "\(set.metric) on \(set.name.isolated)",
             [
-                "probe", set.metric, "95 % from", "95 % to", "less \(set.baseline.isolated)",
+                "probe", set.metric, "95 % from", "95 % to", "difference to \(set.baseline.isolated)",
                 "difference from",
                 "difference to", "entropy ratio",
             ],
@@ -143,16 +174,14 @@ private struct ComparedSet {
         }
         let axis = Axis(
             min(0, numbers.min()!)...max(0, numbers.max()!),
-            "\(set.metric) less that of \(set.baseline.isolated)",
-            ticks: 4,
-            isRounded: true)
+            "difference to \(set.baseline.isolated)", ticks: 4, isRounded: true)
         let surely = compared.count { $0.differenceLow ?? -.infinity > 0 }
         var plot = plot(
-            "\(id)-differences", "Against \(set.baseline.isolated)",
+            "\(id)-differences", "Difference to \(set.baseline.isolated)",
             "What each probe has more than the baseline, with the interval of the difference; "
                 + "\(surely) of \(compared.count) are above it with all of their interval.", rows, axis,
             Table(
-                "\(set.metric) less that of \(set.baseline.isolated) on \(set.name.isolated)",
+                "\(set.metric) on \(set.name.isolated), difference to \(set.baseline.isolated)",
                 ["probe", "difference", "95 % from", "to"],
                 compared.map {
                     [

@@ -50,6 +50,11 @@ public struct Comparison: Codable, Sendable, Equatable {
     public struct DataSet: Codable, Sendable, Equatable {
         /// What to call it.
         public let name: String
+        /// What the probes were trained on and what they are judged by; nil where it is not known.
+        public let training, test: String?
+        /// Whether they are judged by the training data themselves, each sequence by probes of folds that did not see
+        /// it; nil for false.
+        public let crossValidated: Bool?
         /// What the metric is called: "AUROC".
         public let metric: String
         /// The name of the row that the others are compared with.
@@ -57,9 +62,19 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// The probes, the baseline among them.
         public let rows: [Row]
 
+        private enum CodingKeys: String, CodingKey {
+            case name, training, test, metric, baseline, rows
+            case crossValidated = "cross_validated"
+        }
+
         /// A set of its parts.
-        package init(name: String, metric: String, baseline: String, rows: [Row]) {
+        package init(
+            name: String, training: String? = nil, test: String? = nil, crossValidated: Bool = false,
+            metric: String, baseline: String, rows: [Row]
+        ) {
             self.name = name
+            (self.training, self.test) = (training, test)
+            self.crossValidated = crossValidated ? true : nil
             self.metric = metric
             self.baseline = baseline
             self.rows = rows

@@ -36,36 +36,70 @@ public struct ProbeComparison: Sendable {
         self.selection = selection
     }
 
+    /// What probes are judged by.
+    public struct Test: Sendable {
+        /// What to call it.
+        public let name: String
+        /// Other sequences; nil for the training data, of which each sequence is judged by probes of folds that did
+        /// not see it.
+        public let data: ActivationSet?
+
+        /// A test.
+        public init(name: String, data: ActivationSet?) {
+            self.name = name
+            self.data = data
+        }
+    }
+
     /// What came of a comparison.
     public struct Result: Sendable {
-        /// The models' metrics.
-        public let dataSet: Comparison.DataSet
+        /// The models' metrics on each test.
+        public let dataSets: [Comparison.DataSet]
         let journal: SelectionJournal
+
+        /// The models' metrics on the first test.
+        public var dataSet: Comparison.DataSet { dataSets[0] }
 
         /// Removes the file that keeps trainings: call it when the metrics are where they should be.
         package func removeJournal() { journal.remove() }
     }
 
-    /// Selects and trains every model on one set and judges it on another. Intervals are from a
-    /// stratified bootstrap of the test sequences, differences from the same resamples for both probes. A
-    /// model that cannot be trained, or that the test data overflow, has a failure in place of a metric.
-    ///
-    /// - Parameters:
-    ///   - name: what to call the data.
-    ///   - journal: a file that keeps trainings as they end, as for `Selection.run`; nil for none.
-    ///   - resumed: told how many trainings the journal had, if there are any, before the first of its own.
-    ///   - progress: is told the model and how far its selection has come.
-    /// - Throws: as `Selection.run`; `DataError` where the test data do not fit (`check`).
+    /// Selects and trains every model on one set and judges it on another; see `run(_:tests:)`.
     public func run(
         _ training: ActivationSet, test: ActivationSet, task: ProbeTask? = nil, name: String,
         journal: String? = nil, resumed: (Int) -> Void = { _ in },
         progress: @escaping @Sendable (String, Selection.Progress) -> Void = { _, _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
+        try run(
+            training, tests: [Test(name: name, data: test)], task: task, name: name, journal: journal,
+            resumed: resumed, progress: progress, isInterrupted: isInterrupted)
+    }
+
+    /// Selects and trains every model on one set and judges it on others. Intervals are from a
+    /// stratified bootstrap of the test sequences, differences from the same resamples for both probes. By
+    /// cross-validation a metric is the mean over folds, of which each is resampled for itself; it is that of the
+    /// candidate that is best by it, and so a little too good. A model that cannot be trained, or that the test data
+    /// overflow, has a failure in place of a metric.
+    ///
+    /// - Parameters:
+    ///   - name: what to call the training data.
+    ///   - journal: a file that keeps trainings as they end, as for `Selection.run`; nil for none.
+    ///   - resumed: told how many trainings the journal had, if there are any, before the first of its own.
+    ///   - progress: is told the model and how far its selection has come.
+    /// - Precondition: there is a test.
+    /// - Throws: as `Selection.run`; `DataError` where the test data do not fit (`check`).
+    public func run(
+        _ training: ActivationSet, tests: [Test], task: ProbeTask? = nil, name: String,
+        journal: String? = nil, resumed: (Int) -> Void = { _ in },
+        progress: @escaping @Sendable (String, Selection.Progress) -> Void = { _, _ in },
+        isInterrupted: @escaping @Sendable () -> Bool = { false }
+    ) throws -> Result {
+        precondition(!tests.isEmpty, "no tests")
         let task = try task ?? training.task()
-        try check(training, test: test, task: task)
+        try check(training, tests: tests, task: task)
         let training = try training.labelled(for: task)
-        let test = try test.labelled(for: task)
+        let sets = try tests.map { try $0.data?.labelled(for: task) }
         let folds = try selection.split(training, task: task)
         let journal = try selection.journal(journal, training, task, folds, isInterrupted)
         if journal.kept > 0 { resumed(journal.kept) }
@@ -74,61 +108,55 @@ public struct ProbeComparison: Sendable {
             var selection = selection
             selection.candidates = model.candidates
             let (entries, _) = try selection.entries(training, task, folds, journal, counter, isInterrupted)
-            var outcome = Outcome(candidates: entries.map(SelectionResult.Row.init))
+            let candidates = entries.map(SelectionResult.Row.init)
             guard let chosen = entries.first(where: \.isChosen) else {
-                outcome.failure = entries[0].failure ?? "no metric on any fold"
+                let failure = entries[0].failure ?? "no metric on any fold"
+                return sets.map { _ in ModelOutcome(candidates: candidates, failure: failure) }
+            }
+            let probe = Lazily { try selection.train(chosen, training, task, counter, isInterrupted) }
+            return try sets.map { test in
+                var outcome = ModelOutcome(candidates: candidates)
+                guard let test else {
+                    outcome.logits = chosen.outOfFold
+                    return outcome
+                }
+                do {
+                    let scored = try probe.value().scored(test, threads: selection.threads)
+                    outcome.logits = scored.scores.logits
+                    outcome.entropyRatio = scored.entropyRatios.flatMap { mean($0) }
+                } catch let error as DataError where error.rule == .overflow {
+                    outcome.failure = "\(error)"
+                }
                 return outcome
             }
-            do {
-                let probe = try selection.train(chosen, training, task, counter, isInterrupted)
-                let scored = try probe.scored(test, threads: selection.threads)
-                outcome.logits = scored.scores.logits
-                outcome.entropyRatio = scored.entropyRatios.flatMap { mean($0) }
-            } catch let error as DataError where error.rule == .overflow {
-                outcome.failure = "\(error)"
-            }
-            return outcome
+        }
+        let metric = selection.metric ?? .suited(to: task)
+        // Of several sets of which each is trained on, a test alone says too little.
+        func title(_ test: Test) -> String {
+            if tests.count == 1 { return name }
+            return tests.contains { $0.data == nil } ? "\(name) to \(test.name)" : test.name
         }
         return Result(
-            dataSet: Comparison.DataSet(
-                name: name, metric: (selection.metric ?? .suited(to: task)).scoreTitle,
-                baseline: models[0].name, rows: try rows(outcomes, test, task)),
+            dataSets: try tests.indices.map { i in
+                Comparison.DataSet(
+                    name: title(tests[i]), training: name, test: tests[i].name,
+                    crossValidated: sets[i] == nil, metric: metric.scoreTitle, baseline: models[0].name,
+                    rows: try rows(
+                        outcomes.map { $0[i] }, sets[i] ?? training, task, sets[i] == nil ? folds : nil))
+            },
             journal: journal)
     }
+}
 
-    private struct Outcome {
-        let candidates: [SelectionResult.Row]
-        var logits: Matrix?
-        var entropyRatio: Double?
-        var failure: String?
-    }
+// A value that is made when it is first needed.
+private final class Lazily<Value> {
+    private let make: () throws -> Value
+    private var made: Swift.Result<Value, any Error>?
 
-    private func rows(_ outcomes: [Outcome], _ test: ActivationSet, _ task: ProbeTask) throws
-        -> [Comparison.Row]
-    {
-        let metric = selection.metric ?? .suited(to: task)
-        let targets = try test.targets(for: task)
-        let judged = outcomes.map { $0.logits.map { Outcomes(task, targets, logits: $0) } }
-        @Sendable func metrics(_ resample: [Int]) -> [Double?] {
-            let values = judged.map { $0.flatMap { metric.score($0.sample(of: resample)) } }
-            let differences = values.dropFirst().map { value in
-                value.flatMap { value in values[0].map { value - $0 } }
-            }
-            return values + differences
-        }
-        let strata = Dictionary(grouping: test.indices) { test.strata[$0] }.sorted { $0.key < $1.key }
-        let intervals = try bootstrap.intervals(
-            strata: strata.map(\.value), threads: selection.threads, metrics)
-        let values = metrics(Array(test.indices))
-        return models.indices.map { i in
-            let difference = i == 0 ? nil : models.count + i - 1
-            return Comparison.Row(
-                name: models[i].name, value: values[i], low: intervals[i]?.lowerBound,
-                high: intervals[i]?.upperBound, difference: difference.flatMap { values[$0] },
-                differenceLow: difference.flatMap { intervals[$0]?.lowerBound },
-                differenceHigh: difference.flatMap { intervals[$0]?.upperBound },
-                entropyRatio: outcomes[i].entropyRatio, failure: outcomes[i].failure,
-                candidates: outcomes[i].candidates)
-        }
+    init(_ make: @escaping () throws -> Value) { self.make = make }
+
+    func value() throws -> Value {
+        if made == nil { made = Swift.Result { try make() } }
+        return try made!.get()
     }
 }

@@ -7,21 +7,24 @@ extension ProbeComparison {
     /// metric is not defined; hidden states that are not finite; and trainings that cannot fit into memory. O(T·D).
     ///
     /// - Throws: `DataError`; `MemoryShortage`.
-    package func check(_ training: ActivationSet, test: ActivationSet, task: ProbeTask) throws {
-        for set in [training, test] { try set.checkNotEmpty() }
+    package func check(_ training: ActivationSet, tests: [Test], task: ProbeTask) throws {
+        let tests = tests.compactMap(\.data)
+        for set in [training] + tests { try set.checkNotEmpty() }
         let training = try training.labelled(for: task)
         for model in models {
             var selection = selection
             selection.candidates = model.candidates
             try selection.checkMemory(training, task: task)
         }
-        try training.checkFits(test, task)
-        let test = try test.labelled(for: task)
+        for test in tests { try training.checkFits(test, task) }
         _ = try selection.split(training, task: task)
-        try test.checkSeveralClasses()
-        try test.checkClasses(areAmongThoseOf: training)
-        try test.checkMetric(selection.metric ?? .suited(to: task), task)
-        for set in [training, test] { try set.checkFinite(threads: selection.threads) }
+        for test in tests {
+            let test = try test.labelled(for: task)
+            try test.checkSeveralClasses()
+            try test.checkClasses(areAmongThoseOf: training)
+            try test.checkMetric(selection.metric ?? .suited(to: task), task)
+        }
+        for set in [training] + tests { try set.checkFinite(threads: selection.threads) }
     }
 }
 

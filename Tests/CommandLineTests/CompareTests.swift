@@ -238,7 +238,6 @@ struct CompareTests {
     }
 
     @Test(arguments: [
-        (64, "as many as there are DATA, 1, found 2", ["--test", "a", "b"]),
         (64, "a metric of a binary task", ["--metric", "r2", "--test", Command.example("injection-test")]),
         (64, "--heads: expected it only with", ["--kind", "mean", "--heads", "2", "--test", "a"]),
         (64, "--l2: expected it only with", ["--kind", "mass-mean,lda", "--l2", "0.1", "--test", "a"]),

@@ -33,7 +33,9 @@ struct TrainingMemoryTests {
                 ProbeComparison.Model(name: "mean", candidates: [selection.candidates[0]]),
                 ProbeComparison.Model(name: "huge", candidates: [selection.candidates[1]]),
             ], selection: selection)
-        #expect(throws: MemoryShortage.self) { try comparison.check(data, test: data, task: task) }
+        #expect(throws: MemoryShortage.self) {
+            try comparison.check(data, tests: [.init(name: "data", data: data)], task: task)
+        }
     }
 
     /// An average keeps its probes, and scores of tokens are as many as heads and outputs.

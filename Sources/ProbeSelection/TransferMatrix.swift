@@ -1,0 +1,29 @@
+/// How one probe does on every set, trained on each of them.
+public struct TransferMatrix: Sendable {
+    /// The probe: "attention, 8 heads".
+    public let name: String
+    /// What the metric is called.
+    public let metric: String
+    /// The sets, of the rows (trained on) and of the columns (judged by).
+    public let sets: [String]
+    /// cells[training][test]; on the diagonal by cross-validation.
+    public let cells: [[Comparison.Row]]
+}
+
+extension Comparison {
+    /// A matrix for each probe, where the comparison is one of every set with every set; else none.
+    public var transfer: [TransferMatrix] {
+        let sets = dataSets.filter { $0.crossValidated == true }.compactMap(\.training)
+        let pairs = sets.map { training in
+            sets.compactMap { test in dataSets.first { $0.training == training && $0.test == test } }
+        }
+        guard let first = dataSets.first, !sets.isEmpty, pairs.allSatisfy({ $0.count == sets.count }) else {
+            return []
+        }
+        return first.rows.indices.map { model in
+            TransferMatrix(
+                name: first.rows[model].name, metric: first.metric, sets: sets,
+                cells: pairs.map { $0.map { $0.rows[model] } })
+        }
+    }
+}
