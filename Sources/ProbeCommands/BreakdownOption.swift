@@ -18,12 +18,21 @@ struct BreakdownOption: ParsableArguments {
         guard task.kind != .regression else {
             throw ValidationError("--by: expected a task of classes, found \(task.name)")
         }
+        return try Self.names(by: by, "by", of: data, labels: labels)
+    }
+
+    /// The same for any option.
+    ///
+    /// - Parameter option: what errors call it.
+    static func names(
+        by: String, _ option: String, of data: ActivationSet, labels: LabelOptions?
+    ) throws -> [String] {
         if let table = try labels?.table(groups: by) {
             return table.groupNames(of: data).map { $0 ?? "none" }
         }
         if by == "groups", let groups = data.groups { return groups.map(String.init) }
         if data.hasTensor(by) { return try data.integers(ofTensor: by).map(String.init) }
-        return try GroupOption.withPattern(by, "by", data) { pattern throws(DataError) in
+        return try GroupOption.withPattern(by, option, data) { pattern throws(DataError) in
             try data.groupNames(byID: pattern)
         }
     }

@@ -16,7 +16,7 @@ struct Compare: ParsableCommand {
             without --report in the current folder. With it the same command goes on where it was \
             interrupted.
 
-              attnprobe compare train.safetensors --test test.safetensors
+              attnprobe compare train.safetensors --test test.safetensors --controls
               attnprobe compare a/train b/train --test a/test b/test --report compare.html
               attnprobe compare emails.safetensors websites.safetensors --transfer
             """)
@@ -29,6 +29,13 @@ struct Compare: ParsableCommand {
     var tests: [String] = []
     @Flag(help: "Train on each DATA and judge by every other, and by itself by cross-validation.")
     var transfer = false
+    @Flag(
+        help: """
+            Also tell what is reached without what the probes are to find, and how far each is above the best of these \
+            controls.
+            """)
+    var controls = false
+    @OptionGroup var column: ConfoundOption
     @Option(help: "Kinds of probes; the first is the baseline. (default: mean,last,attention)")
     var kind: CommaList<ProbeKind>?
     @Option(help: "Heads of those that have them, each a probe of its own. (default: 1,2,8)")
@@ -53,6 +60,12 @@ struct Compare: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
+        guard !(transfer && controls) else {
+            throw ValidationError("--controls: expected it only without --transfer")
+        }
+        guard column.confound == nil || controls else {
+            throw ValidationError("--confound: expected it only with --controls")
+        }
         if transfer {
             try require(tests.count, "test", "none with --transfer") { $0 == 0 }
             guard data.count > 1 else {
@@ -229,6 +242,11 @@ struct Compare: ParsableCommand {
         selection.threads = shared.threadCount
         var comparison = ProbeComparison(models, selection: selection)
         comparison.bootstrap = Bootstrap(replicates: bootstrap, seed: shared.seed)
+        if controls {
+            // The probe that can learn most by heart.
+            let largest = models.map { $0.candidates[0].configuration }.max { $0.heads < $1.heads }!
+            comparison.controls = column.controls(largest, selection, shared.running, labels: labelling)
+        }
         return comparison
     }
 

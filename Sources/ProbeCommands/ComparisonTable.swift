@@ -18,8 +18,30 @@ extension Comparison.DataSet {
         let title = "\(metric), difference to \(baseline), 95 % intervals"
         return
             ([heading.printable, title.shortened(to: 80)]
-            + inColumns([head] + cells, gaps: [2, 1, 1, 2, 1, 1, 2]) + rows.flatMap(\.remarks))
+            + inColumns([head] + cells, gaps: [2, 1, 1, 2, 1, 1, 2]) + controlLines + rows.flatMap(\.remarks))
             .joined(separator: "\n")
+    }
+
+    // What controls reach, and what the probes have more than the best of them.
+    private var controlLines: [String] {
+        guard let controls else { return [] }
+        let lines = inColumns(
+            [["control", "value", "from", "to"]]
+                + controls.map {
+                    $0.value == nil
+                        ? [$0.name, "none"] : [$0.name, brief($0.value), brief($0.low), brief($0.high)]
+                }, gaps: [2, 1, 1])
+        let failures = controls.compactMap { row in row.failure.map { "\(row.name): \($0)" } }
+        guard let bestControl else { return lines + failures }
+        return lines
+            + inColumns(
+                [["above \(bestControl)", "by", "from", "to"]]
+                    + rows.filter { $0.aboveControl != nil }.map { row in
+                        [row.name]
+                            + [row.aboveControl, row.aboveControlLow, row.aboveControlHigh].map {
+                                brief($0, isSigned: true)
+                            }
+                    }, gaps: [2, 1, 1]) + failures
     }
 
     // What was judged by what.

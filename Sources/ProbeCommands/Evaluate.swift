@@ -12,6 +12,7 @@ struct Evaluate: ParsableCommand {
             Several DATA are one set together. With --data each is a set of its own, and one table has them all.
 
               attnprobe evaluate probe.safetensors test.safetensors --documents 3
+              attnprobe evaluate probe.safetensors test.safetensors --controls train.safetensors
             """)
 
     @Argument(help: "The probe file.")
@@ -25,6 +26,7 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var options: EvaluationOptions
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
+    @OptionGroup var controls: ControlOptions
     @OptionGroup var labelling: LabelOptions
     @OptionGroup var shared: SharedOptions
 
@@ -39,10 +41,12 @@ struct Evaluate: ParsableCommand {
         let path = probe
         let probe = try Probe(path: path)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
+        let trained = try controls.trained(probe, shared, labels: labelling)
         func judge(_ data: [String]) throws -> Judgement {
             try options.judge(
                 probe, path, shared.open(data, labels: labelling, for: [probe]), shared.running,
-                shared.watch(line), allTokens: json, labels: labelling)
+                shared.watch(line), allTokens: json, controls: trained,
+                labels: labelling)
         }
         guard sets.isEmpty else {
             let judgements = try zip(setNames(sets), sets).map {

@@ -27,10 +27,12 @@ package struct EvaluationOptions: ParsableArguments {
     /// - Parameters:
     ///   - name: what notes call the probe.
     ///   - allTokens: whether documents have all their tokens.
+    ///   - controls: what to compare with; nil for nothing.
     ///   - labels: where the labels are from, if a table may have groups.
     package func judge(
         _ probe: Probe, _ name: String, _ data: ActivationSet, _ running: RunOptions, _ watch: Watch,
-        allTokens: Bool, labels: LabelOptions? = nil
+        allTokens: Bool, controls: TrainedControls? = nil,
+        labels: LabelOptions? = nil
     ) throws -> Judgement {
         let data = try probe.labelled(data)
         watch.warnOfTraining(probe, data)
@@ -42,9 +44,12 @@ package struct EvaluationOptions: ParsableArguments {
         let streamed =
             streaming
             ? try probe.streamed(data, threads: threads, progress: watch.pass(over: data)).metrics() : nil
+        let evaluation = try scored.evaluation(
+            threads: threads, bootstrap: running.bootstrap(bootstrap), groups: groups)
         return Judgement(
-            evaluation: try scored.evaluation(
-                threads: threads, bootstrap: running.bootstrap(bootstrap), groups: groups),
+            evaluation: evaluation,
+            controls: try controls?.metrics(
+                scored, evaluation, bootstrap: running.bootstrap(bootstrap), watch),
             streaming: streamed,
             documents: documents > 0
                 ? try AttendedDocument.mostConfident(documents, scored, withAll: allTokens) : nil,
@@ -55,19 +60,23 @@ package struct EvaluationOptions: ParsableArguments {
 /// What is said of a probe and some data: the evaluation's own keys, with the others beside them.
 package struct Judgement: Encodable {
     let evaluation: Evaluation
+    let controls: ControlMetrics?
     let streaming: StreamingMetrics?
     let documents: [AttendedDocument]?
     /// The data, with labels as the task of the probe has them.
     let data: ActivationSet
 
-    private enum CodingKeys: String, CodingKey { case streaming, documents }
+    private enum CodingKeys: String, CodingKey { case controls, streaming, documents }
 
     /// For people, what was asked for beside the metrics.
-    var furtherTables: [String] { [streaming?.table].compactMap(\.self) + (documents ?? []).map(\.text) }
+    var furtherTables: [String] {
+        [controls?.table(evaluation), streaming?.table].compactMap(\.self) + (documents ?? []).map(\.text)
+    }
 
     package func encode(to encoder: any Encoder) throws {
         try evaluation.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(controls, forKey: .controls)
         try container.encodeIfPresent(streaming, forKey: .streaming)
         try container.encodeIfPresent(documents, forKey: .documents)
     }

@@ -19,6 +19,7 @@ struct Report: ParsableCommand {
     @Option(name: [.short, .long], help: "The HTML file to write.")
     var out: String
     @OptionGroup var options: ReportOptions
+    @OptionGroup var controls: ControlOptions
     @OptionGroup var labelling: LabelOptions
     @OptionGroup var shared: SharedOptions
 
@@ -30,7 +31,8 @@ struct Report: ParsableCommand {
         let report = try options.report(
             probe, path, title: stem(path), shared.open(data, labels: labelling, for: [probe]),
             shared.running,
-            shared.watch(line), labels: labelling
+            shared.watch(line), controls: controls.trained(probe, shared, labels: labelling),
+            labels: labelling
         ) {
             try SharedOptions.checkOutput(out)
             // Fails now rather than after the scoring if the page cannot be written.

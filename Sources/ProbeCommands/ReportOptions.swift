@@ -24,11 +24,13 @@ package struct ReportOptions: ParsableArguments {
     /// - Parameters:
     ///   - name: what notes call the probe.
     ///   - title: what the page calls it.
+    ///   - controls: what to compare with; nil for nothing.
     ///   - labels: where the labels are from, if a table may have groups.
     ///   - prepare: is run before the data are scored; what it throws ends the work.
     package func report(
         _ probe: Probe, _ name: String, title: String, _ data: ActivationSet, _ running: RunOptions,
-        _ watch: Watch, labels: LabelOptions? = nil, prepare: () throws -> Void = {}
+        _ watch: Watch, controls: TrainedControls? = nil, labels: LabelOptions? = nil,
+        prepare: () throws -> Void = {}
     ) throws -> ProbeReport {
         watch.warnOfTraining(probe, data)
         watch.noteThreshold(probe, name, streaming: false)
@@ -37,6 +39,12 @@ package struct ReportOptions: ParsableArguments {
         var options = ProbeReport.Options(
             documents: documents, seed: running.seed, bootstrap: running.bootstrap(bootstrap),
             threads: running.threadCount, probeName: title)
+        if let controls {
+            let bootstrap = options.bootstrap
+            options.controls = { scored, evaluation in
+                try controls.metrics(scored, evaluation, bootstrap: bootstrap, watch)
+            }
+        }
         options.groups = try breakdown.names(of: data, probe.task, labels: labels)
         return try ProbeReport(probe, data, options: options, progress: watch.pass(over: data))
     }

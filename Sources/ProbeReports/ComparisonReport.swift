@@ -60,6 +60,14 @@ private struct ComparedSet {
     let plots: [Plot]
     let failures: [String]
     let tables: [Table]
+    let controls: Controls?
+
+    /// What controls reach, and what each of them says.
+    struct Controls {
+        let tables: [Table]
+        let meanings: [Meaning]
+        struct Meaning { let name, text: String }
+    }
 
     init(_ set: Comparison.DataSet, number: Int) {
         id = "set-\(number)"
@@ -79,6 +87,7 @@ private struct ComparedSet {
         let table = Self.table(set, rows)
         failures = rows.compactMap { row in row.failure.map { "\(row.name.isolated) failed: \($0)" } }
         tables = [table, Self.candidates(set, rows)].compactMap(\.self)
+        controls = Self.controls(set, rows)
         let drawn = rows.filter { $0.value != nil }
         plots =
             drawn.isEmpty
@@ -104,6 +113,32 @@ private struct ComparedSet {
         return Table(
             "Candidates by cross-validation on \((set.training ?? set.name).isolated)",
             ["probe", "candidate", "remark", set.metric, "folds from", "to", "seconds"], names: 3, cells)
+    }
+
+    private static func controls(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Controls? {
+        guard let controls = set.controls else { return nil }
+        let reached = Table(
+            "\(set.metric) of controls on \(set.name.isolated)", ["control", set.metric, "95 % from", "to"],
+            controls.map { [$0.name, fixed($0.value, 4), fixed($0.low, 4), fixed($0.high, 4)] })
+        let above = set.bestControl.map { best in
+            Table(
+                "\(set.metric) above the best control, \(best), on \(set.name.isolated)",
+                ["probe", "above", "95 % from", "to"],
+                rows.map {
+                    [
+                        $0.name, fixed($0.aboveControl, 4), fixed($0.aboveControlLow, 4),
+                        fixed($0.aboveControlHigh, 4),
+                    ]
+                })
+        }
+        return Controls(
+            tables: [above, reached].compactMap(\.self),
+            meanings: controls.map { row in
+                Controls.Meaning(
+                    name: row.name,
+                    text: (Control(rawValue: row.name)?.meaning ?? "")
+                        + (row.failure.map { " Here it could not be had: \($0)." } ?? ""))
+            })
     }
 
     private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {

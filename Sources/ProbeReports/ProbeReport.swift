@@ -2,6 +2,7 @@ public import Tensors
 public import Activations
 public import ProbeMetrics
 public import Probes
+public import ProbeSelection
 
 /// A page about a probe and a set of sequences: metrics, plots, attention and documents, in one HTML
 /// file that needs no other.
@@ -23,6 +24,8 @@ public struct ProbeReport: Sendable {
         public var probeName: String
         /// The group of each sequence, for rates a group; nil for none.
         public var groups: [String]?
+        /// Makes the metrics of controls beside those of the probe; nil for none.
+        public var controls: (@Sendable (ScoredSet, Evaluation) throws -> ControlMetrics)?
 
         /// The defaults of the command line.
         public init(
@@ -61,13 +64,15 @@ public struct ProbeReport: Sendable {
                 try scored.evaluation(
                     threads: options.threads, bootstrap: options.bootstrap, groups: options.groups)
             }
+        let controls = try evaluation.flatMap { try options.controls?(scored, $0) }
         attention = scored.attention
         let judged = JudgedSet(scored)
         let content = ReportContent(
-            probe, data, judged, evaluation: evaluation, attention: attention,
+            probe, data, judged, evaluation: evaluation, controls: controls, attention: attention,
             entropyRatio: scored.entropyRatios, options: options)
         let links = [
-            ("metrics", "Metrics"), content.attention.map { _ in ("attention", "Attention") },
+            ("metrics", "Metrics"), content.controls.map { _ in ("controls", "Controls") },
+            content.attention.map { _ in ("attention", "Attention") },
             ("training", "Training"), ("documents", "Documents"),
         ]
         var page = try Page(

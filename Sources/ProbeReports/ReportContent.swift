@@ -1,6 +1,7 @@
 // What `report.mustache` shows, as values with the names that it uses.
 import Activations
 import ProbeMetrics
+import ProbeSelection
 import Probes
 
 /// The content of a probe's page.
@@ -20,6 +21,8 @@ struct ReportContent {
     let classesTitle: String
     /// Rates of each group; nil where nobody asked for groups.
     let groups: Table?
+    /// What controls reach; nil where nobody asked for controls.
+    let controls: ControlSection?
     let lossPlot: Plot?
     let selection: Table?
     let training: Table?
@@ -54,7 +57,8 @@ struct ReportContent {
 
     init(
         _ probe: Probe, _ data: ActivationSet, _ scored: JudgedSet, evaluation: Evaluation?,
-        attention summary: AttentionSummary?, entropyRatio: [Double]?, options: ProbeReport.Options
+        controls: ControlMetrics? = nil, attention summary: AttentionSummary?, entropyRatio: [Double]?,
+        options: ProbeReport.Options
     ) {
         let record = probe.training
         let (task, names) = (probe.task, probe.outputNames)
@@ -110,6 +114,7 @@ struct ReportContent {
             evaluation.flatMap { $0.byClass.count > 1 ? Self.classTable($0.byClass) : nil }
             ?? scored.outputTable(names)
         classesTitle = task.classes == nil ? "Outputs" : "Classes"
+        self.controls = controls.flatMap { own in evaluation.map { ControlSection(own, $0) } }
         groups = evaluation.flatMap { Self.groupTable($0.byGroup) }
         lossPlot = record.lossPlot
         selection = record.selectionTable

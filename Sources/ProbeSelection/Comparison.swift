@@ -12,6 +12,8 @@ public struct Comparison: Codable, Sendable, Equatable {
         public let low, high: Double?
         /// The metric less the baseline's, and the interval of that; nil for the baseline itself.
         public let difference, differenceLow, differenceHigh: Double?
+        /// The metric less that of the best control, and the interval of that; nil without controls.
+        public let aboveControl, aboveControlLow, aboveControlHigh: Double?
         /// The mean entropy ratio of its heads; nil without softmax attention.
         public let entropyRatio: Double?
         /// Why it has no metric; nil without a failure.
@@ -24,14 +26,19 @@ public struct Comparison: Codable, Sendable, Equatable {
             case name, value, low, high, difference, failure, candidates
             case differenceLow = "difference_low"
             case differenceHigh = "difference_high"
+            case aboveControl = "above_control"
+            case aboveControlLow = "above_control_low"
+            case aboveControlHigh = "above_control_high"
             case entropyRatio = "entropy_ratio"
         }
 
         /// A row of its parts.
         package init(
             name: String, value: Double?, low: Double? = nil, high: Double? = nil, difference: Double? = nil,
-            differenceLow: Double? = nil, differenceHigh: Double? = nil, entropyRatio: Double? = nil,
-            failure: String? = nil, candidates: [SelectionResult.Row]? = nil
+            differenceLow: Double? = nil, differenceHigh: Double? = nil, aboveControl: Double? = nil,
+            aboveControlInterval: ClosedRange<Double>? = nil, entropyRatio: Double? = nil,
+            failure: String? = nil,
+            candidates: [SelectionResult.Row]? = nil
         ) {
             self.name = name
             self.value = value
@@ -40,6 +47,9 @@ public struct Comparison: Codable, Sendable, Equatable {
             self.difference = difference
             self.differenceLow = differenceLow
             self.differenceHigh = differenceHigh
+            self.aboveControl = aboveControl
+            aboveControlLow = aboveControlInterval?.lowerBound
+            aboveControlHigh = aboveControlInterval?.upperBound
             self.entropyRatio = entropyRatio
             self.failure = failure
             self.candidates = candidates
@@ -61,16 +71,22 @@ public struct Comparison: Codable, Sendable, Equatable {
         public let baseline: String
         /// The probes, the baseline among them.
         public let rows: [Row]
+        /// What controls reach, by the names of `Control`; nil where none was asked for.
+        public let controls: [Row]?
+        /// The best of them, which the rows are above; nil where none has the metric.
+        public let bestControl: String?
 
         private enum CodingKeys: String, CodingKey {
             case name, training, test, metric, baseline, rows
+            case controls
             case crossValidated = "cross_validated"
+            case bestControl = "best_control"
         }
 
         /// A set of its parts.
         package init(
             name: String, training: String? = nil, test: String? = nil, crossValidated: Bool = false,
-            metric: String, baseline: String, rows: [Row]
+            metric: String, baseline: String, rows: [Row], controls: [Row]? = nil, bestControl: String? = nil
         ) {
             self.name = name
             (self.training, self.test) = (training, test)
@@ -78,6 +94,7 @@ public struct Comparison: Codable, Sendable, Equatable {
             self.metric = metric
             self.baseline = baseline
             self.rows = rows
+            (self.controls, self.bestControl) = (controls, bestControl)
         }
     }
 

@@ -26,6 +26,9 @@ public struct ProbeComparison: Sendable {
     public var selection: Selection
     /// How intervals are found.
     public var bootstrap = Bootstrap()
+    /// What is reached without what probes are to find, beside them on every test that is not the training data; nil for
+    /// no controls.
+    public var controls: Controls?
 
     /// A comparison.
     ///
@@ -111,11 +114,13 @@ public struct ProbeComparison: Sendable {
             let candidates = entries.map(SelectionResult.Row.init)
             guard let chosen = entries.first(where: \.isChosen) else {
                 let failure = entries[0].failure ?? "no metric on any fold"
-                return sets.map { _ in ModelOutcome(candidates: candidates, failure: failure) }
+                return sets.map { _ in
+                    ModelOutcome(name: model.name, candidates: candidates, failure: failure)
+                }
             }
             let probe = Lazily { try selection.train(chosen, training, task, counter, isInterrupted) }
             return try sets.map { test in
-                var outcome = ModelOutcome(candidates: candidates)
+                var outcome = ModelOutcome(name: model.name, candidates: candidates)
                 guard let test else {
                     outcome.logits = chosen.outOfFold
                     return outcome
@@ -130,6 +135,13 @@ public struct ProbeComparison: Sendable {
                 return outcome
             }
         }
+        let controlled = try controls?.run(
+            training, tests: sets.compactMap(\.self), task: task,
+            progress: { control in
+                progress(
+                    "control \(control.rawValue)",
+                    Selection.Progress(done: 0, total: 1, kept: 0, name: control.rawValue))
+            }, isInterrupted: isInterrupted)
         let metric = selection.metric ?? .suited(to: task)
         // Of several sets of which each is trained on, a test alone says too little.
         func title(_ test: Test) -> String {
@@ -138,11 +150,22 @@ public struct ProbeComparison: Sendable {
         }
         return Result(
             dataSets: try tests.indices.map { i in
-                Comparison.DataSet(
+                let number = sets[..<i].count { $0 != nil }
+                let judged = try rows(
+                    outcomes.map { $0[i] },
+                    controls: sets[i] == nil
+                        ? []
+                        : (controlled ?? []).map { own in
+                            ModelOutcome(
+                                name: own.control.rawValue,
+                                logits: own.logits.isEmpty ? nil : own.logits[number],
+                                failure: own.failure)
+                        }, sets[i] ?? training, task, sets[i] == nil ? folds : nil)
+                return Comparison.DataSet(
                     name: title(tests[i]), training: name, test: tests[i].name,
                     crossValidated: sets[i] == nil, metric: metric.scoreTitle, baseline: models[0].name,
-                    rows: try rows(
-                        outcomes.map { $0[i] }, sets[i] ?? training, task, sets[i] == nil ? folds : nil))
+                    rows: judged.rows, controls: judged.controls.isEmpty ? nil : judged.controls,
+                    bestControl: judged.bestControl)
             },
             journal: journal)
     }

@@ -7,6 +7,10 @@ package enum RandomStream {
     package static let tokenDropout: UInt64 = 4
     /// And the numbers after it, one a draw.
     package static let bootstrap: UInt64 = 5
+    /// And the numbers after it, one a token id.
+    package static let tokenVectors: UInt64 = 1 << 40
+    package static let directions: UInt64 = 1 << 50
+    package static let shuffledLabels: UInt64 = 1 << 51
     package static let folds = UInt64.max
     package static let sample = UInt64.max - 1
     package static let documents = UInt64.max - 2

@@ -9,6 +9,15 @@ extension ActivationSet {
         return file.tokenText(file.batch.rows(location.sequence).lowerBound + position) ?? "[\(position)]"
     }
 
+    /// The ids of the tokens of a sequence that a probe may look at; nil where its file has none.
+    package func tokenIDs(_ index: Int) -> [Int]? {
+        let location = locations[index]
+        let file = files[location.file]
+        guard file.hasTokenIDs else { return nil }
+        let (sequence, first) = (self[index], file.batch.rows(location.sequence).lowerBound)
+        return (0..<sequence.count).map { file.tokenID(first + sequence.position($0))! }
+    }
+
     /// Whether tokens of all files have texts.
     public var hasTokenText: Bool { files.allSatisfy(\.hasTokenText) }
 

@@ -1,0 +1,132 @@
+// What is reached without what a probe is to find, on the same training and test data: shortcuts, and labels and directions
+// that say nothing. See `Control` for what each shows.
+import ProbeTraining
+public import Tensors
+public import Activations
+import ProbeMetrics
+public import Probes
+
+/// Trains controls on one set and scores others.
+public struct Controls: Sendable {
+    /// The probe that is trained on shuffled labels.
+    public var configuration: ProbeConfiguration
+    /// Folds, metric, seed and threads, for the penalties of linear probes; its candidates are not used.
+    public var selection: Selection
+    /// Of a set what each sequence has of the column that is to be a control; nil for no such control.
+    public var confound: (@Sendable (ActivationSet) throws -> [String])?
+
+    /// Controls for a probe.
+    public init(_ configuration: ProbeConfiguration, selection: Selection? = nil) {
+        self.configuration = configuration
+        self.selection = selection ?? Selection([Candidate(configuration, TrainingOptions())])
+        self.selection.average = 1
+    }
+
+    /// What a control says of some sets.
+    public struct Scores: Sendable {
+        /// Which.
+        public let control: Control
+        /// Outputs of each set, N×O; empty where it failed.
+        public let logits: [Matrix]
+        /// Why it has none; nil where it has.
+        public let failure: String?
+    }
+
+    /// Trains every control on one set and scores others.
+    ///
+    /// - Parameter progress: told each control before it is trained.
+    /// - Throws: `CancellationError` when interrupted; an error of `confound`. What else goes wrong with a control is
+    ///   its failure.
+    public func run(
+        _ training: ActivationSet, tests: [ActivationSet], task: ProbeTask,
+        progress: (Control) -> Void = { _ in }, isInterrupted: @escaping @Sendable () -> Bool = { false }
+    ) throws -> [Scores] {
+        let sets = try ([training] + tests).map { try $0.labelled(for: task) }
+        let columns = try confound.map { confound in try sets.map { try confound($0) } }
+        return try Control.allCases.filter { $0 != .confound || columns != nil }.map { control in
+            progress(control)
+            do {
+                return Scores(
+                    control: control, logits: try logits(control, sets, task, columns, isInterrupted),
+                    failure: nil)
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                return Scores(control: control, logits: [], failure: "\(error)")
+            }
+        }
+    }
+
+    // Of the first set, which is trained on, and the others, the outputs of the others.
+    private func logits(
+        _ control: Control, _ sets: [ActivationSet], _ task: ProbeTask, _ columns: [[String]]?,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Matrix] {
+        switch control {
+        case .length: try linear(sets.map { try $0.lengthStates() }, task, isInterrupted)
+        case .tokenBag: try linear(ActivationSet.tokenBags(sets), task, isInterrupted)
+        case .confound: try linear(ActivationSet.columnStates(sets, columns!), task, isInterrupted)
+        case .tokenVectors:
+            try fitted(
+                .attention(), ActivationSet.tokenVectors(sets, seed: selection.seed), task, isInterrupted)
+        case .shuffledLabels:
+            try fitted(
+                configuration, [sets[0].shufflingLabels(seed: selection.seed)] + sets.dropFirst(), task,
+                isInterrupted)
+        case .randomDirections: try directions(sets, task, isInterrupted)
+        }
+    }
+
+    // A linear probe with the penalty that folds choose.
+    private func linear(
+        _ sets: [ActivationSet], _ task: ProbeTask, _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Matrix] {
+        var grid = CandidateGrid()
+        grid.kinds = [.mean]
+        grid.l2 = [0.001, 0.01, 0.1, 1]
+        var selection = selection
+        selection.candidates = grid.candidates(for: task)
+        let probe = try selection.run(sets[0], task: task, isInterrupted: isInterrupted).probe
+        return try sets.dropFirst().map { try probe.scores($0, threads: selection.threads).logits }
+    }
+
+    private func fitted(
+        _ configuration: ProbeConfiguration, _ sets: [ActivationSet], _ task: ProbeTask,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Matrix] {
+        let probe = try probe(configuration, sets[0], task, isInterrupted)
+        return try sets.dropFirst().map { try probe.scores($0, threads: selection.threads).logits }
+    }
+
+    private func probe(
+        _ configuration: ProbeConfiguration, _ training: ActivationSet, _ task: ProbeTask,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> Probe {
+        var options = TrainingOptions.suited(to: configuration.kind, task)
+        (options.seed, options.threads) = (selection.seed, selection.threads)
+        let fit = try Trainer(configuration, options: options).fit(
+            training, task: task, isInterrupted: isInterrupted)
+        guard fit.stop != .interrupted else { throw CancellationError() }
+        return fit.probe
+    }
+
+    // Of each direction a scalar a sequence, with which a probe of one weight finds sign and scale.
+    private func directions(
+        _ sets: [ActivationSet], _ task: ProbeTask, _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Matrix] {
+        let metric = selection.metric ?? .suited(to: task)
+        let projected = try ActivationSet.projections(
+            sets, count: 20, seed: selection.seed, threads: selection.threads)
+        var best: (score: Double, probe: Probe, direction: Int)?
+        for (direction, states) in projected[0].enumerated() {
+            let probe = try probe(.mean, states, task, isInterrupted)
+            let logits = try probe.scores(states, threads: selection.threads).logits
+            guard let score = try metric.score(logits, states.targets(for: task), task) else { continue }
+            if score > best?.score ?? -.infinity { best = (score, probe, direction) }
+        }
+        guard let best else { return [] }
+        return try projected.dropFirst().map {
+            try best.probe.scores($0[best.direction], threads: selection.threads).logits
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import AttentionProbes
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("--controls")
+struct ControlOptionTests {
+    private let folder: TemporaryFolder
+    private let training: String
+    private let test: String
+    private let probe: String
+
+    // Sequences of one class are longer, and ids say the class too; states say it with noise.
+    init() throws {
+        folder = try TemporaryFolder()
+        (training, test) = (folder("train.safetensors"), folder("test.safetensors"))
+        probe = folder("probe.safetensors")
+        for (path, count) in [(training, 60), (test, 40)] {
+            let noise = randomFloats(count * 8, seed: UInt64(count))
+            let sequences = (0..<count).map { i in
+                (0..<(i % 2 == 0 || i % 10 == 1 ? 2 : 4)).flatMap { t in
+                    [noise[8 * i + 2 * t] + Float(i % 2) / 2, noise[8 * i + 2 * t + 1]]
+                }
+            }
+            let file = ActivationFile(
+                try RaggedBatch(sequences, width: 2), targets: .classes((0..<count).map { $0 % 2 }),
+                classes: ["no", "yes"], ids: (0..<count).map { "\($0 % 2 == 0 ? "a" : "b")-\($0)" })
+            try ActivationSet([file]).write(to: path)
+        }
+        try Probe(.mean, width: 2, task: .binary(classes: ["no", "yes"]), parameters: [2, 0, -0.5]).write(
+            to: probe)
+    }
+
+    private func json(_ arguments: [String]) throws -> [String: Any] {
+        let run = try Command.run(Command.tool.path, arguments + ["--json"], in: folder.path)
+        #expect(run.status == 0, "\(run)")
+        return try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+    }
+
+    @Test func anEvaluationHasThem() throws {
+        let arguments = [
+            "evaluate", probe, test, "--bootstrap", "50", "--controls", training, "--confound", "^(.)",
+        ]
+        let found = try json(arguments)
+        let controls = try #require(found["controls"] as? [String: Any])
+        let rows = try #require(controls["rows"] as? [[String: Any]])
+        #expect(rows.map { $0["name"] as? String } == Control.allCases.map(\.rawValue))
+        func auroc(_ name: String) throws -> Double {
+            try #require(rows.first { $0["name"] as? String == name }?["auroc"] as? Double)
+        }
+        #expect(try auroc("confound") == 1)
+        // All but the four of 40 that are short and positive: 16 of 20 are above all negatives, 4 as long.
+        #expect(try abs(auroc("length") - 0.9) < 1e-12)
+        #expect(rows.filter { $0["failure"] != nil }.count == 2)
+        let margins = try #require(controls["above_best"] as? [[String: Any]])
+        let margin = try #require(margins.first { $0["metric"] as? String == "auroc" })
+        #expect(margin["control"] as? String == "confound")
+        let own = try #require(found["auroc"] as? Double)
+        #expect(try abs(#require(margin["value"] as? Double) - (own - 1)) < 1e-12)
+        #expect(try #require(margin["low"] as? Double) <= #require(margin["high"] as? Double))
+
+        let table = try Command.run(Command.tool.path, arguments, in: folder.path)
+        #expect(table.output.contains("\nmetric "), "\(table)")
+        #expect(
+            table.output.split(separator: "\n").allSatisfy { $0.count <= 80 || $0.contains("token_ids") },
+            "\(table)")
+        let report = try Command.run(
+            Command.tool.path,
+            ["report", probe, test, "--out", folder("page.html"), "--controls", training], in: folder.path)
+        #expect(report.status == 0, "\(report)")
+        let page = try String(contentsOfFile: folder("page.html"), encoding: .utf8)
+        #expect(page.contains("id=\"controls\"") && page.contains("The probe above the best control"))
+        for control in Control.allCases where control != .confound {
+            #expect(page.contains(control.meaning.prefix(30)))
+        }
+    }
+
+    @Test func aComparisonHasThem() throws {
+        let arguments = [
+            "compare", training, "--test", test, "--kind", "mean,last", "--l2", "0.1", "--folds", "4",
+            "--bootstrap",
+            "50", "--controls", "--report", folder("page.html"),
+        ]
+        let found = try json(arguments)
+        let set = try #require((found["data_sets"] as? [[String: Any]])?.first)
+        #expect((set["controls"] as? [[String: Any]])?.count == 5)
+        #expect(set["best_control"] as? String == "length")
+        let row = try #require((set["rows"] as? [[String: Any]])?[1])
+        let value = try #require(row["value"] as? Double)
+        #expect(try abs(#require(row["above_control"] as? Double) - (value - 0.9)) < 1e-12)
+        let page = try String(contentsOfFile: folder("page.html"), encoding: .utf8)
+        #expect(page.contains("above the best control, length"))
+        let table = try Command.run(Command.tool.path, arguments, in: folder.path)
+        #expect(table.output.contains("\nabove length "), "\(table)")
+        #expect(table.output.contains("expected token_ids in"), "\(table)")
+    }
+
+    @Test(arguments: [
+        ("--confound: expected it only with --controls", ["evaluate", "p", "a", "--confound", "x"]),
+        ("--confound: expected it only with --controls", ["compare", "a", "--test", "b", "--confound", "x"]),
+        (
+            "--controls: expected it only without --transfer",
+            ["compare", "a", "b", "--transfer", "--controls"]
+        ),
+    ])
+    func badInput(words: String, arguments: [String]) throws {
+        let run = try Command.start(arguments).wait()
+        #expect(run.status == 64 && run.error.contains(words), "\(run)")
+    }
+}
