@@ -112,7 +112,7 @@ public func ap_probe_shape(_ probe: OpaquePointer!, _ shape: UnsafeMutablePointe
         unsafe shape.pointee = ap_shape(
             width: Int64(probe.width), outputs: Int64(probe.task.outputs),
             heads: Int64(probe.configuration.heads), task: task,
-            attends: probe.configuration.kind.attends ? 1 : 0, has_entropies: probe.hasEntropies ? 1 : 0,
+            attends: probe.configuration.attends ? 1 : 0, has_entropies: probe.hasEntropies ? 1 : 0,
             threshold: probe.threshold)
     }
 }

@@ -73,7 +73,7 @@ extension ap_scores {
     // Refuses results that the probe does not have, and room that is too small.
     fileprivate func check(_ name: String, _ probe: Probe, _ batch: RaggedBatch) throws(ArgumentError) {
         let (n, t, o, h) = (batch.count, batch.tokens.rows, probe.task.outputs, probe.configuration.heads)
-        let attends = probe.configuration.kind.attends
+        let attends = probe.configuration.attends
         func check(_ floats: ap_floats, _ field: String, _ rows: Int, _ columns: Int, _ missing: String?)
             throws(ArgumentError)
         {

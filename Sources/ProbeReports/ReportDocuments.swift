@@ -37,11 +37,11 @@ struct ReportDocuments: Encodable {
         let selection = DocumentSelection(
             scored.judgements, probe.task, isLabelled: scored.targets != nil,
             count: options.documents ?? Self.usualCount, seed: options.seed)
-        let isAttention = probe.configuration.kind.attends
+        let isAttention = probe.configuration.attends
         if case .multilabel = probe.task { isMultilabel = true } else { isMultilabel = false }
         heads = probe.configuration.heads
         attention = isAttention ? probe.configuration.attention.rawValue : nil
-        quantity = probe.configuration.kind.tokenQuantity.rawValue
+        quantity = probe.configuration.tokenQuantity.rawValue
         threshold = probe.task.isBinary ? probe.threshold : nil
 
         var shown: [ReportDocument] = []
@@ -109,7 +109,7 @@ struct ReportDocuments: Encodable {
                 "The text of \(invalid.grouped("token")) shown is no UTF-8; \u{FFFD} stands for what cannot be read."
             )
         }
-        switch probe.configuration.kind.tokenQuantity {
+        switch probe.configuration.tokenQuantity {
         case .contribution: break
         case .score:
             notes.append(

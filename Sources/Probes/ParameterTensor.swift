@@ -35,6 +35,14 @@ public struct ParameterTensor: Sendable, Equatable {
         (self.scalesOutputs, self.isOptional) = (scalesOutputs, isOptional)
     }
 
+    /// The same with something before its name.
+    func prefixed(_ prefix: String) -> ParameterTensor {
+        var role = role
+        if case .tokenWeights(let bias?) = role { role = .tokenWeights(bias: prefix + bias) }
+        return ParameterTensor(
+            prefix + name, shape: shape, role: role, scalesOutputs: false, isOptional: isOptional)
+    }
+
     /// Number of elements.
     public var count: Int { shape.reduce(1, *) }
 

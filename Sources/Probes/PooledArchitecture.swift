@@ -39,6 +39,9 @@ package struct PooledArchitecture: ProbeArchitecture, Equatable {
     /// `v.weight` (O,D) and `v.bias` (O).
     package var tensors: [ParameterTensor] { .values(rows: outputs, width: width) }
 
+    /// One: tokens are added up.
+    package var rowsPerToken: Int { 1 }
+
     /// Zeros: the loss is convex, so every start leads to the same optimum.
     package func initialParameters(_ generator: inout SeededGenerator) -> [Float] {
         Array(repeating: 0, count: tensors.parameterCount)

@@ -12,6 +12,8 @@ public protocol ProbeArchitecture: Sendable {
     var tensors: [ParameterTensor] { get }
     /// Numbers that training has in memory of every unmasked token of a sequence, at the least.
     var numbersPerToken: Int { get }
+    /// What scoring multiplies a token with, in rows of weights: where tokens are pooled by H weights each, H rows more.
+    var rowsPerToken: Int { get }
     /// Where training starts.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float]
     /// Parameters made ready to meet many sequences. O(parameters).
@@ -27,6 +29,12 @@ public protocol ProbeArchitecture: Sendable {
 extension ProbeArchitecture {
     /// None: tokens are taken a tile at a time.
     public var numbersPerToken: Int { 0 }
+    /// The rows that multiply hidden states.
+    public var rowsPerToken: Int {
+        tensors.reduce(0) { sum, tensor in
+            if case .tokenWeights = tensor.role { sum + tensor.count / width } else { sum }
+        }
+    }
     /// None.
     public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { nil }
 }
@@ -137,6 +145,8 @@ public struct Workspace: Sendable {
     /// Layers before attention, and the workspace of the attention behind them: one or none.
     var layers = LayerWorkspace()
     var inner: [Workspace] = []
+    /// What the parts of an ensemble have left so far.
+    var parts = PartsWorkspace()
     /// Rectified values: the units of a hidden layer, M.
     var rectified: [Float] = []
 

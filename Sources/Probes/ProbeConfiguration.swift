@@ -4,6 +4,8 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     public let kind: ProbeKind
     /// How an attention probe's logits become attention.
     public var attention: AttentionFunction
+    /// What an ensemble is made of, at least one; none for other kinds.
+    public private(set) var parts: [ProbeConfiguration] = []
     // Of the kind's hyperparameters and of no others.
     private var values: [Hyperparameter: Float]
 
@@ -39,9 +41,13 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
         set { self[hyperparameter] = Float(newValue) }
     }
 
-    /// Heads; 1 for kinds that have none to choose.
+    /// Heads; 1 for kinds that have none to choose. Of an ensemble those of its parts that attend, or where none does of
+    /// those whose tokens have scores.
     public var heads: Int {
-        get { self[whole: .heads, without: 1] }
+        get {
+            parts.isEmpty
+                ? self[whole: .heads, without: 1] : max(1, tellingParts.reduce(0) { $0 + parts[$1].heads })
+        }
         set { self[whole: .heads, without: 1] = newValue }
     }
     /// Units of a hidden layer behind the heads; 0 for none, and for kinds without.
@@ -91,8 +97,9 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     /// A linear probe on the last token.
     public static let last = ProbeConfiguration(.last)
 
-    /// For people: "attention, 8 heads".
+    /// For people: "attention, 8 heads", "ensemble of attention, 8 heads + multimax, 8 heads".
     public var summary: String {
+        guard parts.isEmpty else { return "\(kind) of " + parts.map(\.summary).joined(separator: " + ") }
         var text = kind.rawValue
         if kind.hasHeads { text += heads == 1 ? ", 1 head" : ", \(heads) heads" }
         if hidden > 0 { text += ", hidden layer of \(hidden)" }
@@ -102,8 +109,33 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
 
     /// The kind and all values: what the configuration is, and nothing else, decides the text.
     public var description: String {
+        guard parts.isEmpty else { return "\(kind) of " + parts.map(\.description).joined(separator: " + ") }
         let values = kind.hyperparameters.map { " \($0.key.name) \($0.key.text(self[$0.key]))" }
         return "\(kind) \(attention.rawValue)" + values.joined()
+    }
+
+    /// An ensemble of such probes. Its attention is a softmax if that of all parts that attend is.
+    ///
+    /// - Precondition: there is a part, and none is an ensemble.
+    public static func ensemble(_ parts: [ProbeConfiguration]) -> ProbeConfiguration {
+        precondition(!parts.isEmpty && parts.allSatisfy { $0.parts.isEmpty }, "parts that make no ensemble")
+        var configuration = ProbeConfiguration(.ensemble)
+        configuration.parts = parts
+        if parts.contains(where: { $0.attends && $0.attention == .tanh }) { configuration.attention = .tanh }
+        return configuration
+    }
+
+    /// Whether its heads have an attention over all tokens; of an ensemble whether those of a part have.
+    public var attends: Bool { kind.attends || parts.contains(where: \.attends) }
+
+    /// What single tokens have in such a probe; in an ensemble what they have in the parts that attend, or in the others.
+    public var tokenQuantity: TokenQuantity {
+        tellingParts.first.map { parts[$0].tokenQuantity } ?? kind.tokenQuantity
+    }
+
+    // The parts of an ensemble that tell something of single tokens: those that attend, else those that score tokens.
+    var tellingParts: [Int] {
+        parts.indices.filter { attends ? parts[$0].attends : parts[$0].tokenQuantity != .none }
     }
 
     /// The architecture for hidden states of `width` and so many outputs.

@@ -128,7 +128,8 @@ extension ProbeKind: CaseIterable, CustomStringConvertible {
     ]
     private static let registered = Mutex<[ProbeKind]>([])
 
-    /// All kinds that are known by their names: those of this package, and then those that were registered.
+    /// All kinds that are known by their names: those of this package, and then those that were registered. The
+    /// ensemble, which is made of fitted probes and is not fitted itself, is none of them.
     public static var allCases: [ProbeKind] { builtIn + registered.withLock(\.self) }
 
     /// Makes a kind known by its name, so that probe files of it can be read.
@@ -136,7 +137,7 @@ extension ProbeKind: CaseIterable, CustomStringConvertible {
     /// - Precondition: no other kind has that name.
     public static func register(_ kind: ProbeKind) {
         registered.withLock { kinds in
-            precondition(!(builtIn + kinds).contains(kind), "two kinds named \(kind)")
+            precondition(!(builtIn + kinds + [.ensemble]).contains(kind), "two kinds named \(kind)")
             kinds.append(kind)
         }
     }

@@ -128,7 +128,7 @@ struct PrefixScoreTests {
         }
         let windows: [ProbeKind] = [.rolling, .rollingAttention, .ema, .swim]
         var parts = try stream(0..<0)
-        guard !windows.contains(configuration.kind) else {
+        guard !([configuration] + configuration.parts).contains(where: { windows.contains($0.kind) }) else {
             #expect(!parts.isMergeable)
             let error = try #require(throws: DataError.self) { try parts.merge(stream(0..<3)) }
             #expect(error.description.contains("\(configuration.kind)") && parts.count == 0)

@@ -12,7 +12,21 @@ let streamedConfigurations: [ProbeConfiguration] =
         ProbeConfiguration(.rolling, window: 1), ProbeConfiguration(.rolling),
         ProbeConfiguration(.rollingAttention, heads: 2, window: 1), ProbeConfiguration(.topk, k: 1),
         ProbeConfiguration(.softmax, temperature: 0.1), ProbeConfiguration(.ema, decay: 1),
-    ]
+    ] + ensembles
+
+/// Ensembles: of parts that attend, of parts of which some do and some look at states themselves, and of parts none of
+/// which attends.
+let ensembles: [ProbeConfiguration] = [
+    .ensemble([.attention(heads: 2), .attention(heads: 3, hidden: 5)]),
+    .ensemble([
+        .mean, .attention(heads: 2), ProbeConfiguration(.multimax, heads: 3), .attention(heads: 1, .tanh),
+    ]),
+    .ensemble([
+        ProbeConfiguration(.multimax, heads: 2), ProbeConfiguration(.rollingAttention, heads: 2, window: 4),
+        ProbeConfiguration(.absmax), ProbeConfiguration(.softmax),
+    ]),
+    .ensemble([.last, ProbeConfiguration(.mlpAttention, heads: 2, units: 5), .attention(heads: 2)]),
+]
 
 extension Probe {
     /// A probe with random parameters; those of one tensor can be scaled.
@@ -24,8 +38,11 @@ extension Probe {
         let tensors = configuration.architecture(width: width, outputs: isBinary ? 1 : outputs).tensors
         var parameters = randomFloats(tensors.parameterCount, seed: seed, scale: 0.3)
         for (name, scale) in scaling {
-            for i in tensors.range(of: name) ?? 0..<0 { parameters[i] *= scale }
+            for (tensor, range) in tensors.placed where ".\(tensor.name)".hasSuffix("." + name) {
+                for i in range { parameters[i] *= scale }
+            }
         }
+        for i in tensors.range(of: "scales") ?? 0..<0 { parameters[i] = 0.5 + abs(parameters[i]) }
         let task: ProbeTask =
             isBinary || outputs == 1 ? .binary(classes: ["a", "b"]) : .regression(outputs: outputs)
         return Probe(configuration, width: width, task: task, parameters: parameters)

@@ -94,6 +94,9 @@ package struct AttentionArchitecture: ProbeArchitecture, Equatable {
         self.plan = plan ?? .cheapest(values: hidden > 0 ? hidden : outputs)
     }
 
+    /// The rows [q | v], or H queries and H weighted sums.
+    package var rowsPerToken: Int { heads * (plan == .stackedProduct ? 1 + values : 2) }
+
     /// V, the values that each head pools.
     var values: Int { hidden > 0 ? hidden : outputs }
 

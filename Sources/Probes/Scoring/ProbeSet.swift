@@ -213,7 +213,7 @@ package struct NonFiniteSequence: Error {
 extension Probe {
     /// Whether `Scores` have entropies of its heads.
     package var hasEntropies: Bool {
-        configuration.kind.attends && configuration.attention == .softmax
+        configuration.attends && configuration.attention == .softmax
     }
 }
 

@@ -58,7 +58,7 @@ extension Probe {
             parts += scores
             try progress(scores[0].range)
         }
-        guard attention, configuration.kind.attends else {
+        guard attention, configuration.attends else {
             try set.forEachScores(data, threads: threads, add)
             return ScoredSet(self, data, Scores(joining: parts))
         }

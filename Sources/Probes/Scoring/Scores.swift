@@ -68,7 +68,7 @@ extension Probe {
 
     /// Attention that `forward` has left, H×n; nil for probes without attention.
     func attention(_ work: Workspace, tokens n: Int) -> Matrix? {
-        guard configuration.kind.attends else { return nil }
+        guard configuration.attends else { return nil }
         let heads = configuration.heads
         return Matrix(rows: heads, columns: n, storage: Array(work.attention[..<(heads * n)]))
     }

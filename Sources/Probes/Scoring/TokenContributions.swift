@@ -7,6 +7,8 @@
 //     mlp-attention        a[h,j]·v[h,j] with the token behind its two layers in place of x_j
 //     other kinds          v[h,j] itself, the score that the kind pools
 //     absmax               nothing: its output comes from single dimensions of different tokens
+//     ensemble             of its parts that attend their contributions, or where none does the scores of the others, times
+//                          w_i/s_i; these add up to the output only where all parts attend, and but for a constant
 public import Tensors
 public import Activations
 
@@ -37,6 +39,7 @@ extension Probe {
     package func tokenDetails(
         _ data: ActivationSet, sequence index: Int, outputs: [Int]
     ) throws -> (attention: Matrix?, contributions: [Matrix]?) {
+        guard configuration.parts.isEmpty else { return try partDetails(data, index, outputs) }
         let work = try forward(data, sequence: index)
         guard configuration.kind.tokenQuantity != .none else { return (nil, nil) }
         // What the rows of `v.weight` are multiplied with.
@@ -62,6 +65,29 @@ extension Probe {
             return sum
         }
         return (attention, contributions)
+    }
+
+    // Of the parts that tell something, heads of one after the other.
+    private func partDetails(
+        _ data: ActivationSet, _ index: Int, _ outputs: [Int]
+    ) throws -> (attention: Matrix?, contributions: [Matrix]?) {
+        guard configuration.tokenQuantity != .none, let shape = architecture as? EnsembleArchitecture else {
+            return (nil, nil)
+        }
+        let (all, factors, n) = (parts, Combination(shape, parameters).factors, data[index].count)
+        var attention: [Float] = []
+        var contributions = outputs.map { _ in [Float]() }
+        for i in configuration.tellingParts {
+            let own = try all[i].tokenDetails(data, sequence: index, outputs: outputs)
+            attention += own.attention?.storage ?? []
+            for (k, o) in outputs.enumerated() {
+                contributions[k] += own.contributions![k].storage.map { $0 * factors[i * task.outputs + o] }
+            }
+        }
+        func matrix(_ values: [Float]) -> Matrix {
+            Matrix(rows: values.count / n, columns: n, storage: values)
+        }
+        return (attention.isEmpty ? nil : matrix(attention), contributions.map(matrix))
     }
 
     // x_j·v_hr + β_hr for some of the `count` value rows r of each head: an H×n matrix a row. x_j is as wide as

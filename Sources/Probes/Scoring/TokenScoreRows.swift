@@ -30,7 +30,7 @@ struct TokenScoreRows: Sendable {
                 outputs == 1
                 ? [prefix + "prefix_logit"]
                 : (probe.task.classes ?? (0..<outputs).map(String.init)).map { prefix + "prefix_logit_" + $0 }
-            if probe.configuration.kind.attends {
+            if probe.configuration.attends {
                 columns += (0..<probe.configuration.heads).map { "\(prefix)attention.\($0)" }
             }
         }

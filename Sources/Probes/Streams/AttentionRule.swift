@@ -130,9 +130,10 @@ struct AttentionRule: PrefixRule {
         }
     }
 
-    // r
+    // r, which only a hidden layer needs.
     func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float]) {
-        finished.reset(count: values)
+        finished.reset(count: evaluator.shape.hidden > 0 ? values : 0)
+        guard evaluator.shape.hidden > 0 else { return }
         for k in 0..<values { finished[k] = Float(pooledValue(k, state, start)) }
     }
 

@@ -47,7 +47,7 @@ final class PrefixPass: Sendable {
         }
         (self.rules, ruleRows, self.states, self.outputs) = (rules, rows, states, outputs)
         tileRules = rules.map { ($0 as? any PrefixTileRule).flatMap { $0.takesTiles ? $0 : nil } }
-        meetsStates = rules.contains(where: \.tokenWeights.isEmpty)
+        meetsStates = rules.contains(where: \.meetsStates)
         var (heads, parts) = (0, 0)
         detailRanges = zip(rules, probes).map { rule, probe in
             let begin = (heads, parts)

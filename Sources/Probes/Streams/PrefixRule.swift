@@ -9,6 +9,8 @@ public protocol PrefixRule: Sendable {
     /// Weight rows, R×D, whose products with a token `advance` wants; none for rules that look at the hidden state
     /// itself.
     var tokenWeights: ArraySlice<Float> { get }
+    /// Whether it looks at the hidden state itself.
+    var meetsStates: Bool { get }
     /// Numbers of a state.
     var stateCount: Int { get }
     /// Whether `merge` is exact.
@@ -61,6 +63,8 @@ public protocol PrefixRule: Sendable {
 extension PrefixRule {
     /// None.
     public var tokenWeights: ArraySlice<Float> { [] }
+    /// True where there are no `tokenWeights`.
+    public var meetsStates: Bool { tokenWeights.isEmpty }
     /// False.
     public var isMergeable: Bool { false }
     /// 0.
@@ -135,7 +139,7 @@ struct PrefixTile: ~Escapable {
 
 /// A token that a probe may look at, as a `PrefixRule` meets it.
 public struct PrefixToken: ~Escapable {
-    /// Its hidden state, D numbers; for a rule with `tokenWeights` it may be empty.
+    /// Its hidden state, D numbers; for a rule without `meetsStates` it may be empty.
     public let states: Span<Float>
     /// Its position in the sequence, counted from 0.
     public let position: Int
@@ -155,6 +159,14 @@ public struct PrefixToken: ~Escapable {
 
     /// Its product with one of the rule's `tokenWeights`.
     public subscript(row: Int) -> Float { products[start + row * stride] }
+
+    /// The token as a rule meets it whose `tokenWeights` begin at a row of this one's.
+    @_lifetime(copy self)
+    func from(row: Int) -> PrefixToken {
+        PrefixToken(
+            states, position: position, seen: seen, products: products, from: start + row * stride,
+            stride: stride)
+    }
 }
 
 /// Buffers of one thread that rules use; what is in them means nothing from call to call.
@@ -169,6 +181,8 @@ public struct PrefixWorkspace: Sendable {
     var first: [Float] = []
     var second: [Float] = []
     var products: [Float] = []
+    /// Outputs of one part of several.
+    var part: [Float] = []
 
     /// Empty buffers.
     public init() {}

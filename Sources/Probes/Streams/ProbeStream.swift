@@ -70,8 +70,8 @@ public struct ProbeStream: Sendable {
                 .mismatch, "the stream", "mask", expected: "\(tokenCount) values, one a token",
                 found: "\(mask?.count ?? 0)")
         }
-        // One token changes nothing before it is known to be good.
-        let before = tokenCount > 1 ? (count, seen, state) : nil
+        // One token changes nothing before it is known to be good, but for one part before another.
+        let before = tokenCount > 1 || !probe.configuration.parts.isEmpty ? (count, seen, state) : nil
         for start in stride(from: 0, to: tokenCount, by: pass.tileSize) {
             let tile = min(pass.tileSize, tokenCount - start)
             do throws(TokenFault) {
