@@ -96,24 +96,33 @@ extension Comparison.Row {
 }
 
 extension SelectionResult {
-    /// The candidates, the best first: metric, least and greatest fold, seconds of training.
+    /// The candidates, the best first: the metric of all sequences together, of the folds its mean, least and greatest,
+    /// seconds of training.
     var table: String {
-        let ranked = rows.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
+        let ranked = rows.sorted { ($0.pooled ?? -.infinity) > ($1.pooled ?? -.infinity) }
         let text = metric.isFraction ? decimal : significant
-        let head = ["  candidate", metric.scoreName, "folds from", "to", "seconds"]
+        let head = ["  candidate", metric.scoreName, "mean of folds", "from", "to", "seconds"]
         let cells = ranked.map { row in
-            let name = (row.chosen == true ? "* " : "  ") + row.name
-            guard let score = row.score, let low = row.low, let high = row.high else { return [name] }
+            let name = (row.chosen == true ? "* " : "  ") + (row.parts == nil ? row.name : "ensemble")
+            guard let pooled = row.pooled, let score = row.score, let low = row.low, let high = row.high
+            else {
+                return [name]
+            }
             return [
-                name, text(score), text(low), text(high), (row.seconds ?? 0).fixed(1),
+                name, text(pooled), text(score), text(low), text(high), (row.seconds ?? 0).fixed(1),
             ]
         }
-        let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2])
+        let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2, 2])
         let remarks = ranked.map { row in
             row.score == nil
                 ? "failed: \(row.failure ?? "no metric")" : row.converged == false ? "not converged" : ""
         }
-        return zip(lines, [""] + remarks).map { $1.isEmpty ? $0 : $0 + "  " + $1 }.joined(separator: "\n")
+        let parts = ranked.map { row in
+            (row.parts ?? []).map { "      \($0.weight.fixed(2)) × \($0.name)" }
+        }
+        return zip(lines, zip([""] + remarks, [[]] + parts)).flatMap { line, more in
+            [more.0.isEmpty ? line : line + "  " + more.0] + more.1
+        }.joined(separator: "\n")
     }
 }
 

@@ -19,9 +19,9 @@ extension LearningOptions {
         try options.checkFit(task)
         var selection = Selection(candidates)
         selection.folds = options.folds
-        selection.prefersEarlier = kinds.isEmpty
         selection.metric = options.metric
         selection.average = average ?? 4
+        selection.mostRows = options.mostRows(average: selection.average)
         selection.isStreaming = options.target.streaming
         selection.seed = running.seed
         selection.threads = running.threadCount

@@ -33,6 +33,12 @@ struct SelectionOptions: ParsableArguments {
     @Option(help: "How outputs become probabilities, fitted on out-of-fold scores (binary). (default: platt)")
     var calibration: Calibration.Method?
     @OptionGroup var target: ThresholdOptions
+    @Option(
+        help: """
+            Rows of weights that an ensemble of candidates may multiply a token with, at most; 0 for no ensembles. \
+            (default: 1.3 times those of attention with 8 heads and as many seeds as --average says, 83 for 4)
+            """)
+    var maxRows: Int?
     @Option(help: "Where to write out-of-fold scores. (default: beside the probe, .out-of-fold.jsonl)")
     var outOfFold: String?
 
@@ -41,12 +47,20 @@ struct SelectionOptions: ParsableArguments {
             guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
         }
         try require(folds, "folds", from: 2, to: 1000)
+        try require(maxRows, "max-rows", from: 0)
         for (name, isGiven) in [
             ("folds", folds != nil), ("metric", metric != nil), ("calibration", calibration != nil),
             ("fpr", target.falsePositiveRate != nil), ("out-of-fold", outOfFold != nil),
+            ("max-rows", maxRows != nil),
         ] {
             try check(select || !isGiven, name, "it only with --select")
         }
+    }
+
+    /// Rows of weights of an ensemble at most, of parts that are averages of so many seeds.
+    func mostRows(average: Int) -> Int {
+        // Of one attention head and output, a query and a value.
+        maxRows ?? 13 * 2 * 8 * average / 10
     }
 
     /// Refuses a metric or calibration that a task does not have.

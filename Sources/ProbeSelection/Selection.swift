@@ -1,12 +1,14 @@
 // Which probe to train, chosen by cross-validation:
 //
 // 1. Every candidate is trained once on each set of k-1 folds and scored on the fold left out. Folds are
-//    the same for all candidates, stratified, with groups whole. A candidate's score is the mean over
-//    folds.
+//    the same for all candidates, stratified, with groups whole. Candidates are compared by the metric of
+//    all sequences together (`SelectionEntry.pooled`).
 // 2. The best few whose average is a probe of the same kind (`Probe.average`) are trained with more
 //    seeds, and their averages scored on the same folds: the spread between seeds is as large as that
 //    between kinds.
-// 3. The best is trained on all sequences, with as many seeds.
+// 3. Those that folds cannot tell from the best make an ensemble, which contends with them
+//    (EnsembleSelection.swift).
+// 4. The best is trained on all sequences, with as many seeds.
 //
 // The score of the chosen one is the largest of several, and so a little too good; metrics of sequences
 // that took no part are what `evaluate` is for.
@@ -33,6 +35,8 @@ public struct Selection: Sendable {
     /// in an order of preference (Breiman et al., 1984); else the best. The error is that of the mean
     /// difference over folds.
     public var prefersEarlier = false
+    /// Rows of weights that an ensemble multiplies a token with, at most (`Probe.rowsPerToken`); 0 for no ensembles.
+    public var mostRows = 0
     /// Whether a threshold is to be for sequences that are looked at after every token: then the chosen probe of each
     /// fold also scores all prefixes of the sequences that it did not see. For two classes.
     public var isStreaming = false
@@ -149,19 +153,26 @@ public struct Selection: Sendable {
 
         try run(candidates.indices.flatMap { trials($0, 0..<1, folds.count) })
         var entries = try candidates.indices.map { try entry($0, 1) }
-        let ranked = entries.indices.filter { entries[$0].score != nil }.sorted {
-            entries[$0].score! > entries[$1].score!
+        let ranked = entries.indices.filter { entries[$0].pooled != nil && entries[$0].score != nil }.sorted {
+            entries[$1].isWorse(than: entries[$0])
         }
         // None where all failed; an average may have failed where its first seed had not.
         func choice() -> Int? {
             let ranked = ranked.filter { entries[$0].score != nil }
-            let best = ranked.max { (entries[$0].score!, -$0) < (entries[$1].score!, -$1) }
+            let best = ranked.max { (entries[$0].pooled!, -$0) < (entries[$1].pooled!, -$1) }
             guard prefersEarlier, let best else { return best }
-            return ranked.sorted().first { entries[$0].isWithinOneError(of: entries[best]) }
+            return ranked.sorted().first { entries[$0].isWithin(1, of: entries[best]) }
         }
         var chosen = choice()
         if average > 1 {
-            var open = Array(ranked.filter { candidates[$0].configuration.canBeAveraged }.prefix(finalists))
+            let able = ranked.filter { candidates[$0].configuration.canBeAveraged }
+            // Of each kind one that may become part of an ensemble.
+            var kinds: Set<ProbeKind> = []
+            var open = able.enumerated().filter { place, candidate in
+                let isFirst = kinds.insert(candidates[candidate].configuration.kind).inserted
+                return place < finalists
+                    || mostRows > 0 && isFirst && entries[candidate].isWithin(2, of: entries[ranked[0]])
+            }.map(\.element)
             // The preferred one is tried as an average too, whichever it turns out to be.
             repeat {
                 try run(open.flatMap { trials($0, 1..<average, folds.count) })
@@ -172,20 +183,33 @@ public struct Selection: Sendable {
                 }
             } while !open.isEmpty
         }
+        if mostRows > 0, let best = chosen {
+            let ensembles = EnsembleSelection(
+                task: task, targets: targets, folds: folds, metric: metric ?? .suited(to: task),
+                weights: data.weights, mostRows: mostRows
+            ) {
+                $0.configuration.architecture(width: data.width, outputs: task.outputs).rowsPerToken
+            } entry: {
+                try entry(candidates.firstIndex(of: $0)!, $1)
+            }
+            if let ensemble = try ensembles.best(of: entries) {
+                entries.append(ensemble)
+                if entries[best].isWorse(than: ensemble) { chosen = entries.count - 1 }
+            }
+        }
         if let chosen { entries[chosen].isChosen = true }
-        return (
-            entries,
-            { entry, fold in
-                let candidate = candidates.firstIndex(of: entry.candidate)!
-                let probes = try (0..<entry.replicates).map { replicate in
+        func foldProbe(_ entry: SelectionEntry, _ fold: Int) throws -> Probe {
+            try entry.probe { member in
+                let candidate = candidates.firstIndex(of: member.candidate)!
+                return try (0..<member.replicates).map { replicate in
                     let trial = Trial(candidate: candidate, fold: fold, replicate: replicate)
                     return Probe(
-                        entry.candidate.configuration, width: data.width, task: task,
+                        member.candidate.configuration, width: data.width, task: task,
                         parameters: try result(trial)!.parameters!)
                 }
-                return probes.count > 1 ? .average(probes) : probes[0]
             }
-        )
+        }
+        return (entries, foldProbe)
     }
 
     /// Trains what was chosen on all sequences, with all its seeds.
@@ -193,18 +217,25 @@ public struct Selection: Sendable {
         _ chosen: SelectionEntry, _ data: ActivationSet, _ task: ProbeTask, _ counter: TrialCounter,
         _ isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> Probe {
-        let (replicates, own) = (chosen.replicates, chosen.candidate)
-        counter.expect(replicates)
-        let probes = try Parallel.map(count: replicates, threads: threads) { replicate in
+        let jobs = chosen.members.enumerated().flatMap { place, member in
+            (0..<member.replicates).map { (place: place, replicate: $0) }
+        }
+        counter.expect(jobs.count)
+        let probes = try Parallel.map(count: jobs.count, threads: threads) { job in
+            let (own, replicate) = (chosen.members[jobs[job].place].candidate, jobs[job].replicate)
             let fit = try Trainer(
                 own.configuration,
-                options: own.options(seed: seed, replicate, threads: max(1, threads / replicates))
+                options: own.options(seed: seed, replicate, threads: max(1, threads / jobs.count))
             ).fit(data, task: task, isInterrupted: isInterrupted)
             guard fit.stop != .interrupted else { throw CancellationError() }
             counter.count(own.name)
             return fit.probe
         }
-        return probes.count > 1 ? .average(probes) : probes[0]
+        var next = 0
+        return chosen.probe { member in
+            defer { next += member.replicates }
+            return Array(probes[next..<next + member.replicates])
+        }
     }
 
     /// What keeps the trainings on these data; nil for memory alone.

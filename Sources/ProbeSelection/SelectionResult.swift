@@ -1,92 +1,12 @@
-public import ProbeTraining
-private import FoundationEssentials
-public import Tensors
 public import Activations
 public import ProbeMetrics
 public import Probes
 
-/// What cross-validation found of one candidate.
-public struct SelectionEntry: Sendable {
-    /// The candidate.
-    public let candidate: Candidate
-    /// Seeds that were averaged.
-    public let replicates: Int
-    /// The metric of each fold; nil where it is not defined or training failed.
-    public let folds: [Double?]
-    /// The mean of the folds; nil where one has none.
-    public let score: Double?
-    /// Seconds of training on one thread, all folds and seeds.
-    public let seconds: Double
-    /// Whether every training came to its end.
-    public let converged: Bool
-    /// The error that ended a training; nil without.
-    public let failure: String?
-    /// Outputs of every sequence by a probe that did not see its fold, N×O; nil where training failed.
-    public let outOfFold: Matrix?
-    /// Whether it was chosen.
-    public internal(set) var isChosen = false
-
-    /// "attention, 8 heads, adamw, l2 0.01, average of 4".
-    public var name: String {
-        candidate.name + (replicates > 1 ? ", average of \(replicates)" : "")
-    }
-
-    /// Whether the mean over folds of what another has more is at most its standard error.
-    func isWithinOneError(of best: SelectionEntry) -> Bool {
-        let deficits = zip(best.folds, folds).map { $0! - $1! }
-        let mean = deficits.reduce(0, +) / Double(deficits.count)
-        let squares = deficits.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-        let count = Double(deficits.count)
-        return mean <= (squares / (count - 1) / count).squareRoot()
-    }
-
-    init(
-        _ candidate: Candidate, _ folds: Folds, _ replicates: Int, _ metric: Metric,
-        _ targets: Targets, _ task: ProbeTask, weights: [Float]?,
-        result: (_ fold: Int, _ replicate: Int) throws -> TrialResult
-    ) rethrows {
-        var outOfFold = Matrix(rows: folds.assignment.count, columns: task.outputs)
-        var scores: [Double?] = []
-        var (seconds, converged, failure) = (0.0, true, String?.none)
-        for fold in 0..<folds.count {
-            let trials = try (0..<replicates).map { try result(fold, $0) }
-            seconds += trials.reduce(0) { $0 + $1.seconds }
-            converged = converged && trials.allSatisfy(\.converged)
-            failure = failure ?? trials.lazy.compactMap(\.failure).first
-            guard failure == nil else {
-                scores.append(nil)
-                continue
-            }
-            let rows = folds.heldOut(fold)
-            var logits = Matrix(rows: rows.count, columns: task.outputs)
-            for (i, row) in rows.enumerated() {
-                for o in 0..<task.outputs {
-                    let sum = trials.reduce(Float(0)) { $0 + $1.logits[i * task.outputs + o] }
-                    logits[i, o] = sum / Float(replicates)
-                    outOfFold[row, o] = logits[i, o]
-                }
-            }
-            scores.append(
-                metric.score(
-                    logits, targets.selecting(rows), task,
-                    weights: weights.map { all in rows.map { all[$0] } }))
-        }
-        self.candidate = candidate
-        self.replicates = replicates
-        self.folds = scores
-        score = scores.contains(nil) ? nil : mean(scores.compactMap(\.self))
-        self.seconds = seconds
-        self.converged = converged
-        self.failure = failure
-        self.outOfFold = failure == nil ? outOfFold : nil
-    }
-}
-
 /// The chosen probe and how it was chosen.
 public struct SelectionResult: Sendable {
-    /// The chosen candidate, trained on all sequences.
+    /// What was chosen, trained on all sequences.
     public let probe: Probe
-    /// All candidates, in the order given.
+    /// All candidates, in the order given, and behind them an ensemble if there was one to try.
     public let entries: [SelectionEntry]
     /// What they were compared by.
     public let metric: Metric
@@ -104,7 +24,7 @@ public struct SelectionResult: Sendable {
     /// - Returns: how many of those there are.
     @discardableResult public func removeJournal() -> Int { journal.remove() }
 
-    /// The chosen candidate.
+    /// What was chosen.
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }
 
     /// A candidate in JSON. What may be absent in a file of another program is nil there.
@@ -115,6 +35,10 @@ public struct SelectionResult: Sendable {
         public let score, low, high: Double?
         /// The metric of each fold.
         public let folds: [Double?]?
+        /// The metric of all sequences together, as `SelectionEntry.pooled`.
+        public let pooled: Double?
+        /// What an ensemble is made of; nil for others.
+        public let parts: [Part]?
         /// Seconds of training on one thread.
         public let seconds: Double?
         /// Whether every training came to its end, and whether the candidate was chosen.
@@ -126,11 +50,23 @@ public struct SelectionResult: Sendable {
             let scores = entry.folds.compactMap(\.self)
             (name, folds, seconds) = (entry.name, entry.folds, entry.seconds)
             (score, low, high) = (entry.score, scores.min(), scores.max())
+            pooled = entry.pooled
+            parts =
+                entry.parts.isEmpty
+                ? nil : entry.parts.map { Part(name: $0.entry.name, weight: Double($0.weight)) }
             (converged, chosen, failure) = (entry.converged, entry.isChosen, entry.failure)
         }
     }
 
-    /// The candidates, in the order given.
+    /// A part of an ensemble in JSON.
+    public struct Part: Codable, Sendable, Equatable {
+        /// "attention, 8 heads, average of 3".
+        public let name: String
+        /// How much its standardised outputs count.
+        public let weight: Double
+    }
+
+    /// The entries.
     public var rows: [Row] { entries.map(Row.init) }
 }
 

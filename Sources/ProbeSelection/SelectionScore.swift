@@ -30,4 +30,32 @@ extension Metric {
     func score(_ logits: Matrix, _ targets: Targets, _ task: ProbeTask, weights: [Float]? = nil) -> Double? {
         score(Outcomes(task, targets, logits: logits).sample(weights: weights))
     }
+
+    /// The same of outputs that probes gave sequences of folds they did not see: in each fold, the mean of these, and of
+    /// all together. Probes of different folds have outputs on different scales, so where the metric looks at the order of
+    /// outputs alone, those of each fold are standardised for the last.
+    func score(
+        _ logits: Matrix, _ folds: Folds, _ targets: Targets, _ task: ProbeTask, weights: [Float]?
+    ) -> (folds: [Double?], mean: Double?, pooled: Double?) {
+        let scores: [Double?] = (0..<folds.count).map { fold in
+            let rows = folds.heldOut(fold)
+            let own = Matrix(
+                rows: rows.count, columns: logits.columns, storage: rows.flatMap { logits[row: $0] })
+            return score(
+                own, targets.selecting(rows), task,
+                weights: weights.map { all in rows.map { all[$0] } })
+        }
+        let pooled =
+            isOfOrder && (task.kind == .binary || task.kind == .multilabel)
+            ? OutputScale(folds, logits, targets, task).standardized(logits, folds) : logits
+        return (
+            scores, scores.contains(nil) ? nil : mean(scores.compactMap(\.self)),
+            score(pooled, targets, task, weights: weights)
+        )
+    }
+
+    // Whether it is the same where all outputs are shifted and scaled alike.
+    private var isOfOrder: Bool {
+        [.auroc, .averagePrecision, .recallAt01FPR, .recallAt1FPR, .recallAt5FPR].contains(self)
+    }
 }
