@@ -162,6 +162,7 @@ private struct ProbeDescription: Encodable {
     let width, outputs, heads, hidden: Int
     let attention: String
     let hyperparameters: [String: String]
+    let parts: [PartDescription]?
     let task: String
     let classes: [String]?
     let positive: String?
@@ -176,14 +177,37 @@ private struct ProbeDescription: Encodable {
         (width, outputs) = (probe.width, probe.task.outputs)
         (heads, hidden) = (configuration.heads, configuration.hidden)
         attention = configuration.attention.rawValue
-        hyperparameters = Dictionary(
-            uniqueKeysWithValues: configuration.kind.hyperparameters.map {
-                ($0.key.name, $0.key.text(configuration[$0.key]))
-            })
+        hyperparameters = configuration.hyperparameterTexts
+        parts =
+            configuration.parts.isEmpty
+            ? nil : zip(configuration.parts, probe.partWeights).map(PartDescription.init)
         (task, classes, positive) = (probe.task.name, probe.task.classes, probe.task.positiveClass)
         threshold = probe.task.hasThreshold ? probe.threshold : nil
         calibration = probe.calibration
         tensors = Dictionary(uniqueKeysWithValues: probe.architecture.tensors.map { ($0.name, $0.shape) })
         training = probe.training.texts
+    }
+}
+
+// A part of an ensemble.
+private struct PartDescription: Encodable {
+    let kind: String
+    let heads: Int
+    let attention: String
+    let hyperparameters: [String: String]
+    let weight: Float
+
+    init(_ configuration: ProbeConfiguration, weight: Float) {
+        (kind, heads) = (configuration.kind.rawValue, configuration.heads)
+        attention = configuration.attention.rawValue
+        hyperparameters = configuration.hyperparameterTexts
+        self.weight = weight
+    }
+}
+
+extension ProbeConfiguration {
+    fileprivate var hyperparameterTexts: [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: kind.hyperparameters.map { ($0.key.name, $0.key.text(self[$0.key])) })
     }
 }

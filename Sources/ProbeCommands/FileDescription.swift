@@ -39,6 +39,10 @@ struct FileDescription: Encodable {
         let summary, task: String
         let width, parameters: Int
         let threshold: Double?
+        /// What an ensemble is made of; nil for others.
+        let parts: [String]?
+        /// Rows of weights that a token is multiplied with.
+        let rows_per_token: Int
         let training: [String: String]
     }
 
@@ -154,11 +158,17 @@ extension FileDescription.ProbeSummary {
         width = probe.width
         parameters = probe.parameters.count
         threshold = probe.task.hasThreshold ? probe.threshold : nil
+        parts = probe.configuration.parts.isEmpty ? nil : probe.partNames
+        rows_per_token = probe.rowsPerToken
         training = probe.training.texts
     }
 
     fileprivate var lines: [String] {
-        var lines = ["  \(summary), width \(width), \(parameters) parameters", "  \(task)"]
+        let name = parts.map { "ensemble of \(counted($0.count, "part"))" } ?? summary
+        var lines = ["  \(name), width \(width), \(parameters) parameters", "  \(task)"]
+        if let parts {
+            lines += parts.map { "    " + $0 } + ["  \(counted(rows_per_token, "row")) of weights a token"]
+        }
         if let threshold { lines.append("  threshold \(threshold)") }
         lines.append(training.isEmpty ? "  does not say how it was trained" : "  trained with")
         return lines + columns(training)

@@ -182,7 +182,10 @@ struct ReportContent {
             metadata[key].map { Fact(name: key, value: $0) }
         }
         return [
-            Fact(name: "probe", value: probe.configuration.summary),
+            Fact(
+                name: "probe",
+                value: probe.configuration.parts.isEmpty
+                    ? probe.configuration.summary : "ensemble: " + probe.partNames.joined(separator: ", ")),
             Fact(name: "width", value: probe.width.grouped),
             Fact(
                 name: "data",

@@ -110,7 +110,13 @@ struct ReportDocuments: Encodable {
             )
         }
         switch probe.configuration.tokenQuantity {
-        case .contribution: break
+        case .contribution:
+            let silent = probe.configuration.parts.filter { !$0.attends }
+            if !silent.isEmpty {
+                notes.append(
+                    "Tokens are shaded by what they add through the parts that attend; "
+                        + "what comes from \(silent.map(\.summary).joined(separator: ", ")) is not shown.")
+            }
         case .score:
             notes.append(
                 "A probe of kind \(probe.configuration.kind.rawValue) has no attention; its tokens are shaded by their scores."

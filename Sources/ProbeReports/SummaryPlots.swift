@@ -98,13 +98,19 @@ extension TrainingRecord {
     /// The candidates that training chose from, the best first.
     var selectionTable: Table? {
         guard let selection = self[.selection] else { return nil }
-        let ranked = selection.candidates.sorted { ($0.score ?? -.infinity) > ($1.score ?? -.infinity) }
+        // Files from before have the mean of the folds alone.
+        func rank(_ row: SelectionResult.Row) -> Double { row.pooled ?? row.score ?? -.infinity }
+        let ranked = selection.candidates.sorted { rank($0) > rank($1) }
         return Table(
             "Selection by \(selection.metric.isolated)" + (selection.folds.map { " over \($0) folds" } ?? ""),
-            ["candidate", selection.metric, "from", "to", "seconds", "converged", "chosen"],
+            [
+                "candidate", selection.metric, "from", "to", "all folds together", "seconds", "converged",
+                "chosen",
+            ],
             ranked.map {
                 [
-                    $0.name, brief($0.score), brief($0.low), brief($0.high), brief($0.seconds, digits: 3),
+                    $0.name, brief($0.score), brief($0.low), brief($0.high), brief($0.pooled),
+                    brief($0.seconds, digits: 3),
                     $0.converged.map { $0 ? "yes" : "no" } ?? "–", $0.chosen == true ? "chosen" : "",
                 ]
             })

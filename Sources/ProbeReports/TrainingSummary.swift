@@ -8,7 +8,7 @@ extension TrainingRecord {
     var plainValues: [(name: String, value: String)] {
         let isShown = [
             "selection": self[.selection] != nil, "loss_curve": self[.lossCurve] != nil,
-            "threshold_rule": self[.thresholdRule] != nil,
+            "threshold_rule": self[.thresholdRule] != nil, "part_trainings": self[.partTrainings] != nil,
         ]
         return texts.filter { isShown[$0.key] != true }.sorted { $0.key < $1.key }
             .map { ($0.key.replacing("_", with: " "), shortened($0.value)) }

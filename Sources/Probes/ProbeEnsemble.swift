@@ -47,6 +47,13 @@ extension Probe {
     /// How much each part of an ensemble counts: `weights`; none for other kinds.
     public var partWeights: [Float] { configuration.parts.isEmpty ? [] : tensor("weights")! }
 
+    /// "0.52 × attention, 24 heads": each part of an ensemble and how much it counts.
+    package var partNames: [String] {
+        zip(configuration.parts, partWeights).map { part, weight in
+            "\((Double(weight) * 100).rounded() / 100) × \(part.summary)"
+        }
+    }
+
     /// What scoring multiplies a token with, in rows of weights of the width of a hidden state: 2H for attention of H
     /// heads, all rows of its parts for an ensemble.
     public var rowsPerToken: Int { architecture.rowsPerToken }

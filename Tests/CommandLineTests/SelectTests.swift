@@ -19,8 +19,7 @@ struct SelectTests {
         let probe = folder("probe.safetensors")
         let run = try Command.run(
             "train", train, "--select", "--kind", "mean,last", "--l2", "0.01,0.1", "--folds", "4", "--fpr",
-            "0.1",
-            "--out", probe, "--json")
+            "0.1", "--max-rows", "0", "--out", probe, "--json")
         #expect(run.status == 0 && run.error.contains("groups whole"), "\(run)")
         let report = try object(run.output)
         #expect(try #require(report["candidates"] as? [[String: Any]]).count == 4)
@@ -55,6 +54,42 @@ struct SelectTests {
             #expect(abs(probability - saved.calibration!(logit)) < 1e-6)
             #expect((row["label"] as? String == "injection") == (Double(probability) >= saved.threshold))
         }
+    }
+
+    // Two probes that look at different places of a document: their sum does better than either.
+    @Test func anEnsembleIsTrainedCalibratedAndShown() throws {
+        let probe = folder("probe.safetensors")
+        let run = try Command.run(
+            "train", train, "--select", "--kind", "mean,last", "--l2", "0.01,0.1", "--folds", "4", "--fpr",
+            "0.1", "--out", probe, "--json")
+        #expect(run.status == 0, "\(run)")
+        let candidates = try #require(try object(run.output)["candidates"] as? [[String: Any]])
+        let chosen = try #require(candidates.first { $0["chosen"] as? Bool == true })
+        let parts = try #require(chosen["parts"] as? [[String: Any]])
+        let pooled = candidates.compactMap { $0["pooled"] as? Double }
+        #expect(candidates.count == 5 && pooled.count == 5 && chosen["pooled"] as? Double == pooled.max())
+
+        let saved = try Probe(path: probe)
+        #expect(saved.configuration.kind == .ensemble && saved.parts.count == parts.count)
+        #expect(saved.partWeights.map(Double.init) == parts.compactMap { $0["weight"] as? Double })
+        #expect(saved.parts.allSatisfy { $0.training["training_sequences"] == "200" })
+        let rows = try String(contentsOfFile: folder("probe.out-of-fold.jsonl"), encoding: .utf8)
+            .split(separator: "\n").map { try object(String($0)) }
+        let negatives = rows.filter { $0["label"] as? String == "benign" }
+            .map { ($0["probabilities"] as! [NSNumber])[0].doubleValue }
+        let rule = try #require(saved.thresholdRule)
+        #expect(negatives.count { $0 >= saved.threshold } == rule.falsePositives)
+
+        let shown = try Command.run("inspect", probe).output
+        #expect(
+            shown.contains("ensemble of ") && shown.contains(" × mean") && shown.contains(" × last"),
+            "\(shown)")
+        #expect(try Command.run("evaluate", probe, test).status == 0)
+        #expect(
+            try Command.run("score", probe, test, "--tokens", "--out", folder("t.safetensors")).status == 0)
+        let page = folder("page.html")
+        #expect(try Command.run("report", probe, test, "--out", page).status == 0)
+        #expect(try String(contentsOfFile: page, encoding: .utf8).contains(" × last"))
     }
 
     @Test func onlySecondsDifferBetweenRuns() throws {

@@ -32,6 +32,27 @@ def test_modules_compute_the_same(name, outputs, random):
     assert names == set(probe.parameters_)
 
 
+def test_ensembles_compute_the_same(tmp_path, random):
+    states = random.standard_normal((60, 7, 16), dtype=np.float32)
+    # The last token tells one half of what there is to tell, the mean the other.
+    y = (states[:, -1, 0] + 2 * states.mean(1)[:, 1] > 0).astype(int)
+    probe = ap.AttentionProbe(["mean", "last"], l2=[0.01, 0.1]).select(states, y, folds=3)
+    said = probe.description_
+    assert said["kind"] == "ensemble" and {part["kind"] for part in said["parts"]} == {"mean", "last"}
+    module = probe.to_torch().double()
+    mask = np.ones((60, 7), bool)
+    mask[0, :4] = mask[1, 5:] = False
+    truth = probe.decision_function(states, mask=mask)
+    found = module(torch.tensor(states).double(), torch.tensor(mask)).detach().numpy()[:, 0]
+    assert np.allclose(found, truth, atol=1e-5)
+    assert set(module.state_dict()) == set(probe.parameters_)
+    probe.save(tmp_path / "probe.safetensors")
+    again = ap.AttentionProbe.load(tmp_path / "probe.safetensors")
+    assert (again.decision_function(states) == probe.decision_function(states)).all()
+    single = ap.AttentionProbe(["mean", "last"], l2=[0.01, 0.1]).select(states, y, folds=3, max_rows=0)
+    assert single.description_["kind"] in ("mean", "last") and "parts" not in single.description_
+
+
 def test_modules_learn_and_are_kept(ragged):
     module = probe_of("attention").to_torch()
     loss = sum(module(torch.tensor(one)).square().sum() for one in ragged)

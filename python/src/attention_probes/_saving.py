@@ -85,11 +85,14 @@ class Saving(Parameters):
             **hyperparameters))
 
     def to_torch(self) -> Any:
-        """A `torch.nn.Module` with the same parameters, under the names of the probe file; see `ProbeModule`."""
-        from .torch_module import ProbeModule
+        """A `torch.nn.Module` with the same parameters, under the names of the probe file.
+
+        A `ProbeModule`, or an `EnsembleModule` of them.
+        """
+        from .torch_module import EnsembleModule, ProbeModule
 
         probe = self._fitted()
-        return ProbeModule.of(probe.said, probe.tensors())
+        return (EnsembleModule if probe.said.get("parts") else ProbeModule).of(probe.said, probe.tensors())
 
     @classmethod
     def from_torch(cls, module: Any, kind: str | None = None, **known: Any) -> Any:

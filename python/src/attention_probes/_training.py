@@ -76,8 +76,8 @@ class Fitting(Saving):
         self, X: Any, y: Any = None, *, groups: Any = None, sample_weight: Any = None, folds: int | None = None,
         metric: str | None = None, fpr: float | None = None, confidence: float | None = None,
         streaming: bool | None = None, calibration: str | None = None, group: str | None = None,
-        journal: str | os.PathLike[str] | None = None, offsets: Any = None, mask: Any = None, pooled: bool = False,
-        ids: Any = None, token_texts: Any = None
+        max_rows: int | None = None, journal: str | os.PathLike[str] | None = None, offsets: Any = None,
+        mask: Any = None, pooled: bool = False, ids: Any = None, token_texts: Any = None
     ) -> Any:
         """Chooses a probe by cross-validation, groups whole, and trains it on all sequences.
 
@@ -94,6 +94,8 @@ class Fitting(Saving):
         calibration : {"platt", "isotonic", "none"}, optional
         group : str, optional
             How sequences without groups are grouped.
+        max_rows : int, optional
+            Rows of weights that an ensemble of candidates may multiply a token with; 0 for no ensembles.
         journal : path, optional
             Where finished trainings are kept, so that an interrupted selection goes on.
 
@@ -107,7 +109,7 @@ class Fitting(Saving):
             token_texts=token_texts)
         said = self._options(
             folds=folds, metric=metric, fpr=fpr, confidence=confidence, streaming=streaming, calibration=calibration,
-            group=group)
+            group=group, max_rows=max_rows)
         path = None if journal is None else os.fsencode(journal)
         probe, result, watch = self._run(
             lambda progress, probe, text: lib().ap_select(

@@ -56,7 +56,7 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
 
     @classmethod
     def of(cls, said: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> ProbeModule:
-        """The module of a probe, by its description and its tensors."""
+        """The module of a probe that is no ensemble, by its description and its tensors."""
         values: dict[str, Any] = {}
         for name, text in said["hyperparameters"].items():
             if name != "heads":
@@ -143,6 +143,44 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
             average = decay * score + (1 - decay) * average
             found.append(average)
         return torch.stack(found)
+
+
+class EnsembleModule(nn.Module):  # type: ignore[misc]
+    """A probe of parts: hidden states as `ProbeModule` takes them to the weighted sum of the parts' standardised logits.
+
+    Attributes
+    ----------
+    parts : ModuleList of ProbeModule
+    weights, shifts, scales, bias : Parameter
+        (P,), (P, O), (P, O) and (O,): y = bias + Σ weights · (y_i - shifts) / scales.
+    """
+
+    def __init__(self, parts: list[ProbeModule], outputs: int) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.weights = nn.Parameter(torch.full((len(parts),), 1 / len(parts)))
+        self.shifts = nn.Parameter(torch.zeros(len(parts), outputs))
+        self.scales = nn.Parameter(torch.ones(len(parts), outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> EnsembleModule:
+        """The module of an ensemble, by its description and its tensors."""
+        parts = []
+        for i, part in enumerate(said["parts"]):
+            prefix = f"parts.{i}."
+            own = {name[len(prefix):]: array for name, array in tensors.items() if name.startswith(prefix)}
+            parts.append(ProbeModule.of({**said, **part}, own))
+        module = cls(parts, said["outputs"])
+        module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+        return module
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits, as `ProbeModule.forward`."""
+        logits = [
+            weight * (part(states, mask) - shift) / scale
+            for part, weight, shift, scale in zip(self.parts, self.weights, self.shifts, self.scales)]
+        return self.bias + torch.stack(logits).sum(0)
 
 
 def _width(tensors: Mapping[str, np.ndarray]) -> int:
