@@ -2,7 +2,7 @@
 //
 // 1. Contenders are the candidates that folds cannot tell from the best: what the best has more is within two standard
 //    errors of the mean difference over folds.
-// 2. The best is joined by the contender with which the equally weighted sum is best, and so on, while there are
+// 2. The best is joined by the contender with which the mean of standardised outputs is best, and so on, while there are
 //    contenders and rows of weights (Caruana et al., 2004, "Ensemble selection from libraries of models"). Of a part that
 //    is an average, seeds are given up where all do not fit.
 // 3. Each of these sets has equal weights, or such that the loss is least (`Stacking`). Weights for a fold come from the
@@ -49,10 +49,10 @@ struct EnsembleSelection {
         var found: SelectionEntry?
         while !open.isEmpty {
             let sets = try open.indices.compactMap { i in try fitting(parts + [open[i]]).map { (i, $0) } }
-            let scored = try sets.map { i, parts in (i, parts, try ensemble(parts, areEqual: true)) }
-            guard let next = scored.max(by: { $0.2.isWorse(than: $1.2) }) else { break }
+            let scored = sets.map { i, parts in (i, parts, pooledMean(parts)) }
+            guard let next = scored.max(by: { $0.2 < $1.2 }) else { break }
             parts.append(open.remove(at: next.0))
-            for ensemble in [next.2, try ensemble(next.1, areEqual: false)]
+            for ensemble in [try ensemble(next.1, areEqual: true), try ensemble(next.1, areEqual: false)]
             where found?.isWorse(than: ensemble) ?? true { found = ensemble }
         }
         return found
@@ -73,6 +73,20 @@ struct EnsembleSelection {
             }
         }
         return try zip(parts, counts).map { $0.replicates == $1 ? $0 : try entry($0.candidate, $1) }
+    }
+
+    // The metric of the mean of standardised outputs, before any weight is known.
+    private func pooledMean(_ parts: [SelectionEntry]) -> Double {
+        let scales = parts.map { OutputScale(folds, $0.outOfFold!, targets, task) }
+        let outputs = zip(parts, scales).map { $1.standardized($0.outOfFold!, folds) }
+        var mean = Matrix(rows: targets.count, columns: task.outputs)
+        for row in 0..<mean.rows {
+            for o in 0..<mean.columns {
+                let sum = outputs.reduce(0.0) { $0 + Double($1[row, o]) }
+                mean[row, o] = scales[0].inTargets(sum / Double(parts.count), o)
+            }
+        }
+        return metric.score(mean, folds, targets, task, weights: weights).pooled ?? -.infinity
     }
 
     private func ensemble(_ parts: [SelectionEntry], areEqual: Bool) throws -> SelectionEntry {

@@ -126,13 +126,13 @@ public struct Selection: Sendable {
         let validation = try CrossValidation(
             data, task, folds, candidates, seed: seed, threads: threads, keepsParameters: isStreaming)
         let sizes = (0..<folds.count).map { folds.heldOut($0).count * task.outputs }
-        let parameterCounts = candidates.map {
-            $0.configuration.architecture(width: data.width, outputs: task.outputs).tensors.parameterCount
+        let architectures = candidates.map {
+            $0.configuration.architecture(width: data.width, outputs: task.outputs)
         }
         func result(_ trial: Trial) throws -> TrialResult? {
             try journal.result(
                 key(trial), outputs: sizes[trial.fold],
-                parameters: isStreaming ? parameterCounts[trial.candidate] : nil)
+                parameters: isStreaming ? architectures[trial.candidate].tensors.parameterCount : nil)
         }
         func run(_ trials: [Trial]) throws {
             let open = try validation.wholePaths(trials) { try result($0) == nil }
@@ -158,7 +158,7 @@ public struct Selection: Sendable {
         }
         // None where all failed; an average may have failed where its first seed had not.
         func choice() -> Int? {
-            let ranked = ranked.filter { entries[$0].score != nil }
+            let ranked = ranked.filter { entries[$0].score != nil && entries[$0].pooled != nil }
             let best = ranked.max { (entries[$0].pooled!, -$0) < (entries[$1].pooled!, -$1) }
             guard prefersEarlier, let best else { return best }
             return ranked.sorted().first { entries[$0].isWithin(1, of: entries[best]) }
@@ -166,12 +166,14 @@ public struct Selection: Sendable {
         var chosen = choice()
         if average > 1 {
             let able = ranked.filter { candidates[$0].configuration.canBeAveraged }
+            func rows(_ candidate: Int) -> Int { architectures[candidate].rowsPerToken }
             // Of each kind one that may become part of an ensemble.
             var kinds: Set<ProbeKind> = []
             var open = able.enumerated().filter { place, candidate in
                 let isFirst = kinds.insert(candidates[candidate].configuration.kind).inserted
                 return place < finalists
-                    || mostRows > 0 && isFirst && entries[candidate].isWithin(2, of: entries[ranked[0]])
+                    || isFirst && rows(candidate) + rows(ranked[0]) <= mostRows
+                        && entries[candidate].isWithin(2, of: entries[ranked[0]])
             }.map(\.element)
             // The preferred one is tried as an average too, whichever it turns out to be.
             repeat {
@@ -188,7 +190,7 @@ public struct Selection: Sendable {
                 task: task, targets: targets, folds: folds, metric: metric ?? .suited(to: task),
                 weights: data.weights, mostRows: mostRows
             ) {
-                $0.configuration.architecture(width: data.width, outputs: task.outputs).rowsPerToken
+                architectures[candidates.firstIndex(of: $0)!].rowsPerToken
             } entry: {
                 try entry(candidates.firstIndex(of: $0)!, $1)
             }

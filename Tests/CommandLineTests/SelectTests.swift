@@ -71,7 +71,7 @@ struct SelectTests {
 
         let saved = try Probe(path: probe)
         #expect(saved.configuration.kind == .ensemble && saved.parts.count == parts.count)
-        #expect(saved.partWeights.map(Double.init) == parts.compactMap { $0["weight"] as? Double })
+        #expect(saved.partWeights == parts.compactMap { ($0["weight"] as? NSNumber)?.floatValue })
         #expect(saved.parts.allSatisfy { $0.training["training_sequences"] == "200" })
         let rows = try String(contentsOfFile: folder("probe.out-of-fold.jsonl"), encoding: .utf8)
             .split(separator: "\n").map { try object(String($0)) }

@@ -42,6 +42,27 @@ struct FoldTests {
         #expect(fault([0, 0, 0, 0, 1, 1, 1, 1]) == "none")
     }
 
+    @Test(arguments: 0..<4 as Range<UInt64>)
+    func severalLabelsAreSpreadOverFolds(seed: UInt64) throws {
+        let batch = try randomBatch(lengths: Array(repeating: 2, count: 90), width: 4, seed: 2)
+        // 9, 30 and 45 sequences; some have all three labels, some none.
+        let values = (0..<90).flatMap {
+            [$0 % 10 == 3 ? 1 : 0, $0 % 3 == 0 ? 1 : 0, $0 % 2 == 1 ? 1 : 0] as [Float]
+        }
+        let matrix = Matrix(rows: 90, columns: 3, storage: values)
+        let data = try ActivationSet([
+            ActivationFile(batch, targets: .values(matrix), classes: ["a", "b", "c"])
+        ])
+        let folds = try data.folds(3, seed: seed)
+        for fold in 0..<3 {
+            let held = folds.heldOut(fold)
+            let counts = (0..<3).map { label in held.count { matrix[$0, label] == 1 } }
+            #expect(
+                abs(counts[0] - 3) <= 1 && abs(counts[1] - 10) <= 2 && abs(counts[2] - 15) <= 2, "\(counts)")
+            #expect(abs(held.count - 30) <= 3)
+        }
+    }
+
     // One label for several a sequence, that few have: folds have no classes to keep.
     @Test func foldsWithoutAFigureAreTriedAnewOrRefused() throws {
         let batch = try randomBatch(lengths: Array(repeating: 2, count: 60), width: 4, seed: 2)

@@ -18,7 +18,7 @@ public struct Folds: Sendable, Equatable {
 extension ActivationSet {
     /// Folds stratified by class, groups whole (scikit-learn's `StratifiedGroupKFold`, with the larger
     /// groups first and equal ones in an order drawn from the seed). Each group goes to the fold that
-    /// has the smallest fraction of its classes so far.
+    /// has the smallest fraction of its classes so far, of several labels a sequence of its labels.
     ///
     /// - Precondition: `count` is at least 2.
     /// - Throws: `DataError` where a class has fewer sequences or groups than there are folds, so that
@@ -68,11 +68,13 @@ extension ActivationSet {
             let (first, second) = (members[a.element]!.count, members[b.element]!.count)
             return first != second ? first > second : a.offset < b.offset
         }
-        let sizes = Dictionary(grouping: strata, by: \.self).mapValues { Double($0.count) }
+        let marks = labelMarks ?? strata.map { [$0] }
+        let sizes = Dictionary(grouping: marks.joined(), by: \.self).mapValues { Double($0.count) }
         var filled = Array(repeating: [Int: Double](), count: count)
         var assignment = [Int](repeating: 0, count: self.count)
         for (_, group) in ranked {
-            let own = Dictionary(grouping: members[group]!) { strata[$0] }.mapValues { Double($0.count) }
+            let own = Dictionary(grouping: members[group]!.flatMap { marks[$0] }, by: \.self)
+                .mapValues { Double($0.count) }
             let load = filled.map { fold in
                 own.reduce(0) { $0 + $1.value * (fold[$1.key] ?? 0) / (sizes[$1.key]! * sizes[$1.key]!) }
             }
@@ -83,6 +85,12 @@ extension ActivationSet {
             for index in members[group]! { assignment[index] = fold }
         }
         return Folds(count: count, assignment: assignment)
+    }
+
+    // Of each sequence its labels, and one number that all have; nil where it is not labelled with several of them.
+    private var labelMarks: [[Int]]? {
+        guard classes != nil, case .values(let values) = targets else { return nil }
+        return indices.map { row in [-1] + (0..<values.columns).filter { values[row, $0] >= 0.5 } }
     }
 
     private func checkClasses(
