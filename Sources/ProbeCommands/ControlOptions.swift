@@ -94,8 +94,7 @@ extension ControlMetrics {
                     [text(margin.metric, $0.lowerBound), text(margin.metric, $0.upperBound)]
                 } ?? [])
         }
-        let suited =
-            margins.map(\.metric).first { [.auroc, .accuracy, .r2].contains($0) } ?? margins.first?.metric
+        let suited = [.auroc, .accuracy, .r2].first { self($0) != nil } ?? margins.first?.metric
         let reached = rows.map { row in
             [
                 row.control.rawValue,

@@ -4,7 +4,8 @@ public enum Control: String, Sendable, Codable, CaseIterable {
     case length
     /// How often each token id occurs, under a linear probe.
     case tokenBag = "token bag"
-    /// A random vector a token id in place of its hidden state, under an attention probe.
+    /// A random vector a token id in place of its hidden state, under an attention probe; the mean of four draws of
+    /// vectors and seeds, which differ much.
     case tokenVectors = "token vectors"
     /// The probe itself, trained on labels that were shuffled, by whole groups where there are any.
     case shuffledLabels = "shuffled labels"

@@ -66,9 +66,7 @@ public struct Controls: Sendable {
         case .length: try linear(sets.map { try $0.lengthStates() }, task, isInterrupted)
         case .tokenBag: try linear(ActivationSet.tokenBags(sets), task, isInterrupted)
         case .confound: try linear(ActivationSet.columnStates(sets, columns!), task, isInterrupted)
-        case .tokenVectors:
-            try fitted(
-                .attention(), ActivationSet.tokenVectors(sets, seed: selection.seed), task, isInterrupted)
+        case .tokenVectors: try tokenVectors(sets, task, isInterrupted)
         case .shuffledLabels:
             try fitted(
                 configuration, [sets[0].shufflingLabels(seed: selection.seed)] + sets.dropFirst(), task,
@@ -108,6 +106,25 @@ public struct Controls: Sendable {
             training, task: task, isInterrupted: isInterrupted)
         guard fit.stop != .interrupted else { throw CancellationError() }
         return fit.probe
+    }
+
+    // The mean of several draws of vectors: with few sequences a single draw says little.
+    private func tokenVectors(
+        _ sets: [ActivationSet], _ task: ProbeTask, _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Matrix] {
+        let draws = try (0..<UInt64(4)).map { draw in
+            var own = self
+            own.selection.seed = selection.seed &+ draw
+            return try own.fitted(
+                .attention(), ActivationSet.tokenVectors(sets, seed: own.selection.seed), task, isInterrupted)
+        }
+        return draws[0].indices.map { set in
+            let first = draws[0][set]
+            let means = first.storage.indices.map { i in
+                draws.reduce(0) { $0 + $1[set].storage[i] } / Float(draws.count)
+            }
+            return Matrix(rows: first.rows, columns: first.columns, storage: means)
+        }
     }
 
     // Of each direction a scalar a sequence, with which a probe of one weight finds sign and scale.

@@ -17,14 +17,17 @@ struct ControlOptionTests {
         probe = folder("probe.safetensors")
         for (path, count) in [(training, 60), (test, 40)] {
             let noise = randomFloats(count * 8, seed: UInt64(count))
-            let sequences = (0..<count).map { i in
-                (0..<(i % 2 == 0 || i % 10 == 1 ? 2 : 4)).flatMap { t in
-                    [noise[8 * i + 2 * t] + Float(i % 2) / 2, noise[8 * i + 2 * t + 1]]
-                }
+            let sequences = (0..<count).map { i -> [Float] in
+                let tokens = i % 2 == 0 || i % 10 == 1 ? 2 : 4
+                let label = Float(i % 2)
+                var states = Array(noise[8 * i..<8 * i + 2 * tokens])
+                for token in 0..<tokens { states[2 * token] += label / 2 }
+                return states
             }
+            let ids = (0..<count).map { i -> String in i % 2 == 0 ? "a-\(i)" : "b-\(i)" }
             let file = ActivationFile(
                 try RaggedBatch(sequences, width: 2), targets: .classes((0..<count).map { $0 % 2 }),
-                classes: ["no", "yes"], ids: (0..<count).map { "\($0 % 2 == 0 ? "a" : "b")-\($0)" })
+                classes: ["no", "yes"], ids: ids)
             try ActivationSet([file]).write(to: path)
         }
         try Probe(.mean, width: 2, task: .binary(classes: ["no", "yes"]), parameters: [2, 0, -0.5]).write(
