@@ -1,6 +1,6 @@
 // What a probe file says beside its tensors; see ProbeFile.swift.
 private import FoundationEssentials
-package import Activations
+import Activations
 import ProbeMetrics
 
 extension ProbeConfiguration {
