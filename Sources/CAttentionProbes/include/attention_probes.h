@@ -100,7 +100,8 @@ ap_status ap_probe_shape(const ap_probe *probe, ap_shape *shape);
 
 /*
  * All that a probe file says, as one JSON object: "kind", "width", "outputs", "heads", "task", "classes",
- * "hyperparameters", "parts" of an ensemble, "threshold", "calibration" and, as the file has it, "training". Free it with ap_text_free.
+ * "hyperparameters", "threshold", "calibration" and, as the file has it, "training"; of an ensemble its "parts", a list of
+ * objects with "kind", "heads", "attention", "hyperparameters" and "weight". Free it with ap_text_free.
  */
 ap_status ap_probe_describe(const ap_probe *probe, char **json);
 
