@@ -41,7 +41,9 @@ struct EnsembleSelection {
 
     /// The best ensemble; nil where there are no two parts.
     func best(of entries: [SelectionEntry]) throws -> SelectionEntry? {
-        let able = entries.filter { $0.score != nil && $0.pooled != nil }
+        let able = entries.filter {
+            $0.score != nil && $0.pooled != nil && rows($0.candidate) <= mostRows
+        }
         guard let best = able.max(by: { $0.pooled! < $1.pooled! }) else { return nil }
         var open = able.filter { $0.candidate != best.candidate && $0.isWithin(2, of: best) }
             .sorted { $0.pooled! > $1.pooled! }
