@@ -61,6 +61,7 @@ struct Train: ParsableCommand {
         try trained.probe.write(to: out)
         if let warning = trained.warning { shared.note(warning) }
         shared.note(trained.sentence(out))
+        if let advice = trained.advice { shared.note(advice) }
         if json { try StandardOutput.print(trained.summary(out).json()) }
         if trained.stop == .interrupted { throw ExitCode(130) }
     }

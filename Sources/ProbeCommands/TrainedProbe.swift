@@ -24,6 +24,13 @@ package struct TrainedProbe {
             + "loss \(significant(best.loss))\(validationLoss)"
     }
 
+    /// How to get a threshold that was chosen, in a sentence; nil for a task without thresholds.
+    var advice: String? {
+        guard last.probe.task.isBinary else { return nil }
+        return "its threshold is 0.5 and its probabilities are not calibrated: --select chooses both by "
+            + "cross-validation, attnprobe calibrate with other labelled data"
+    }
+
     /// What is said of it.
     ///
     /// - Parameter path: where it was written; nil for nowhere.

@@ -25,6 +25,7 @@ struct SoftLabelTests {
             "train", data, "--labels", labels, "--task", "binary", "--kind", "mean", "--out", folder("probe"))
         #expect(run.status == 0 && run.error.contains(note), "\(run)")
         #expect(run.error.contains("binary: 0, 1 (positive)"))
+        #expect(run.error.contains("its threshold is 0.5") && run.error.contains("--select"))
         let judged = try Command.run(
             "evaluate", folder("probe"), data, "--labels", labels, "--bootstrap", "20", "--json")
         #expect(judged.status == 0 && judged.error.contains(note), "\(judged)")
