@@ -1,6 +1,7 @@
 // Arguments of exported functions as values of the library, each checked before it is used.
 import AttentionProbes
 import AttentionProbesHeader
+import Tensors
 
 /// A text that must be there.
 func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ArgumentError) -> String {
@@ -76,6 +77,19 @@ extension ap_floats {
         guard unsafe isWanted, unsafe overflow || count < Int64(needed) else { return }
         throw ArgumentError(
             name, expected: "room for \(rows)×\(columns) numbers", found: "\(unsafe count)")
+    }
+
+    /// The numbers of a caller as rows×columns, all finite.
+    ///
+    /// - Precondition: they are there.
+    func matrix(_ name: String, _ rows: Int, _ columns: Int) throws(ArgumentError) -> Matrix {
+        unsafe try check(name, rows, columns)
+        let numbers = unsafe Array(UnsafeBufferPointer(start: values, count: rows * columns))
+        if let bad = numbers.firstIndex(where: { !$0.isFinite }) {
+            throw ArgumentError(
+                "\(name): row \(bad / columns)", expected: "a finite number", found: "\(numbers[bad])")
+        }
+        return Matrix(rows: rows, columns: columns, storage: numbers)
     }
 
     /// Gives numbers from one on.

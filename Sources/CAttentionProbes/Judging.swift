@@ -44,6 +44,29 @@ public func ap_evaluate(
     }
 }
 
+/// Judges a probe by scores that are known.
+@c @implementation
+public func ap_evaluate_scores(
+    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ scores: UnsafePointer<ap_scores>!,
+    _ options: UnsafePointer<CChar>!, _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!,
+    _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
+) -> ap_status {
+    status {
+        let target: ProbeTarget = try unsafe Handles.find(probe, "probe")
+        let data: DataTarget = try unsafe Handles.find(data, "data")
+        guard let scores = unsafe scores?.pointee else {
+            throw ArgumentError("scores", expected: "scores", found: "NULL")
+        }
+        let call = try unsafe CallOptions<EvaluationOptions>.parse(json: optionsText(options))
+        let callback = unsafe Callback(progress, context)
+        let judgement = try unsafe call.options.judge(
+            scores.scores(target.probe, data.data.count), of: target.probe, "the probe", data.data,
+            call.running,
+            callback.watch)
+        try unsafe give(judgement, callback, result)
+    }
+}
+
 /// Fits probabilities and a threshold.
 @c @implementation
 public func ap_calibrate(

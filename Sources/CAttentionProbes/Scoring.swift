@@ -115,3 +115,18 @@ extension ap_scores {
         }
     }
 }
+
+extension ap_scores {
+    /// The outputs, and where they are given the entropies, that a caller has of `count` sequences by a probe.
+    func scores(_ probe: Probe, _ count: Int) throws(ArgumentError) -> Scores {
+        guard unsafe logits.isWanted else {
+            throw ArgumentError(
+                "scores: logits", expected: "\(count)×\(probe.task.outputs) numbers", found: "NULL")
+        }
+        let hasEntropies = unsafe probe.hasEntropies && entropies.isWanted
+        return try Scores(
+            range: 0..<count, logits: unsafe logits.matrix("scores: logits", count, probe.task.outputs),
+            entropies: hasEntropies
+                ? unsafe entropies.matrix("scores: entropies", count, probe.configuration.heads) : nil)
+    }
+}

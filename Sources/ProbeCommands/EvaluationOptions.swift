@@ -55,6 +55,29 @@ package struct EvaluationOptions: ParsableArguments {
                 ? try AttendedDocument.mostConfident(documents, scored, withAll: allTokens) : nil,
             data: data)
     }
+
+    /// Compares scores that are known with the labels; the hidden states of the data are not looked at.
+    ///
+    /// - Parameters:
+    ///   - name: what notes call the probe.
+    ///   - scores: those of all sequences of the data.
+    /// - Throws: `ValidationError` for an option that needs hidden states; else as `ScoredSet.evaluation`.
+    package func judge(
+        _ scores: Scores, of probe: Probe, _ name: String, _ data: ActivationSet, _ running: RunOptions,
+        _ watch: Watch
+    ) throws -> Judgement {
+        for (option, isUsed) in [("--documents", documents > 0), ("--streaming", streaming)] where isUsed {
+            throw ValidationError("\(option): expected hidden states, found scores")
+        }
+        let data = try probe.labelled(data)
+        watch.noteSoftLabels(data)
+        watch.noteThreshold(probe, name, streaming: false)
+        let scored = ScoredSet(probe, data, scores)
+        return Judgement(
+            evaluation: try scored.evaluation(
+                threads: running.threadCount, bootstrap: running.bootstrap(bootstrap)),
+            streaming: nil, documents: nil, data: data)
+    }
 }
 
 /// What is said of a probe and some data: the evaluation's own keys, with the others beside them.

@@ -138,6 +138,37 @@ static void test_training(const char *folder, ap_data *train, ap_data *test) {
     free_activations(&states);
 }
 
+/* Scores that are known are judged as those that are found. */
+static void test_known_scores(const char *folder, ap_probe *probe, ap_data *test) {
+    char path[4096], *found = NULL, *known = NULL;
+    const char *options = "{\"bootstrap\": 50}";
+    snprintf(path, sizeof path, "%s/test.safetensors", folder);
+    activations states = read_activations(path);
+    ap_batch batch = batch_of(&states);
+    ap_shape shape;
+    OK(ap_probe_shape(probe, &shape));
+    int64_t outputs = states.sequences * shape.outputs, heads = states.sequences * shape.heads;
+    ap_scores scores = {.logits = {calloc(outputs, sizeof(float)), outputs},
+                        .entropies = {calloc(heads, sizeof(float)), heads}};
+    CHECK(shape.has_entropies);
+    OK(ap_score((const ap_probe *const *)&probe, 1, &batch, &scores, 1));
+    OK(ap_evaluate(probe, test, options, NULL, NULL, &found));
+    OK(ap_evaluate_scores(probe, test, &scores, options, NULL, NULL, &known));
+    CHECK(strcmp(found, known) == 0);
+    OK(ap_text_free(known));
+    FAILS(ap_evaluate_scores(probe, test, NULL, NULL, NULL, NULL, &known), AP_USAGE, "scores");
+    FAILS(ap_evaluate_scores(probe, test, &scores, "{\"streaming\": true}", NULL, NULL, &known), AP_USAGE,
+          "expected hidden states, found scores");
+    scores.logits.values[shape.outputs] = NAN;
+    FAILS(ap_evaluate_scores(probe, test, &scores, options, NULL, NULL, &known), AP_USAGE,
+          "row 1: expected a finite number");
+    scores.logits.count--;
+    FAILS(ap_evaluate_scores(probe, test, &scores, options, NULL, NULL, &known), AP_USAGE, "scores: logits");
+    OK(ap_text_free(found));
+    free(scores.logits.values), free(scores.entropies.values);
+    free_activations(&states);
+}
+
 static void test_judging(const char *folder, ap_data *train, ap_data *test) {
     char path[4096], *result = NULL, *html = NULL;
     size_t size;
@@ -152,6 +183,7 @@ static void test_judging(const char *folder, ap_data *train, ap_data *test) {
     OK(ap_evaluate(probe, train, "{\"bootstrap\": 0}", NULL, NULL, &result));
     CHECK(strstr(result, "warning: the probe was trained on a file called train") != NULL);
     OK(ap_text_free(result));
+    test_known_scores(folder, probe, test);
     watcher one = {.stop_after = 1};
     FAILS(ap_evaluate(probe, test, NULL, watch, &one, &result), AP_INTERRUPTED, "stopped by the callback");
     FAILS(ap_evaluate(probe, test, "{\"bootstrap\": -1}", NULL, NULL, &result), AP_USAGE, "--bootstrap");

@@ -314,6 +314,14 @@ ap_status ap_select(const ap_data *data, const char *options, const char *journa
 ap_status ap_evaluate(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,
                       void *context, char **result);
 
+/*
+ * Judges a probe by scores that are known: of `scores` the logits of all sequences of `data` and, where they are there, the
+ * entropies, from which "entropy_ratio" is. `data` has the labels and lengths; its hidden states are not looked at, and may
+ * be of any width. The probabilities follow from the logits. `result` as in ap_evaluate. Options: bootstrap, seed, threads.
+ */
+ap_status ap_evaluate_scores(const ap_probe *probe, const ap_data *data, const ap_scores *scores, const char *options,
+                             ap_progress progress, void *context, char **result);
+
 /* Fits probabilities and a threshold, as `attnprobe calibrate`. Options: calibration, fpr, confidence, streaming, seed,
  * threads. */
 ap_status ap_calibrate(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,

@@ -11,7 +11,7 @@ public struct Scores: Sendable {
     /// attention.
     public let entropies: Matrix?
 
-    init(range: Range<Int>, logits: Matrix, entropies: Matrix?) {
+    package init(range: Range<Int>, logits: Matrix, entropies: Matrix?) {
         self.range = range
         self.logits = logits
         self.entropies = entropies

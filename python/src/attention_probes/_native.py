@@ -57,6 +57,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "ap_train": [c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _handles, _texts],
     "ap_select": [c_void_p, c_char_p, c_char_p, s.Progress, c_void_p, _handles, _texts],
     "ap_evaluate": [c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _texts],
+    "ap_evaluate_scores": [c_void_p, c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _texts],
     "ap_calibrate": [c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _handles, _texts],
     "ap_report": [c_void_p, c_void_p, c_char_p, c_char_p, s.Progress, c_void_p, _texts],
 }
