@@ -1,0 +1,159 @@
+"""Probes over many machines, with the words of attnprobe: shards scored by the workers of a Ray cluster.
+
+  attnprobe-ray score probe.safetensors shards/ --out scores
+  attnprobe-ray score probes/*.safetensors s3://bucket/shards --out s3://bucket/scores --address auto --threads 4
+
+OUT is a folder with SHARD.parquet for each shard: `id`, `shard`, `row`, `tokens`, and of each probe `logits`,
+`probabilities`, `label` and, of softmax attention, `entropies`; with several probes NAME.logits and so on. Scores are
+those of `attnprobe score`, bit for bit.
+
+A run that does not end leaves the results of complete shards, and the same command with --resume goes on.
+
+Exit codes: 64 usage, 65 bad data, 66 no such file, 69 a package is missing, 70 a fault of ours, 74 input or output
+failed, 130 interrupted.
+"""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+from ..extract.failure import DATA, IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence
+from ..extract.options import Parser, positive
+
+if TYPE_CHECKING:
+    from .scoring import Scored
+
+INTERRUPTED = 130
+
+
+def parser() -> Parser:
+    """The command's options."""
+    top = Parser(prog="attnprobe-ray", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    score = commands.add_parser("score", help="score every sequence, with one probe or several in one pass")
+    score.add_argument("paths", nargs="+", metavar="PATH", help="probe files, then activation files or folders of them")
+    score.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where the results go: a path or URI")
+    score.add_argument("--address", help="of a Ray cluster, or auto (else one that runs here, or is started)")
+    score.add_argument("--workers", type=positive, metavar="N", help="(as many as Ray finds room for)")
+    score.add_argument("--threads", type=positive, default=1, metavar="N", help="of each worker (%(default)s)")
+    score.add_argument("--skip-bad-shards", action="store_true", help="list them in FOLDER/_skipped.json and go on")
+    score.add_argument("--resume", action="store_true", help="go on with a run that did not end")
+    score.add_argument("--skip-nonfinite", action="store_true", help="leave out sequences with a NaN or infinity")
+    score.add_argument("--layer", type=int, metavar="K", help="of files that hold several, as in attnprobe")
+    score.add_argument("--quiet", action="store_true", help="no progress and no notes")
+    return top
+
+
+def probes_and_data(paths: list[str]) -> tuple[list[str], list[str]]:
+    """Paths of probes, the first and those behind it that are probe files, and paths of data."""
+    from .._safetensors import TensorFile
+
+    def is_probe(path: str) -> bool:
+        try:
+            return TensorFile(path).metadata.get("format") == "attention-probes/probe"
+        except (OSError, ValueError):
+            return False
+
+    start = 1
+    while start < len(paths) and is_probe(paths[start]):
+        start += 1
+    if start == len(paths):
+        raise Failure("expected probes and then activation files, found no activation files last", USAGE)
+    return paths[:start], paths[start:]
+
+
+def told(began: float) -> Callable[[Scored, int], None]:
+    """Prints shards and tokens a second after each shard: over one line of a terminal, else a line now and then."""
+    last = began
+
+    def show(scored: Scored, shards: int) -> None:
+        nonlocal last
+        now, done = time.monotonic(), scored.shards + len(scored.skipped)
+        if now - last < (0.1 if sys.stderr.isatty() else 10) and done < shards:
+            return
+        last = now
+        rate = f", {scored.tokens / scored.seconds:,.0f} tokens/s" if scored.seconds > 0 else ""
+        line = f"{done} of {shards} shards, {scored.tokens:,} tokens{rate}"
+        print("\r" + line if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+
+    return show
+
+
+def score(options: argparse.Namespace) -> None:
+    """`attnprobe-ray score`."""
+    probes, data = probes_and_data(options.paths)
+    try:
+        import ray
+        import ray.data
+
+        from .scoring import score as run
+    except ImportError as error:
+        raise Failure(f"{error}: pip install 'attention-probes[ray]'", UNAVAILABLE) from error
+    quiet_ray(ray)
+    began = time.monotonic()
+    if not ray.is_initialized():
+        ray.init(address=options.address, log_to_driver=False, logging_level="ERROR")
+    found = run(
+        data, probes, options.out, workers=options.workers, threads=options.threads,
+        skip_bad_shards=options.skip_bad_shards, resume=options.resume, layer=options.layer,
+        skip_nonfinite=options.skip_nonfinite, progress=None if options.quiet else told(began))
+    if options.quiet:
+        return
+    if sys.stderr.isatty() and found.shards:
+        print(file=sys.stderr)
+    for fault in found.skipped.values():
+        print(f"skipped {fault}", file=sys.stderr)
+    kept = f", {found.kept} were there" if found.kept else ""
+    whole = time.monotonic() - began
+    print(
+        f"{found.sequences:,} sequences of {found.shards} shards in {options.out}{kept}; {found.seconds:.1f} s, "
+        f"{whole - found.seconds:.1f} s around it", file=sys.stderr)
+
+
+def quiet_ray(ray: Any) -> None:
+    """Leaves progress to this command."""
+    import logging
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def main() -> int:
+    """Runs the arguments of the process; the result is its exit code."""
+    options = parser().parse_args()
+    try:
+        score(options)
+        return os.EX_OK
+    except Failure as failure:
+        code, sentence = failure.code, str(failure)
+    except FileNotFoundError as error:
+        code, sentence = NO_INPUT, str(error)
+    except FileExistsError as error:
+        code, sentence = USAGE, str(error).replace(", or resume", ", or --resume")
+    except ValueError as error:
+        code, sentence = DATA, str(error)
+    except OSError as error:
+        code, sentence = IO, str(error)
+    except KeyboardInterrupt:
+        code, sentence = INTERRUPTED, "interrupted; what is complete stays, and the same command with --resume goes on"
+    except Exception as error:  # noqa: BLE001 - what Ray raises where a worker failed
+        code, sentence = _of_worker(error)
+    print(f"Error: {sentence}", file=sys.stderr)
+    return code
+
+
+def _of_worker(error: BaseException) -> tuple[int, str]:
+    cause: BaseException = error
+    while (inner := getattr(cause, "cause", None) or cause.__cause__) is not None and inner is not cause:
+        cause = inner
+    return IO if isinstance(cause, OSError) else os.EX_SOFTWARE, first_sentence(cause)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
