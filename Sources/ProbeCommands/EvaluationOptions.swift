@@ -31,8 +31,7 @@ package struct EvaluationOptions: ParsableArguments {
     ///   - labels: where the labels are from, if a table may have groups.
     package func judge(
         _ probe: Probe, _ name: String, _ data: ActivationSet, _ running: RunOptions, _ watch: Watch,
-        allTokens: Bool, controls: TrainedControls? = nil,
-        labels: LabelOptions? = nil
+        allTokens: Bool, controls: TrainedControls? = nil, labels: LabelOptions? = nil
     ) throws -> Judgement {
         let data = try probe.labelled(data)
         watch.warnOfTraining(probe, data)
@@ -75,8 +74,9 @@ package struct EvaluationOptions: ParsableArguments {
         let scored = ScoredSet(probe, data, scores)
         return Judgement(
             evaluation: try scored.evaluation(
-                threads: running.threadCount, bootstrap: running.bootstrap(bootstrap)),
-            streaming: nil, documents: nil, data: data)
+                threads: running.threadCount, bootstrap: running.bootstrap(bootstrap),
+                groups: try breakdown.names(of: data, probe.task, labels: nil)),
+            controls: nil, streaming: nil, documents: nil, data: data)
     }
 }
 

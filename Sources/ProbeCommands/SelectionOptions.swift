@@ -35,7 +35,7 @@ struct SelectionOptions: ParsableArguments {
     @OptionGroup var target: ThresholdOptions
     @Option(
         help: """
-            Rows of weights that an ensemble of candidates may multiply a token with, at most; 0 for no ensembles. \
+            Rows of weights that an average or an ensemble may multiply a token with, at most; 0 for no ensembles. \
             (default: 1.3 times those of attention with 8 heads and as many seeds as --average says, 83 for 4)
             """)
     var maxRows: Int?

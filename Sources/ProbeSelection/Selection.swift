@@ -35,7 +35,8 @@ public struct Selection: Sendable {
     /// in an order of preference (Breiman et al., 1984); else the best. The error is that of the mean
     /// difference over folds.
     public var prefersEarlier = false
-    /// Rows of weights that an ensemble multiplies a token with, at most (`Probe.rowsPerToken`); 0 for no ensembles.
+    /// Rows of weights that an average or an ensemble multiplies a token with, at most (`Probe.rowsPerToken`); 0 for no
+    /// ensembles, and averages of any size.
     public var mostRows = 0
     /// Whether a threshold is to be for sequences that are looked at after every token: then the chosen probe of each
     /// fold also scores all prefixes of the sequences that it did not see. For two classes.
@@ -163,10 +164,15 @@ public struct Selection: Sendable {
             guard prefersEarlier, let best else { return best }
             return ranked.sorted().first { entries[$0].isWithin(1, of: entries[best]) }
         }
+        func rows(_ candidate: Int) -> Int { architectures[candidate].rowsPerToken }
+        // Seeds that a candidate may have: those whose rows of weights are within the limit, and one in any case.
+        func seeds(_ candidate: Int) -> Int {
+            guard candidates[candidate].configuration.canBeAveraged else { return 1 }
+            return mostRows > 0 ? max(1, min(average, mostRows / max(1, rows(candidate)))) : average
+        }
         var chosen = choice()
         if average > 1 {
-            let able = ranked.filter { candidates[$0].configuration.canBeAveraged }
-            func rows(_ candidate: Int) -> Int { architectures[candidate].rowsPerToken }
+            let able = ranked.filter { seeds($0) > 1 }
             // Of each kind one that may become part of an ensemble.
             var kinds: Set<ProbeKind> = []
             var open = able.enumerated().filter { place, candidate in
@@ -177,12 +183,10 @@ public struct Selection: Sendable {
             }.map(\.element)
             // The preferred one is tried as an average too, whichever it turns out to be.
             repeat {
-                try run(open.flatMap { trials($0, 1..<average, folds.count) })
-                for candidate in open { entries[candidate] = try entry(candidate, average) }
+                try run(open.flatMap { trials($0, 1..<seeds($0), folds.count) })
+                for candidate in open { entries[candidate] = try entry(candidate, seeds(candidate)) }
                 chosen = choice()
-                open = [chosen].compactMap(\.self).filter {
-                    entries[$0].replicates < average && candidates[$0].configuration.canBeAveraged
-                }
+                open = [chosen].compactMap(\.self).filter { entries[$0].replicates < seeds($0) }
             } while !open.isEmpty
         }
         if mostRows > 0, let best = chosen {
@@ -190,7 +194,7 @@ public struct Selection: Sendable {
                 task: task, targets: targets, folds: folds, metric: metric ?? .suited(to: task),
                 weights: data.weights, mostRows: mostRows
             ) {
-                architectures[candidates.firstIndex(of: $0)!].rowsPerToken
+                rows(candidates.firstIndex(of: $0)!)
             } entry: {
                 try entry(candidates.firstIndex(of: $0)!, $1)
             }

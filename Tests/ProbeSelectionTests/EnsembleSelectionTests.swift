@@ -38,6 +38,19 @@ struct EnsembleSelectionTests {
         }
     }
 
+    // A head has a row for its query and one for its values.
+    @Test func averagesHaveRoomForTheirSeeds() throws {
+        var selection = smallSelection()
+        (selection.candidates, selection.average, selection.finalists) = (candidates, 4, 9)
+        selection.candidates.removeAll { $0.configuration.kind != .attention }
+        selection.mostRows = 6
+        let result = try selection.run(data)
+        for entry in result.entries where entry.parts.isEmpty {
+            #expect(entry.replicates == (entry.candidate.configuration.heads == 1 ? 3 : 1), "\(entry.name)")
+        }
+        #expect(result.probe.configuration.parts.count < 3)
+    }
+
     @Test func whatFoldsCannotTellApartIsAddedUp() throws {
         let entries = [
             try entry(0, noise: 1.2, scale: 100, seed: 1), try entry(1, noise: 1.2, scale: 0.1, seed: 2),
