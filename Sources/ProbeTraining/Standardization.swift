@@ -25,8 +25,8 @@ struct Standardization: Sendable {
     /// 1/σ_t; 1 where no position differs.
     let positionScale: Double
 
-    /// Mean and standard deviation of all unmasked tokens of a set, and of their positions. O(T·D),
-    /// the same bits on any number of threads.
+    /// Mean and standard deviation of all unmasked tokens of a set, and of their positions, where the tokens of a
+    /// sequence count by its weight. O(T·D), the same bits on any number of threads.
     ///
     /// - Throws: `DataError` where a hidden state is NaN or infinite.
     init(_ data: ActivationSet, threads: Int) throws {
@@ -39,7 +39,13 @@ struct Standardization: Sendable {
             block, scratch in
             var moments = Moments(origin: first)
             for index in blocks[block] {
-                moments.add(data[index], scratch: &scratch)
+                if let weights = data.weights {
+                    var own = Moments(origin: first)
+                    own.add(data[index], scratch: &scratch)
+                    moments.add(own, times: Double(weights[index]))
+                } else {
+                    moments.add(data[index], scratch: &scratch)
+                }
                 readAhead.advance(data.byteCount(index))
             }
             return moments
@@ -72,10 +78,10 @@ struct Standardization: Sendable {
     private static func positionScale(_ data: ActivationSet) -> Double {
         var (count, sum, square) = (0.0, 0.0, 0.0)
         for index in data.indices {
-            let sequence = data[index]
+            let (sequence, weight) = (data[index], data.weights.map { Double($0[index]) } ?? 1)
             for j in 0..<sequence.count {
                 let t = Double(sequence.position(j))
-                (count, sum, square) = (count + 1, sum + t, square + t * t)
+                (count, sum, square) = (count + weight, sum + weight * t, square + weight * (t * t))
             }
         }
         let variance = square / count - (sum / count) * (sum / count)

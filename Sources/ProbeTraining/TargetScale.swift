@@ -10,18 +10,21 @@ import Probes
 struct TargetScale {
     private let scale: Float
 
-    init(_ task: ProbeTask, _ targets: Targets?) {
+    /// - Parameter weights: how much each sequence counts; nil for all alike.
+    init(_ task: ProbeTask, _ targets: Targets?, weights: [Float]?) {
         guard case .regression = task, case .values(let values)? = targets else {
             scale = 1
             return
         }
+        let weights = weights.map { $0.map(Double.init) } ?? Array(repeating: 1, count: values.rows)
+        let total = weights.reduce(0, +)
         var squares = 0.0
         for column in 0..<values.columns {
-            let numbers = (0..<values.rows).map { Double(values[$0, column]) }
-            let mean = numbers.reduce(0, +) / Double(numbers.count)
-            squares += numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+            let numbers = (0..<values.rows).map { (y: Double(values[$0, column]), weight: weights[$0]) }
+            let mean = numbers.reduce(0) { $0 + $1.weight * $1.y } / total
+            squares += numbers.reduce(0) { $0 + $1.weight * ($1.y - mean) * ($1.y - mean) }
         }
-        let deviation = Float((squares / Double(values.rows * values.columns)).squareRoot())
+        let deviation = Float((squares / (total * Double(values.columns))).squareRoot())
         // Constant targets have none.
         scale = deviation.isNormal ? deviation : 1
     }

@@ -41,7 +41,7 @@ struct TrainingRun {
         self.isInterrupted = isInterrupted
         self.progress = progress
         tensors = architecture.tensors
-        let targetScale = TargetScale(task, training.targets)
+        let targetScale = TargetScale(task, training.targets, weights: training.weights)
         let training = targetScale.scaled(training)
         isBalanced = options.optimizer == .lbfgs && !options.standardizes
         // Also where dimensions stay as they are: this pass finds NaN in tokens that training may never meet.

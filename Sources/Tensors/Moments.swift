@@ -3,8 +3,8 @@ private import CKernels
 /// Number, sums and sums of squares of vectors, a dimension each, taken from an origin: what means
 /// and variances are made of.
 package struct Moments: Sendable {
-    /// How many vectors there were.
-    package private(set) var count = 0
+    /// How many vectors there were, or what they count together.
+    package private(set) var count = 0.0
     /// Σ (x - origin), D values.
     package private(set) var sums: [Double]
     /// Σ (x - origin)², D values.
@@ -24,7 +24,7 @@ package struct Moments: Sendable {
     /// - Precondition: its width is that of the origin.
     package mutating func add(_ sequence: TokenSequence, scratch: inout [Float]) {
         precondition(sequence.width == origin.count, "tokens of another width")
-        count += sequence.count
+        count += Double(sequence.count)
         sequence.forEachTile(scratch: &scratch) { range, tokens in
             unsafe tokens.withUnsafeBufferPointer { x in
                 unsafe sums.withUnsafeMutableBufferPointer { sums in
@@ -40,26 +40,26 @@ package struct Moments: Sendable {
         }
     }
 
-    /// Adds what another one has gathered from the same origin.
-    package mutating func add(_ other: Moments) {
+    /// Adds what another one has gathered from the same origin, as if it were there `times` times.
+    package mutating func add(_ other: Moments, times: Double = 1) {
         precondition(other.origin == origin, "moments about another origin")
-        count += other.count
+        count += times * other.count
         for d in sums.indices {
-            sums[d] += other.sums[d]
-            squares[d] += other.squares[d]
+            sums[d] += times * other.sums[d]
+            squares[d] += times * other.squares[d]
         }
     }
 
     /// The mean of one dimension.
     ///
     /// - Precondition: there is at least one vector.
-    package func mean(_ d: Int) -> Double { Double(origin[d]) + sums[d] / Double(count) }
+    package func mean(_ d: Int) -> Double { Double(origin[d]) + sums[d] / count }
 
     /// The variance of one dimension, by the number of vectors.
     ///
     /// - Precondition: there is at least one vector.
     package func variance(_ d: Int) -> Double {
-        let offset = sums[d] / Double(count)
-        return squares[d] / Double(count) - offset * offset
+        let offset = sums[d] / count
+        return squares[d] / count - offset * offset
     }
 }

@@ -39,11 +39,23 @@ struct WeightTests {
             try ActivationSet([ActivationFile(batch, targets: .classes(labels), weights: weights)])
         }
         let repeated = try set(nil).selecting(Array(0..<20) + (0..<20).filter { $0 % 5 == 0 })
-        var options = TrainingOptions(.lbfgs)
-        options.standardizes = false
-        let weighted = try Trainer(.mean, options: options).fit(set(twice)).probe.parameters
-        let copied = try Trainer(.mean, options: options).fit(repeated).probe.parameters
-        for (a, b) in zip(weighted, copied) { #expect(abs(a - b) < 1e-3) }
+        for standardizes in [false, true] {
+            var options = TrainingOptions(.lbfgs)
+            options.standardizes = standardizes
+            let weighted = try Trainer(.mean, options: options).fit(set(twice)).probe.parameters
+            let copied = try Trainer(.mean, options: options).fit(repeated).probe.parameters
+            for (a, b) in zip(weighted, copied) { #expect(abs(a - b) < 1e-3) }
+        }
+        let (weighted, copied) = try (
+            Standardization(set(twice), threads: 2), Standardization(repeated, threads: 2)
+        )
+        for d in 0..<4 {
+            #expect(abs(weighted.mean[d] - copied.mean[d]) < 1e-12)
+            #expect(abs(weighted.scale[d] - copied.scale[d]) < 1e-12)
+        }
+        #expect(abs(weighted.positionScale - copied.positionScale) < 1e-12)
+        let plain = try Standardization(set(nil), threads: 2)
+        #expect((0..<4).allSatisfy { abs(plain.mean[$0] - copied.mean[$0]) > 1e-4 })
         // Attention goes the general way, token by token.
         let shape = AttentionArchitecture(width: 4, outputs: 1, heads: 1)
         let parameters = randomFloats(shape.tensors.parameterCount, seed: 6)
