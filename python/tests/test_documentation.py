@@ -10,8 +10,8 @@ import pytest
 import attention_probes
 from conftest import needs
 
-# The library lies beside them; what needs torch is tested where torch is.
-OTHERS = {"torch_module", "libattention_probes"}
+# The library lies beside them; what needs torch or Ray is tested where these are.
+OTHERS = {"torch_module", "libattention_probes", "ray"}
 MODULES = [module.name for module in pkgutil.iter_modules(attention_probes.__path__) if module.name not in OTHERS]
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq  # noqa: E402
 import attention_probes as ap  # noqa: E402
 from attention_probes._safetensors import TensorFile  # noqa: E402
 from attention_probes.ray import score  # noqa: E402
-from attention_probes.ray.command import main  # noqa: E402
+from attention_probes.ray_command import main  # noqa: E402
 from kinds import probe_of  # noqa: E402
 from ray_shards import STORE, WIDTH, bounded, cluster, probe, shards, write  # noqa: E402, F401
 
@@ -203,7 +203,7 @@ def test_the_command(cluster, probe, shards, tmp_path, monkeypatch, capsys):
         code = main()
         return code, capsys.readouterr().err
 
-    code, said = run("score", probe, shards, "--out", tmp_path / "out", "--workers", 1)
+    code, said = run("score", probe, shards, "--out", tmp_path / "out")
     assert code == 0 and "120 sequences of 6 shards" in said and "tokens/s" in said
     assert len(table(tmp_path / "out")) == 120
     code, said = run("score", probe, shards, "--out", tmp_path / "out")

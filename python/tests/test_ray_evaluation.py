@@ -8,7 +8,7 @@ pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'ray[d
 
 import attention_probes as ap  # noqa: E402
 from attention_probes.ray import evaluate, evaluate_scores, score  # noqa: E402
-from attention_probes.ray.command import main  # noqa: E402
+from attention_probes.ray_command import main  # noqa: E402
 from conftest import needs  # noqa: E402
 from kinds import probe_of  # noqa: E402
 from ray_shards import WIDTH, bounded, cluster, probe, shards  # noqa: E402, F401
@@ -73,3 +73,26 @@ def test_scores_that_cannot_be_judged(cluster, probe, shards, tmp_path):
     (tmp_path / "out" / "00000.safetensors.parquet").unlink()
     with pytest.raises(ValueError, match="expected the scores of a shard, found none"):
         evaluate_scores(tmp_path / "out", probe)
+
+
+@needs("ap_evaluate_scores")
+def test_the_command(cluster, command, tmp_path, monkeypatch, capsys):
+    make, labels, classes = TASKS["names"]
+    folder = labelled(tmp_path / "shards", labels, classes)
+    probe = tmp_path / "probe.safetensors"
+    make().save(probe)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["attnprobe-ray", "evaluate", *map(str, arguments)])
+        return main(), capsys.readouterr()
+
+    truth_ = json.loads(command("evaluate", probe, folder, "--json", "--bootstrap", 20, "--seed", 3))
+    arguments = (probe, folder, "--out", tmp_path / "out", "--bootstrap", 20, "--seed", 3)
+    code, said = run(*arguments, "--json", "--workers", 1)
+    found = json.loads(said.out)
+    found.pop("notes", None)
+    assert code == 0 and found == truth_ and "tokens/s" in said.err
+    code, said = run(*arguments, "--resume", "--quiet")
+    assert code == 0 and "auroc" in said.out and said.err == ""
+    code, said = run(probe, probe, folder, "--out", tmp_path / "two")
+    assert code == 64 and "expected one probe" in said.err

@@ -39,6 +39,11 @@ class TensorFile:
         self.tensors = header
         self._data, self._size = 8 + length, size - 8 - length
 
+    def read_in_order(self) -> None:
+        """Tells the system that tensors are read once and from front to back, so that it reads further ahead."""
+        if hasattr(mmap, "MADV_SEQUENTIAL"):
+            self._map.madvise(mmap.MADV_SEQUENTIAL)
+
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
 

@@ -8,6 +8,12 @@ store into its own temporary folder, and writes the scores of that shard as one 
 
 Needs this package, at one version, on every machine, and paths that every machine can read.
 """
+try:
+    import pyarrow.parquet  # noqa: F401
+    import ray.data  # noqa: F401
+except ImportError as fault:
+    raise ImportError(f"{fault}: pip install 'attention-probes[ray]'") from fault
+
 from .evaluation import evaluate, evaluate_scores
 from .scoring import Scored, score
 

@@ -111,6 +111,7 @@ class Engine:
 
         `numbers` are those of the sequences in a shard that has no ids of its own, as far as they are known.
         """
+        data._file.read_in_order()
         count = len(data)
         if numbers is None and data.ids is not None:
             own = data.ids

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
 from pyarrow import fs
+from ray.data import ActorPoolStrategy, from_items
 
 from .._native import version
 from ..estimator import AttentionProbe
@@ -118,11 +119,6 @@ def _run(
     faults: dict[str, str] = {}
     if not todo:
         return Scored(kept=kept), faults
-    try:
-        from ray.data import ActorPoolStrategy, from_items
-    except ImportError as fault:
-        raise ImportError(f"{fault}: pip install 'attention-probes[ray]'") from fault
-
     pool = ActorPoolStrategy(size=workers) if workers else ActorPoolStrategy(min_size=1, max_size=len(todo))
     told = from_items([{"shard": name} for name in todo], override_num_blocks=len(todo)).map(
         Engine, fn_constructor_args=engine, compute=pool, num_cpus=threads, **ray_options)

@@ -1,11 +1,12 @@
 """Probes over many machines, with the words of attnprobe: shards scored by the workers of a Ray cluster.
 
   attnprobe-ray score probe.safetensors shards/ --out scores
+  attnprobe-ray evaluate probe.safetensors shards/ --out scores --json
   attnprobe-ray score probes/*.safetensors s3://bucket/shards --out s3://bucket/scores --address auto --threads 4
 
 OUT is a folder with SHARD.parquet for each shard: `id`, `shard`, `row`, `tokens`, and of each probe `logits`,
 `probabilities`, `label` and, of softmax attention, `entropies`; with several probes NAME.logits and so on. Scores are
-those of `attnprobe score`, bit for bit.
+those of `attnprobe score`, bit for bit, and the metrics of `evaluate` those of `attnprobe evaluate`.
 
 A run that does not end leaves the results of complete shards, and the same command with --resume goes on.
 
@@ -15,16 +16,17 @@ failed, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable
 
-from ..extract.failure import DATA, IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence
-from ..extract.options import Parser, positive
+from .extract.failure import DATA, IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence
+from .extract.options import Parser, positive
 
 if TYPE_CHECKING:
-    from .scoring import Scored
+    from .ray import Scored
 
 INTERRUPTED = 130
 
@@ -35,21 +37,31 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     score = commands.add_parser("score", help="score every sequence, with one probe or several in one pass")
     score.add_argument("paths", nargs="+", metavar="PATH", help="probe files, then activation files or folders of them")
-    score.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where the results go: a path or URI")
-    score.add_argument("--address", help="of a Ray cluster, or auto (else one that runs here, or is started)")
-    score.add_argument("--workers", type=positive, metavar="N", help="(as many as Ray finds room for)")
-    score.add_argument("--threads", type=positive, default=1, metavar="N", help="of each worker (%(default)s)")
-    score.add_argument("--skip-bad-shards", action="store_true", help="list them in FOLDER/_skipped.json and go on")
-    score.add_argument("--resume", action="store_true", help="go on with a run that did not end")
-    score.add_argument("--skip-nonfinite", action="store_true", help="leave out sequences with a NaN or infinity")
-    score.add_argument("--layer", type=int, metavar="K", help="of files that hold several, as in attnprobe")
-    score.add_argument("--quiet", action="store_true", help="no progress and no notes")
+    evaluate = commands.add_parser("evaluate", help="score labelled sequences and compare the scores with the labels")
+    evaluate.add_argument("paths", nargs="+", metavar="PATH", help="a probe file, then activation files or folders")
+    evaluate.add_argument("--bootstrap", type=int, metavar="N", help="draws for 95 %% confidence intervals (1000)")
+    evaluate.add_argument("--seed", type=int, help="of the draws (0)")
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    for command in (score, evaluate):
+        _add_shared(command)
     return top
 
 
-def probes_and_data(paths: list[str]) -> tuple[list[str], list[str]]:
+def _add_shared(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where the scores go: a path or URI")
+    command.add_argument("--address", help="of a Ray cluster, or auto (else one that runs here, or is started)")
+    command.add_argument("--workers", type=positive, metavar="N", help="(as many as Ray finds room for)")
+    command.add_argument("--threads", type=positive, default=1, metavar="N", help="of each worker (%(default)s)")
+    command.add_argument("--skip-bad-shards", action="store_true", help="list them in FOLDER/_skipped.json and go on")
+    command.add_argument("--resume", action="store_true", help="go on with a run that did not end")
+    command.add_argument("--skip-nonfinite", action="store_true", help="leave out sequences with a NaN or infinity")
+    command.add_argument("--layer", type=int, metavar="K", help="of files that hold several, as in attnprobe")
+    command.add_argument("--quiet", action="store_true", help="no progress and no notes")
+
+
+def probes_and_data(paths: list[str], several: bool) -> tuple[list[str], list[str]]:
     """Paths of probes, the first and those behind it that are probe files, and paths of data."""
-    from .._safetensors import TensorFile
+    from ._safetensors import TensorFile
 
     def is_probe(path: str) -> bool:
         try:
@@ -62,6 +74,8 @@ def probes_and_data(paths: list[str]) -> tuple[list[str], list[str]]:
         start += 1
     if start == len(paths):
         raise Failure("expected probes and then activation files, found no activation files last", USAGE)
+    if start > 1 and not several:
+        raise Failure(f"expected one probe and then activation files, found {start} probes", USAGE)
     return paths[:start], paths[start:]
 
 
@@ -82,35 +96,41 @@ def told(began: float) -> Callable[[Scored, int], None]:
     return show
 
 
-def score(options: argparse.Namespace) -> None:
-    """`attnprobe-ray score`."""
-    probes, data = probes_and_data(options.paths)
+def run(options: argparse.Namespace) -> None:
+    """`attnprobe-ray score` and `attnprobe-ray evaluate`."""
+    probes, data = probes_and_data(options.paths, options.command == "score")
     try:
         import ray
         import ray.data
 
-        from .scoring import score as run
+        from .ray import evaluate_scores, score
     except ImportError as error:
-        raise Failure(f"{error}: pip install 'attention-probes[ray]'", UNAVAILABLE) from error
+        hint = "" if "[ray]" in str(error) else ": pip install 'attention-probes[ray]'"
+        raise Failure(f"{error}{hint}", UNAVAILABLE) from error
     quiet_ray(ray)
     began = time.monotonic()
     if not ray.is_initialized():
         ray.init(address=options.address, log_to_driver=False, logging_level="ERROR")
-    found = run(
+    found = score(
         data, probes, options.out, workers=options.workers, threads=options.threads,
         skip_bad_shards=options.skip_bad_shards, resume=options.resume, layer=options.layer,
         skip_nonfinite=options.skip_nonfinite, progress=None if options.quiet else told(began))
-    if options.quiet:
-        return
+    if not options.quiet:
+        _sum_up(found, options.out, time.monotonic() - began)
+    if options.command == "evaluate":
+        evaluation = evaluate_scores(options.out, probes[0], bootstrap=options.bootstrap, seed=options.seed)
+        print(json.dumps(evaluation.values, indent=2) if options.json else evaluation)
+
+
+def _sum_up(found: Scored, out: str, seconds: float) -> None:
     if sys.stderr.isatty() and found.shards:
         print(file=sys.stderr)
     for fault in found.skipped.values():
         print(f"skipped {fault}", file=sys.stderr)
     kept = f", {found.kept} were there" if found.kept else ""
-    whole = time.monotonic() - began
     print(
-        f"{found.sequences:,} sequences of {found.shards} shards in {options.out}{kept}; {found.seconds:.1f} s, "
-        f"{whole - found.seconds:.1f} s around it", file=sys.stderr)
+        f"{found.sequences:,} sequences of {found.shards} shards in {out}{kept}; {found.seconds:.1f} s, "
+        f"{seconds - found.seconds:.1f} s around it", file=sys.stderr)
 
 
 def quiet_ray(ray: Any) -> None:
@@ -128,7 +148,7 @@ def main() -> int:
     """Runs the arguments of the process; the result is its exit code."""
     options = parser().parse_args()
     try:
-        score(options)
+        run(options)
         return os.EX_OK
     except Failure as failure:
         code, sentence = failure.code, str(failure)
