@@ -131,7 +131,15 @@ def test_progress_and_callbacks(samples, capfd):
     assert probe.to_bytes() == before
 
 
-def test_ctrl_c_keeps_the_probe_so_far(samples):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as Python has it, also where the tests were started with SIGINT ignored, as in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_keeps_the_probe_so_far(samples, interruptible):
     def press(report):
         if report.done == 3:
             os.kill(os.getpid(), signal.SIGINT)
