@@ -126,3 +126,12 @@ def test_a_library_that_is_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv("ATTENTION_PROBES_LIBRARY", str(tmp_path / "none.so"))
     with pytest.raises(ImportError, match=r"expected libattention_probes.so, found nothing at .*none.so"):
         _native.lib()
+
+
+def test_a_threshold_is_no_float32():
+    x = [np.ones((2, 3), np.float32)]
+    tensors = {"v.weight": np.full((1, 3), 0.3, np.float32), "v.bias": np.zeros(1, np.float32)}
+    probability = float(ap.AttentionProbe.from_parameters("mean", tensors).predict_proba(x)[0, 1])
+    for threshold, label in [(probability, 1), (probability + 1e-12, 0)]:
+        probe = ap.AttentionProbe.from_parameters("mean", tensors, threshold=threshold)
+        assert probe.predict(x).tolist() == [label]

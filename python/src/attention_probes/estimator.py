@@ -144,7 +144,8 @@ class AttentionProbe(Judging):
         if probe.task == "multiclass":
             found: np.ndarray = self.classes_[values.argmax(axis=1)]
             return found
-        present: np.ndarray = (values >= probe.threshold).astype(np.int64)
+        # In double precision: NumPy would round the threshold to a float32, which a probability may equal.
+        present: np.ndarray = (values.astype(np.float64) >= probe.threshold).astype(np.int64)
         if probe.task == "binary":
             present = self.classes_[present[:, 0]]
         return present
