@@ -116,7 +116,7 @@ struct CompareTests {
         #expect(choice.status == 0 && choice.error.contains("2 candidates, 2 folds"), "\(choice)")
         for row in choice.output.split(separator: "\n").dropFirst() {
             let figures = row.split(separator: " ").filter { Double($0) != nil && $0.contains(".") }
-            #expect(figures.count == 4, "\(row)")
+            #expect(figures.count == 5, "\(row)")
         }
         #expect(choice.output.contains("not converged"))
     }
