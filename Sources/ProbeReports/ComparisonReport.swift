@@ -146,8 +146,7 @@ private struct ComparedSet {
             "\(set.metric) on \(set.name.isolated)",
             [
                 "probe", set.metric, "95 % from", "95 % to", "difference to \(set.baseline.isolated)",
-                "difference from",
-                "difference to", "entropy ratio",
+                "its 95 % from", "its 95 % to", "entropy ratio",
             ],
             rows.map {
                 [

@@ -247,7 +247,7 @@ struct BrowserTests {
             all('section > .table button')[1].click()
             """)
         #expect(try text(browser, "JSON.parse(window.copied)[1].AUROC") == "0.8")
-        #expect(try text(browser, "JSON.parse(window.copied)[1]['less mean']") == "null")
+        #expect(try text(browser, "JSON.parse(window.copied)[1]['difference to mean']") == "null")
         try expectClean(browser, page)
         try browser.quit()
     }
