@@ -142,7 +142,7 @@ private struct ComparedSet {
     }
 
     private static func table(_ set: Comparison.DataSet, _ rows: [Comparison.Row]) -> Table {
-        return Table(
+        Table(
             "\(set.metric) on \(set.name.isolated)",
             [
                 "probe", set.metric, "95 % from", "95 % to", "difference to \(set.baseline.isolated)",
