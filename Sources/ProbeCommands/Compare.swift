@@ -243,7 +243,7 @@ struct Compare: ParsableCommand {
         var comparison = ProbeComparison(models, selection: selection)
         comparison.bootstrap = Bootstrap(replicates: bootstrap, seed: shared.seed)
         if controls {
-            // The probe that can learn most by heart.
+            // Shuffled labels are for the configuration with the most heads, which can memorise the most.
             let largest = models.map { $0.candidates[0].configuration }.max { $0.heads < $1.heads }!
             comparison.controls = column.controls(largest, selection, shared.running, labels: labelling)
         }

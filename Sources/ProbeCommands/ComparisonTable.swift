@@ -22,7 +22,7 @@ extension Comparison.DataSet {
             .joined(separator: "\n")
     }
 
-    // What controls reach, and what the probes have more than the best of them.
+    // Metrics of the controls, and the margin of each probe above the best of them.
     private var controlLines: [String] {
         guard let controls else { return [] }
         let lines = inColumns(
@@ -44,7 +44,7 @@ extension Comparison.DataSet {
                     }, gaps: [2, 1, 1]) + failures
     }
 
-    // What was judged by what.
+    // The set that probes were trained on and the set that judges them.
     private var heading: String {
         guard let training, let test else { return name }
         return crossValidated == true ? "\(training), by cross-validation" : "\(test), trained on \(training)"

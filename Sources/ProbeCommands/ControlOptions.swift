@@ -28,7 +28,7 @@ struct ConfoundOption: ParsableArguments {
     }
 }
 
-/// Controls of a probe that is there.
+/// The option --controls, for commands that judge a fitted probe.
 struct ControlOptions: ParsableArguments {
     @Option(
         parsing: .upToNextOption,
@@ -74,7 +74,7 @@ package struct TrainedControls {
 }
 
 extension ControlMetrics {
-    /// Of each metric that has one the best control and the margin, then what each control reaches.
+    /// A table: for each metric the best control and the margin above it, then the metrics of each control.
     func table(_ evaluation: Evaluation) -> String {
         func text(_ metric: Metric, _ value: Double) -> String {
             metric.isFraction ? value.fixed(3) : significant(value)

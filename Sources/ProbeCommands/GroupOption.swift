@@ -19,7 +19,7 @@ struct GroupOption: ParsableArguments {
         }
     }
 
-    /// What is made of a regular expression that matches every id.
+    /// The result of `body` for a regular expression, which has to match every id.
     ///
     /// - Parameter option: what errors call it.
     static func withPattern<T>(

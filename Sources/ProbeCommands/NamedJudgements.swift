@@ -1,6 +1,6 @@
 import AttentionProbes
 
-/// What is said of a probe and one of several sets.
+/// The judgement of a probe on one of several sets, with the set's name.
 struct NamedJudgement: Encodable {
     let name: String
     let judgement: Judgement
@@ -15,7 +15,7 @@ struct NamedJudgement: Encodable {
     }
 }
 
-/// What is said of a probe and several sets.
+/// The judgements of a probe on several sets.
 struct NamedJudgements: Encodable {
     let dataSets: [NamedJudgement]
 

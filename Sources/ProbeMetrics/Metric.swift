@@ -15,7 +15,7 @@ public struct Metric: Sendable {
     public let isHigherBetter: Bool
     /// Whether it is a fraction or a score near 0 to 1; a loss and an error have the size of the targets.
     public let isFraction: Bool
-    /// The rate of false positives at which it is read, as a recall at 1 %; nil where it is of no one rate.
+    /// The false-positive rate of a metric such as recall at 1 % FPR; nil for metrics that are of no single rate.
     public let falsePositiveRate: Double?
     private let value: @Sendable (Sample) -> Double?
 
