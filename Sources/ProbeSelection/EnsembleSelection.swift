@@ -54,8 +54,10 @@ struct EnsembleSelection {
             let scored = sets.map { i, parts in (i, parts, pooledMean(parts)) }
             guard let next = scored.max(by: { $0.2 < $1.2 }) else { break }
             parts.append(open.remove(at: next.0))
-            for ensemble in [try ensemble(next.1, areEqual: true), try ensemble(next.1, areEqual: false)]
-            where found?.isWorse(than: ensemble) ?? true { found = ensemble }
+            for areEqual in [true, false] {
+                guard let ensemble = try ensemble(next.1, areEqual: areEqual) else { continue }
+                if found?.isWorse(than: ensemble) ?? true { found = ensemble }
+            }
         }
         return found
     }
@@ -91,7 +93,8 @@ struct EnsembleSelection {
         return metric.score(mean, folds, targets, task, weights: weights).pooled ?? -.infinity
     }
 
-    private func ensemble(_ parts: [SelectionEntry], areEqual: Bool) throws -> SelectionEntry {
+    // Nil where a part counts for next to nothing: its rows would be paid for all the same.
+    private func ensemble(_ parts: [SelectionEntry], areEqual: Bool) throws -> SelectionEntry? {
         let scales = parts.map { OutputScale(folds, $0.outOfFold!, targets, task) }
         let outputs = zip(parts, scales).map { $1.standardized($0.outOfFold!, folds) }
         let goal = scales[0].standardized(targets)
@@ -108,6 +111,7 @@ struct EnsembleSelection {
             }
         }
         let all = try stacking(Array(0..<targets.count))
+        guard all.weights.min()! > 0.01 * all.weights.max()! else { return nil }
         let own = zip(parts, zip(scales, all.weights)).map { part, own in
             SelectionPart(
                 entry: part, weight: Float(own.1), shifts: own.0.shifts.map { Float($0) },

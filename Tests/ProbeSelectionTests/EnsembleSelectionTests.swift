@@ -16,10 +16,14 @@ struct EnsembleSelectionTests {
 
     // Each tells a part of the labels, and is on a scale of its own.
     private func entry(_ candidate: Int, noise: Float, scale: Float, seed: UInt64) throws -> SelectionEntry {
-        let task = try data.task(), targets = try data.targets(for: task)
-        let labels = targets.hardClasses!
+        let labels = try data.targets(for: data.task()).hardClasses!
         let random = randomFloats(data.count, seed: seed)
-        let logits = labels.indices.map { scale * (Float(labels[$0]) + noise * random[$0]) + scale }
+        return try entry(
+            candidate, labels.indices.map { scale * (Float(labels[$0]) + noise * random[$0]) + scale })
+    }
+
+    private func entry(_ candidate: Int, _ logits: [Float]) throws -> SelectionEntry {
+        let task = try data.task(), targets = try data.targets(for: task)
         return SelectionEntry(candidates[candidate], folds, 1, .auroc, targets, task, weights: nil) {
             fold, _ in
             TrialResult(logits: folds.heldOut(fold).map { logits[$0] }, seconds: 1)
@@ -70,6 +74,17 @@ struct EnsembleSelectionTests {
         let weights = ensemble.parts.map(\.weight)
         #expect(weights.max()! < 3 * weights.min()!)
         #expect(ensemble.name.hasPrefix("ensemble of mean") && ensemble.seconds == 8)
+    }
+
+    // The second is the first with noise, so that the best weights that are not negative leave it out.
+    @Test func partsThatCountForNothingAreNone() throws {
+        let best = try entry(0, noise: 1.2, scale: 1, seed: 1)
+        let noise = randomFloats(data.count, seed: 4)
+        let worse = try entry(1, data.indices.map { best.outOfFold![$0, 0] + 0.6 * noise[$0] })
+        #expect(worse.isWorse(than: best) && worse.isWithin(2, of: best))
+        let ensemble = try #require(try search(mostRows: 100).best(of: [best, worse]))
+        let weights = ensemble.parts.map(\.weight)
+        #expect(weights.min()! > 0.01 * weights.max()!, "\(weights)")
     }
 
     @Test func rowsThatDoNotFitMakeNoEnsemble() throws {
