@@ -81,11 +81,7 @@ extension ControlMetrics {
         }
         let lines = margins.filter { evaluation.invisibility($0.metric) == nil }.compactMap {
             margin -> [String]? in
-            guard let own = evaluation(margin.metric),
-                let best = rows.first(where: { $0.control == margin.control })?.values.first(where: {
-                    $0.metric == margin.metric
-                })
-            else { return nil }
+            guard let own = evaluation(margin.metric), let best = best(margin.metric) else { return nil }
             return [
                 margin.metric.name, text(margin.metric, own.value), text(margin.metric, best.value),
                 margin.control.rawValue, text(margin.metric, margin.value),

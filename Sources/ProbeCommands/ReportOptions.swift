@@ -5,7 +5,7 @@ package import AttentionProbes
 package struct ReportOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Documents of each group: hits, mistakes, near the threshold, random. (default: 25, fewer where "
+            "Documents of each group: mistakes, hits, near the threshold, random. (default: 25, fewer where "
                 + "the page would be larger than 5 MB)"))
     var documents: Int?
     @Option(help: "Draws of the bootstrap for 95 % confidence intervals; 0 for none.")

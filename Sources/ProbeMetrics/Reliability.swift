@@ -12,6 +12,13 @@ package struct ReliabilityBin: Sendable, Equatable {
     /// The fraction of them that came true.
     package let fraction: Double
 
+    /// The fraction with its interval; nil where weights or soft labels make it no fraction of sequences.
+    package var rate: ObservedRate? {
+        let right = (fraction * Double(count)).rounded()
+        guard weight == Double(count), abs(right - fraction * Double(count)) < 1e-6 else { return nil }
+        return ObservedRate(Int(right), of: count)
+    }
+
     /// The bins of equal width that have predictions, the least confident first.
     ///
     /// - Parameters:
@@ -28,7 +35,7 @@ package struct ReliabilityBin: Sendable, Equatable {
     /// The same where an outcome may be a probability: of soft labels, that of the class.
     ///
     /// - Parameter outcomes: from 0 to 1; their mean is the fraction of a bin.
-    static func bins(
+    package static func bins(
         _ confidences: [Float], outcomes: [Float], weights: [Float]? = nil, count: Int = 10
     ) -> [ReliabilityBin] {
         precondition(confidences.count == outcomes.count, "one outcome a confidence")

@@ -17,12 +17,10 @@ struct ControlSection {
             "The probe above the best control",
             ["metric", "best control", "probe", "control", "above", "95 % from", "to"], names: 2,
             controls.margins.filter { evaluation.invisibility($0.metric) == nil }.map { margin in
-                let best = controls.rows.first { $0.control == margin.control }?.values
-                    .first { $0.metric == margin.metric }?.value
-                return [
+                [
                     margin.metric.name, margin.control.rawValue, fixed(evaluation(margin.metric)?.value, 4),
-                    fixed(best, 4), fixed(margin.value, 4), fixed(margin.interval?.lowerBound, 4),
-                    fixed(margin.interval?.upperBound, 4),
+                    fixed(controls.best(margin.metric)?.value, 4), fixed(margin.value, 4),
+                    fixed(margin.interval?.lowerBound, 4), fixed(margin.interval?.upperBound, 4),
                 ]
             })
         let metrics = controls.margins.map(\.metric)

@@ -4,10 +4,10 @@ import Activations
 
 /// Why a document is shown.
 enum DocumentGroup: String, CaseIterable, Encodable {
-    /// Predicted right (binary: found), the surest first; without labels the surest predictions.
-    case hits
     /// Predicted wrong, the surest first.
     case mistakes
+    /// Predicted right (binary: found), the surest first; without labels the surest predictions.
+    case hits
     /// Nearest to being predicted otherwise.
     case nearest
     /// Any.
@@ -94,7 +94,7 @@ struct DocumentSelection {
         switch (isRegression, isLabelled) {
         case (true, true):
             groups = [
-                (.hits, first(all) { $0.fault }), (.mistakes, first(all) { -$0.fault }), (.random, random),
+                (.mistakes, first(all) { -$0.fault }), (.hits, first(all) { $0.fault }), (.random, random),
             ]
         case (true, false):
             groups = [(.hits, first(all) { -$0.margin }), (.random, random)]
@@ -102,9 +102,15 @@ struct DocumentSelection {
             let wrong = all.filter { judgements[$0].isRight == false }
             let mistakes = isLabelled ? [(DocumentGroup.mistakes, first(wrong) { -$0.fault })] : []
             groups =
-                [(.hits, first(hits) { -$0.margin })] + mistakes
+                mistakes + [(.hits, first(hits) { -$0.margin })]
                 + [(.nearest, first(all) { $0.margin }), (.random, random)]
         }
+    }
+
+    /// The documents group by group, each once.
+    var inGroups: [Int] {
+        var seen: Set<Int> = []
+        return groups.flatMap(\.indices).filter { seen.insert($0).inserted }
     }
 
     /// The documents in turns: the first of each group, the second of each, and so on, each once.

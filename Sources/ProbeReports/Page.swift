@@ -8,8 +8,8 @@ import Storage
 /// A page in the making: what stands at its top, and its sections so far.
 struct Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
-    static let styleHash = "sha256-KYItrSLr65DcEmvGZkS/jafh0jL46PY3ZdNCy5DPbYk="
-    static let scriptHash = "sha256-9Nvaqp/LqoLh0HfOEMFUFdDqRlC5dCHHYDyERP9i2Rs="
+    static let styleHash = "sha256-QBsHdb3mNwffE5nxwI/pjklXsLEvsKn2M/OD5ILcN6I="
+    static let scriptHash = "sha256-e2VSXlb8UvOOoNiowyL6IE0rFS7Wr4IgMAuyV9OFf+A="
 
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }

@@ -82,8 +82,13 @@ public struct ProbeReport: Sendable {
         try page.append("report", content)
         try data.checkLengths(data.indices)
         // Documents have the room that the rest of the page leaves.
-        let documents = try ReportDocuments(probe, data, judged, options, pageSize: page.size)
-        try page.append("documents", documents.notes(probe, data))
+        let patterns = IdPatterns(data.indices.map(data.id))
+        let documents = try ReportDocuments(
+            probe, data, judged, options, patterns: patterns, pageSize: page.size)
+        try page.append(
+            "documents",
+            DocumentSection(notes: documents.notes(probe, data), patterns: patterns?.table(judged.judgements))
+        )
         html = try page.html(data: documents)
         try data.checkNothingLost(data.indices)
     }

@@ -9,7 +9,7 @@ struct ReportContent {
     let subtitle: String
     /// What is not there, and why.
     let notes: [String]
-    let headline: [Headline]
+    let headline: [HeadlineMetric]
     let metrics: Table?
     let facts: [Fact]
     let threshold: [String]
@@ -28,7 +28,6 @@ struct ReportContent {
     let training: Table?
     let attention: Attention?
 
-    struct Headline { let name, value: String; let interval: String?; var remark: String? }
     struct Fact { let name, value: String }
 
     /// Things of which one is shown at a time.
@@ -47,7 +46,7 @@ struct ReportContent {
 
     struct Panel { let name: String; var plots: [Plot] = []; var table: Table? = nil }
     struct Attention {
-        let plots: [Plot]; let tokens: Panels?; let hasTokens: Bool; let differentTokens: String
+        let plots: [Plot]; let tokens: Panels?; let hasTokens: Bool; let differentTokens, leastCount: String
     }
 
     /// Classes that get plots of their own.
@@ -63,7 +62,7 @@ struct ReportContent {
         let record = probe.training
         let (task, names) = (probe.task, probe.outputNames)
         subtitle = Self.subtitle(probe, data)
-        headline = evaluation.map(Self.headline) ?? []
+        headline = evaluation.map { HeadlineMetric.all($0, scored, controls) } ?? []
         metrics = evaluation.map(Self.metrics)
         let parts = record.summaryParts.map(\.isolated)
         let trained = parts.isEmpty ? [] : [Fact(name: "training", value: parts.joined(separator: ", "))]
@@ -129,25 +128,6 @@ struct ReportContent {
         }
         return
             "\(task ?? probe.task.name) · \(data.count.grouped("sequence")) · \(data.tokenCount.grouped("token"))"
-    }
-
-    /// What a page begins with, the first six that there are.
-    private static let headlines: [Metric] = [
-        .auroc, .averagePrecision, .accuracy, .f1, .recallAt1FPR, .balancedAccuracy,
-        .expectedCalibrationError, .r2, .meanSquaredError,
-    ]
-
-    private static func headline(_ evaluation: Evaluation) -> [Headline] {
-        let chosen = headlines.filter { $0 != .balancedAccuracy || evaluation.auroc == nil }
-        return chosen.compactMap { evaluation($0) }.prefix(6).map { own in
-            func text(_ value: Double) -> String { own.metric.isFraction ? fixed(value) : brief(value) }
-            if let invisibility = evaluation.invisibility(own.metric) {
-                return Headline(name: own.metric.name, value: "–", interval: nil, remark: invisibility)
-            }
-            return Headline(
-                name: own.metric.name, value: text(own.value),
-                interval: own.interval.map { "\(text($0.lowerBound)) – \(text($0.upperBound))" })
-        }
     }
 
     private static func metrics(_ evaluation: Evaluation) -> Table {
@@ -247,7 +227,7 @@ struct ReportContent {
         return Attention(
             plots: [ratios.map(AttentionSummary.entropyPlot), summary.positionPlot].compactMap(\.self),
             tokens: data.namesTokens ? Panels("Head", tables) : nil, hasTokens: data.namesTokens,
-            differentTokens: summary.differentTokens.grouped)
+            differentTokens: summary.differentTokens.grouped, leastCount: summary.leastCount.grouped)
     }
 }
 

@@ -8,6 +8,8 @@ import Probes
 /// A document with what each of its tokens has.
 struct ReportDocument: Encodable {
     let id: String
+    /// See `IdPatterns`; nil where ids have none.
+    let pattern: String?
     /// Names of classes; nil without labels and for regression.
     let labels: [String]?
     /// Names of classes; for regression the first numbers.
@@ -43,9 +45,11 @@ struct ReportDocument: Encodable {
     /// Outputs that a document is shown with at most.
     private static let mostOutputs = 4
 
-    init(_ probe: Probe, _ data: ActivationSet, _ index: Int, _ judgement: Judgement, _ scored: JudgedSet)
-        throws
-    {
+    init(
+        _ probe: Probe, _ data: ActivationSet, _ index: Int, _ judgement: Judgement, _ scored: JudgedSet,
+        pattern: String? = nil
+    ) throws {
+        self.pattern = pattern
         let (logits, probabilities) = (scored.logits[index], scored.probabilities[index])
         let (names, predicted) = (probe.outputNames, scored.predictions[index])
         id = data.id(index)

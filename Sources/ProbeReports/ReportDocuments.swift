@@ -1,6 +1,13 @@
 import Activations
 import Probes
 
+/// What stands above the documents of a page.
+struct DocumentSection {
+    let notes: [String]
+    /// How often the predictions of each pattern of ids are right; nil where there are none.
+    let patterns: Table?
+}
+
 /// The documents of a page and what its script needs to know to show them.
 struct ReportDocuments: Encodable {
     /// Whether a document may have several labels, or none.
@@ -13,6 +20,7 @@ struct ReportDocuments: Encodable {
     /// From which probability on a document is flagged; nil where there is not one probability.
     let threshold: Double?
     let groups: [Group]
+    /// Mistakes first, then hits.
     let documents: [ReportDocument]
     /// Documents that were chosen and would have made the page too large.
     let leftOut: Int
@@ -28,10 +36,12 @@ struct ReportDocuments: Encodable {
     private static let usualSize = 3_600_000
     private static let usualPageSize = 4_900_000
 
-    /// - Parameter pageSize: bytes of the page without documents.
+    /// - Parameters:
+    ///   - patterns: of the ids of all sequences; nil where they have none.
+    ///   - pageSize: bytes of the page without documents.
     init(
         _ probe: Probe, _ data: ActivationSet, _ scored: JudgedSet, _ options: ProbeReport.Options,
-        pageSize: Int
+        patterns: IdPatterns?, pageSize: Int
     ) throws {
         let room = min(Self.usualSize, Self.usualPageSize - pageSize)
         let selection = DocumentSelection(
@@ -44,8 +54,7 @@ struct ReportDocuments: Encodable {
         quantity = probe.configuration.tokenQuantity.rawValue
         threshold = probe.task.isBinary ? probe.threshold : nil
 
-        var shown: [ReportDocument] = []
-        var places: [Int: Int] = [:]
+        var shown: [Int: ReportDocument] = [:]
         var size = 0
         for index in selection.inTurns {
             // Before the work: eight bytes of base64 stand for six of numbers.
@@ -54,14 +63,15 @@ struct ReportDocuments: Encodable {
                 + (threshold == nil ? 0 : data.length(index))
             if options.documents == nil, size + numbers * 16 / 3 > room { continue }
             let document = try ReportDocument(
-                probe, data, index, scored.judgements[index], scored)
+                probe, data, index, scored.judgements[index], scored, pattern: patterns?.names[index])
             let own = try Page.script(json: document).utf8.count
             if options.documents == nil, size + own > room { continue }
             size += own
-            places[index] = shown.count
-            shown.append(document)
+            shown[index] = document
         }
-        documents = shown
+        let order = selection.inGroups.filter { shown[$0] != nil }
+        let places = Dictionary(uniqueKeysWithValues: zip(order, order.indices))
+        documents = order.map { shown[$0]! }
         leftOut = selection.inTurns.count - shown.count
         let isLabelled = scored.targets != nil
         groups = selection.groups.map { group, indices in

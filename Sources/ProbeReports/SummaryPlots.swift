@@ -9,19 +9,34 @@ extension Evaluation {
         guard !reliability.isEmpty else { return nil }
         var plot = Plot(
             "reliability", "Reliability",
-            "In each bin of confidence, how often it was right; on the diagonal both agree. The mean "
+            "In each bin of confidence, how often it was right, with 95 % intervals; on the diagonal both agree. The mean "
                 + "difference is \(fixed(expectedCalibrationError ?? 0)).",
             x: .fraction("mean probability of \(name)"), y: .fraction("fraction that came true"),
             table: Table(
-                "Reliability", ["from", "to", "sequences", "mean probability", "fraction that came true"],
+                "Reliability",
+                [
+                    "from", "to", "sequences", "mean probability", "fraction that came true", "95 % from",
+                    "to",
+                ],
                 names: 0,
-                reliability.map {
+                reliability.map { bin in
                     [
-                        brief($0.lower), brief($0.upper), String($0.count), brief($0.confidence, digits: 6),
-                        brief($0.fraction, digits: 6),
+                        brief(bin.lower), brief(bin.upper), String(bin.count),
+                        brief(bin.confidence, digits: 6),
+                        brief(bin.fraction, digits: 6), brief(bin.rate?.low, digits: 6),
+                        brief(bin.rate?.high, digits: 6),
                     ]
                 }))
+        // The lowest quarter has how many sequences each bin is of.
+        let most = reliability.map(\.count).max() ?? 1
+        plot.bars(
+            reliability.map { ($0.lower...$0.upper, 0...0.25 * Double($0.count) / Double(most)) }, "muted",
+            "sequences a bin, at most \(most.grouped)")
         plot.line([(0, 0), (1, 1)], "guide", "perfectly calibrated")
+        for bin in reliability {
+            guard let rate = bin.rate else { continue }
+            plot.whisker((bin.confidence, rate.low), (bin.confidence, rate.high), "whisker")
+        }
         plot.line(reliability.map { ($0.confidence, $0.fraction) }, "accent")
         plot.dots(
             reliability.map { ($0.confidence, $0.fraction) }, "accent",
@@ -175,14 +190,14 @@ extension AttentionSummary {
         func fraction(_ token: Token) -> Double {
             head.map { token.shares[$0] } ?? token.shares.reduce(0, +) / Double(token.shares.count)
         }
-        let first = tokens.sorted { fraction($0) > fraction($1) }.prefix(count)
+        let first = tokens.sorted { fraction($0) / $0.uniform > fraction($1) / $1.uniform }.prefix(count)
         return Table(
             "Tokens that receive most, " + (head.map { "head \($0 + 1)" } ?? "all heads"),
-            ["token", "occurrences", "fraction of attention", "times uniform"],
+            ["token", "times uniform", "occurrences", "fraction of attention"],
             first.map {
                 [
-                    visible($0.text), String($0.count), fixed(fraction($0), 5),
-                    fixed(fraction($0) / $0.uniform, 2),
+                    visible($0.text), fixed(fraction($0) / $0.uniform, 2), String($0.count),
+                    fixed(fraction($0), 5),
                 ]
             })
     }

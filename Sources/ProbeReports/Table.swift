@@ -7,6 +7,9 @@ struct Table {
     let header: [Cell]
     let rows: [Row]
 
+    /// Whether names of columns stand upright, so that all columns fit.
+    var isWide = false
+
     struct Row { let cells: [Cell] }
 
     struct Cell {
@@ -43,6 +46,7 @@ struct Table {
 
     /// Counts by label and prediction, the more of a label the darker.
     init(_ matrix: ConfusionMatrix, classes: [String]) {
+        isWide = classes.count > 12
         caption = "Sequences by label (rows) and prediction (columns)"
         header =
             [Cell(text: "label \\ predicted", isNumber: false)]

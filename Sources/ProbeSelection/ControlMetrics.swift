@@ -33,6 +33,14 @@ public struct ControlMetrics: Sendable, Encodable {
     /// A margin a metric.
     public let margins: [Margin]
 
+    /// The best control by a metric, and its value; nil where no control has it.
+    package func best(_ metric: Metric) -> (control: Control, value: Double)? {
+        self(metric).flatMap { margin in
+            rows.first { $0.control == margin.control }?.values.first { $0.metric == metric }
+                .map { (margin.control, $0.value) }
+        }
+    }
+
     private enum CodingKeys: String, CodingKey {
         case rows
         case margins = "above_best"

@@ -74,11 +74,45 @@ struct BrowserTests {
         #expect(try text(browser, "all('#attention .panel:not([hidden])').length") == "1")
         let documents = try number(browser, "all('.document').length")
         #expect(documents > 25)
-        #expect(try number(browser, "all('.token').length") == 0)
+        // Those out of sight are there, too, a moment later, the mistakes first.
+        let deadline = Date(timeIntervalSinceNow: 20)
+        while try number(browser, "all('.document:not(:has(.token))').length") > 0, Date() < deadline {
+            usleep(50_000)
+        }
+        #expect(try number(browser, "all('.document:has(.token)').length") == documents)
+        let wrong = try number(
+            browser, "/Worst mistakes .(\\d+)/.exec(all('select[name=group]')[0].textContent)[1]")
+        #expect(
+            try number(
+                browser,
+                "all('.document').findIndex((d) => !/false (posi|nega)tive/.test(d.textContent))") >= wrong)
         try goToDocuments(browser)
-        #expect(try number(browser, "all('.token').length") > 100)
-        // Documents out of sight wait.
-        #expect(try number(browser, "all('.document:not(:has(.token))').length") > 5)
+
+        // Beside each metric stands what a constant prediction has.
+        #expect(
+            try text(browser, "document.querySelector('.headline dd').textContent")
+                .contains("constant: 0.500"))
+
+        // Every plot is a picture of its own, in the colours that it has here.
+        #expect(try number(browser, "all('figure').length - all('figure svg').length") == 0)
+        #expect(try number(browser, "all('figure.plot:not(:has(.copy button))').length") == 0)
+        #expect(
+            try number(
+                browser,
+                """
+                all("figure").map(picture).filter((svg) => {
+                  const root = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+                  return root.tagName === "svg" && root.querySelector("svg") && !/class=|var\\(/.test(svg);
+                }).length
+                """) == number(browser, "all('figure').length"))
+
+        // Which kinds of documents are predicted wrong, by their ids.
+        try act(browser, "choose('pattern', 'bn-enc')")
+        #expect(
+            try number(
+                browser, "all('.document h3').filter((d) => !d.textContent.includes('+bn-enc-')).length")
+                == 0)
+        try act(browser, "choose('pattern', '')")
 
         // Heads, and what tokens add.
         let sum = try text(browser, "shades()")

@@ -41,6 +41,17 @@ struct CurveTests {
             abs(expectedCalibrationError([0.05, 0.07, 0.95, 1], [false, true, true, true]) - 0.2325) < 1e-7)
     }
 
+    // scipy.stats.binomtest(1, 2).proportion_ci() is 0.0126 to 0.9874.
+    @Test func binsHaveIntervals() throws {
+        let bins = ReliabilityBin.bins([0.05, 0.07, 0.95], [false, true, true])
+        let rate = try #require(bins[0].rate)
+        #expect(abs(rate.low - 0.0125791) < 1e-6 && abs(rate.high - 0.9874209) < 1e-6)
+        #expect(bins[1].rate?.high == 1)
+        // Weights and probabilities are no counts.
+        #expect(ReliabilityBin.bins([0.05, 0.07], [false, true], weights: [1, 3])[0].rate == nil)
+        #expect(ReliabilityBin.bins([0.05, 0.07], outcomes: [0.2, 0.3])[0].rate == nil)
+    }
+
     @Test func histograms() {
         #expect(Histogram([0, 1, 2, 3, 4], bins: 2).counts == [2, 3])
         #expect(Histogram([5, 5], bins: 3).counts == [2, 0, 0])

@@ -35,8 +35,8 @@ struct PageTests {
         let links = [Page.Link(id: "a&b", name: "<A>")]
         var page = try Page("t", kind: "k", heading: "h", subtitle: "s", contents: "c", links)
         let empty = page.size
-        try page.append("documents", ["one & two"])
-        try page.append("documents", [String]())
+        try page.append("documents", DocumentSection(notes: ["one & two"], patterns: nil))
+        try page.append("documents", DocumentSection(notes: [], patterns: nil))
         let html = try page.html()
         #expect(page.size > empty + 400 && (page.size..<page.size + 2000).contains(html.utf8.count))
         #expect(html.contains("<a href=\"#a&amp;b\">&lt;A&gt;</a>"))

@@ -109,4 +109,27 @@ struct TokenContributionTests {
             try self.probe(ProbeConfiguration(.mlpAttention, heads: 3, units: 5)).attentionSummary(data))
         for h in 0..<3 { #expect(abs(layered.byPosition[row: h].reduce(0, +) - 20) < 1e-2) }
     }
+
+    /// Token 7 occurs once and receives all attention of its sequence, 9 ends the others; 1 is everywhere.
+    @Test func rareTokensAreNotNamed() throws {
+        let ids = (0..<6).flatMap { [1, 1, 1, $0 == 0 ? 7 : 9] }
+        let folder = try TemporaryFolder()
+        let file = LiteralActivations()
+            .with("hidden_states", "F32", [24, 1], ids.flatMap { floatBytes($0 == 1 ? 0 : 1) })
+            .with("offsets", "I64", [7], (0...6).flatMap { integerBytes(4 * $0) })
+            .with("labels", "I64", [6], (0..<6).flatMap { integerBytes($0 % 2) })
+            .with("token_ids", "I64", [24], ids.flatMap { integerBytes($0) })
+        let path = try folder.write(file.file, to: "data.safetensors")
+        let data = try ActivationSet(paths: [path])
+        let configuration = ProbeConfiguration.attention(heads: 1)
+        let architecture = configuration.architecture(width: 1, outputs: 1)
+        var parameters = [Float](repeating: 0, count: architecture.tensors.parameterCount)
+        parameters[try #require(architecture.tensors.range(of: "q.weight")).lowerBound] = 50
+        let probe = Probe(
+            configuration, width: 1, task: .binary(classes: ["a", "b"]), parameters: parameters)
+        let summary = try #require(try probe.attentionSummary(data))
+        #expect(summary.leastCount == 5 && summary.differentTokens == 3)
+        #expect(summary.tokens.map(\.text) == ["#9", "#1"])
+        #expect(summary.tokens.map(\.count) == [5, 18])
+    }
 }

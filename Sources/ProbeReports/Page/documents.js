@@ -1,4 +1,4 @@
-// Documents, made from the JSON in the page as they come into sight: tokens shaded by attention or by
+// Documents, made from the JSON in the page, what is in sight first: tokens shaded by attention or by
 // what they add to an output, numbers under the pointer or the arrow keys, and filters.
 function showDocuments(data, reader) {
   const hasAttention = Boolean(data.attention);
@@ -54,6 +54,7 @@ function showDocuments(data, reader) {
   const isRegression = data.documents[0].outputs[0].probability == null;
   const prediction = isRegression ? { value: "" } : filter("Predicted", "prediction", "predictions");
   const outcome = filter("Outcome", "outcome", "outcome");
+  const pattern = filter("Pattern of id", "pattern", "pattern");
   const search = field("Text or id", make("input"));
   search.type = "search";
   search.name = "search";
@@ -138,7 +139,10 @@ function showDocuments(data, reader) {
       this.tokens.addEventListener("pointerover", (event) => this.read(this.spans.indexOf(event.target)));
       this.tokens.addEventListener("focus", () => this.read(Math.max(0, this.current)));
       this.tokens.addEventListener("keydown", (event) => this.move(event));
-      this.element.append(make("h3", "", d.id), verdict, ...(this.prefixes ? [prefixLine(this.prefixes)] : []), this.tokens, this.readout, copyButtons("Copy ", () => this.rows()));
+      const line = this.prefixes ? prefixLine(this.prefixes) : null;
+      const buttons = copyButtons("Copy ", () => this.rows());
+      if (line) buttons.append(pictureButton(line, "probability-" + d.id.replace(/[^\w.-]+/g, "_").slice(0, 60)));
+      this.element.append(make("h3", "", d.id), verdict, ...(line ? [line] : []), this.tokens, this.readout, buttons);
       this.paint();
     }
 
@@ -263,13 +267,21 @@ function showDocuments(data, reader) {
     const words = search.value.trim().toLowerCase();
     shown = members.map((i) => cards[i]).filter(({ source, text }) =>
       fits(source.labels, label.value) && fits(source.predictions, prediction.value)
-      && fits(source.outcome, outcome.value) && text.includes(words));
+      && fits(source.outcome, outcome.value) && fits(source.pattern, pattern.value) && text.includes(words));
     holder.replaceChildren(...shown.map((card) => card.element));
     shown.forEach((card) => { if (!card.spans) sight.observe(card.element); });
     count.textContent = `${shown.length} of ${cards.length} documents`;
   }
   addEventListener("beforeprint", () => cards.forEach((card) => { if (card.element.isConnected) card.fill(); }));
   list();
+  // What is not in sight follows soon, so that a picture of the whole page has every document.
+  const fillSome = (from) => {
+    const end = performance.now() + 30;
+    let next = from;
+    while (next < cards.length && performance.now() < end) cards[next++].fill();
+    if (next < cards.length) setTimeout(fillSome, 10, next);
+  };
+  setTimeout(fillSome, 0, 0);
 }
 
 {

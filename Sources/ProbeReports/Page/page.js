@@ -73,6 +73,69 @@ document.addEventListener("click", (event) => {
   if (table) copyRows(tableRows(table.querySelector("table")), button.dataset.copy);
 });
 
+// Pictures: a plot as a file of its own, in the colours that the page has, with its title and its legend.
+
+const pictureStyle = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-size",
+  "vector-effect"];
+const picture = (figure) => {
+  const space = "http://www.w3.org/2000/svg";
+  const source = figure.querySelector("svg");
+  const copy = source.cloneNode(true);
+  const copies = [copy, ...copy.querySelectorAll("*")];
+  [source, ...source.querySelectorAll("*")].forEach((element, i) => {
+    const style = getComputedStyle(element);
+    for (const name of pictureStyle) copies[i].setAttribute(name, style.getPropertyValue(name));
+    for (const name of ["class", "style", "id", "role", "aria-labelledby"]) copies[i].removeAttribute(name);
+  });
+  const [, , boxWidth, boxHeight] = source.getAttribute("viewBox").split(" ").map(Number);
+  const isLine = source.getAttribute("preserveAspectRatio") === "none";
+  const [width, height] = isLine ? [720, 60] : [boxWidth, boxHeight];
+  const page = getComputedStyle(document.body);
+  const all = document.createElementNS(space, "svg");
+  const add = (name, attributes, text) => {
+    const element = all.appendChild(document.createElementNS(space, name));
+    for (const key in attributes) element.setAttribute(key, attributes[key]);
+    if (text !== undefined) element.textContent = text;
+  };
+  const names = [...figure.querySelectorAll(".legend li")];
+  const whole = 28 + height + 18 * names.length + 8;
+  for (const [key, value] of Object.entries({ viewBox: `0 0 ${width} ${whole}`, width, height: whole,
+    "font-family": "sans-serif" })) all.setAttribute(key, value);
+  add("rect", { width, height: whole, fill: page.backgroundColor });
+  add("text", { x: 8, y: 18, "font-size": isLine ? 11 : 13, fill: page.color }, figure.querySelector("figcaption").textContent);
+  for (const [key, value] of Object.entries({ x: 0, y: 28, width, height })) copy.setAttribute(key, value);
+  all.append(copy);
+  names.forEach((name, i) => {
+    const key = getComputedStyle(name.querySelector(".key"));
+    const isEmpty = ["rgba(0, 0, 0, 0)", "transparent"].includes(key.backgroundColor);
+    const y = 28 + height + 18 * i + 8;
+    add("line", { x1: 8, x2: 26, y1: y, y2: y, stroke: isEmpty ? key.borderTopColor : key.backgroundColor,
+      "stroke-width": isEmpty || parseFloat(key.height) < 3 ? 1.5 : 8, opacity: key.opacity,
+      ...(isEmpty ? { "stroke-dasharray": "4 3" } : {}) });
+    add("text", { x: 34, y: y + 4, "font-size": 11, fill: page.color }, name.textContent);
+  });
+  return new XMLSerializer().serializeToString(all);
+};
+const savePicture = (figure, name) => {
+  const link = make("a");
+  link.href = URL.createObjectURL(new Blob([picture(figure)], { type: "image/svg+xml" }));
+  link.download = name + ".svg";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  say(link.download + " saved");
+};
+const pictureButton = (figure, name) => {
+  const button = make("button", "", "Save SVG");
+  button.type = "button";
+  button.addEventListener("click", () => savePicture(figure, name));
+  return button;
+};
+document.querySelectorAll("figure.plot").forEach((figure) => {
+  figure.append(make("p", "copy"));
+  const name = figure.querySelector("svg").getAttribute("aria-labelledby").split("-title")[0];
+  figure.lastChild.append(pictureButton(figure, name));
+});
+
 // Panels
 
 document.querySelectorAll("select[data-panels]").forEach((select) => {

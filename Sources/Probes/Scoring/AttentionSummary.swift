@@ -21,17 +21,22 @@ public struct AttentionSummary: Sendable {
     /// The mean attention of each head in `parts` equal parts of a sequence, as a multiple of
     /// uniform attention, H×parts.
     public let byPosition: Matrix
-    /// The tokens that receive most: of every head the first ones, the most attended by all heads
-    /// together first; empty where the data have neither texts nor ids.
+    /// The tokens that receive most beside uniform attention, of those that occur at least `leastCount` times: of every
+    /// head the first ones, the most attended by all heads together first; empty where the data have neither texts nor
+    /// ids.
     public let tokens: [Token]
     /// How many different tokens there are.
     public let differentTokens: Int
+    /// How often a token occurs at least that is named: 5 times, less where no token occurs so often.
+    public let leastCount: Int
     /// Parts that a sequence is divided into.
     package static let parts = 20
     /// Heads that are told apart at most.
     package static let mostHeads = 32
     /// Tokens that are named for each head, and for all together.
     package static let tokensPerHead = 12
+    // Of rarer tokens, one sequence that happens to hold them says too much.
+    static let usualLeastCount = 5
 }
 
 extension Probe {
@@ -86,7 +91,7 @@ struct AttentionTally {
             byPosition: Matrix(
                 rows: heads, columns: AttentionSummary.parts, storage: byPosition.map { Float($0 * scale) }),
             tokens: ledger.first(AttentionSummary.tokensPerHead, sequences: sequences),
-            differentTokens: ledger.names.count)
+            differentTokens: ledger.names.count, leastCount: ledger.leastCount)
     }
 }
 
@@ -154,15 +159,18 @@ private struct TokenLedger {
         return names.count - 1
     }
 
+    var leastCount: Int { min(AttentionSummary.usualLeastCount, counts.max() ?? 0) }
+
     func first(_ count: Int, sequences: Int) -> [AttentionSummary.Token] {
+        let frequent = names.indices.filter { counts[$0] >= leastCount }
         func first(_ total: (Int) -> Double) -> [Int] {
-            let values = names.indices.map(total)
-            return Array(names.indices.sorted { values[$0] > values[$1] }.prefix(count))
+            let values = names.indices.map { total($0) / uniform[$0] }
+            return Array(frequent.sorted { (values[$1], $0) < (values[$0], $1) }.prefix(count))
         }
         let sums = { number in (0..<heads).reduce(0.0) { $0 + totals[number * heads + $1] } }
         let chosen = Set((0..<heads).flatMap { h in first { totals[$0 * heads + h] } } + first(sums))
         let scale = 1 / Double(sequences)
-        return chosen.sorted { (sums($0), $1) > (sums($1), $0) }.map { number in
+        return chosen.sorted { (sums($0) / uniform[$0], $1) > (sums($1) / uniform[$1], $0) }.map { number in
             AttentionSummary.Token(
                 text: names[number], count: counts[number],
                 shares: (0..<heads).map { totals[number * heads + $0] * scale },
