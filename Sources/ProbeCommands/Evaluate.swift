@@ -7,15 +7,17 @@ struct Evaluate: ParsableCommand {
         usage: """
             attnprobe evaluate PROBE DATA... [--documents N] [--json] [options]
             attnprobe evaluate PROBE --data DATA... [--json] [options]
+            attnprobe evaluate [PROBE] SCORES --labels TABLE [--json] [options]
             """,
         discussion: """
-            Several DATA are one set together. With --data each is a set of its own, and one table has them all.
+            Several DATA are one set together. With --data each is a set of its own, and one table has them all. \
+            Scores of one probe, as score writes them, need no hidden states.
 
               attnprobe evaluate probe.safetensors test.safetensors --documents 3
               attnprobe evaluate probe.safetensors test.safetensors --controls train.safetensors
             """)
 
-    @Argument(help: "The probe file.")
+    @Argument(help: "The probe file, or a file of scores.")
     var probe: String
     @Argument(help: "Activation files or folders, with labels.")
     var data: [String] = []
@@ -31,26 +33,25 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
-        guard data.isEmpty == sets.isEmpty else { return }
+        guard !data.isEmpty, !sets.isEmpty else { return }
         throw ValidationError(
-            "expected either DATA, which are one set, or --data DATA..., each a set, found "
-                + (data.isEmpty ? "neither" : "both"))
+            "expected either DATA, which are one set, or --data DATA..., each a set, found both")
     }
 
     func run() throws {
         let path = probe
-        let probe = try Probe(path: path)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
-        let trained = try controls.trained(probe, shared, labels: labelling)
-        func judge(_ data: [String]) throws -> Judgement {
+        func judge(_ probe: Probe, _ data: ActivationSet, _ controls: TrainedControls?) throws -> Judgement {
             try options.judge(
-                probe, path, shared.open(data, labels: labelling, for: [probe]), shared.running,
-                shared.watch(line), allTokens: json, controls: trained,
+                probe, path, data, shared.running, shared.watch(line), allTokens: json, controls: controls,
                 labels: labelling)
         }
         guard sets.isEmpty else {
-            let judgements = try zip(setNames(sets), sets).map {
-                NamedJudgement(name: $0, judgement: try judge([$1]))
+            let probe = try Probe(path: path)
+            let trained = try controls.trained(probe, shared, labels: labelling)
+            let judgements = try zip(setNames(sets), sets).map { name, path in
+                let data = try shared.open([path], labels: labelling, for: [probe])
+                return NamedJudgement(name: name, judgement: try judge(probe, data, trained))
             }
             line.finish()
             try StandardOutput.print(
@@ -59,7 +60,12 @@ struct Evaluate: ParsableCommand {
                     : NamedJudgements(dataSets: judgements).table(probe))
             return
         }
-        let judgement = try judge(data)
+        let input = try JudgedInput(path, data, labels: labelling, shared)
+        let probe = input.probe
+        try input.check(controls)
+        if input.data.areScores { try options.checkNeedsNoStates() }
+        let judgement = try judge(
+            probe, input.data, controls.trained(probe, shared, labels: labelling))
         line.finish()
         if json {
             try StandardOutput.print(judgement.json())

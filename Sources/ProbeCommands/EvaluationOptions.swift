@@ -55,6 +55,13 @@ package struct EvaluationOptions: ParsableArguments {
             data: data)
     }
 
+    /// Refuses options that look at hidden states.
+    func checkNeedsNoStates() throws {
+        for (option, isUsed) in [("--documents", documents > 0), ("--streaming", streaming)] where isUsed {
+            throw ValidationError("\(option): expected hidden states, found scores")
+        }
+    }
+
     /// Compares scores that are known with the labels; the hidden states of the data are not looked at.
     ///
     /// - Parameters:
@@ -65,9 +72,7 @@ package struct EvaluationOptions: ParsableArguments {
         _ scores: Scores, of probe: Probe, _ name: String, _ data: ActivationSet, _ running: RunOptions,
         _ watch: Watch
     ) throws -> Judgement {
-        for (option, isUsed) in [("--documents", documents > 0), ("--streaming", streaming)] where isUsed {
-            throw ValidationError("\(option): expected hidden states, found scores")
-        }
+        try checkNeedsNoStates()
         let data = try probe.labelled(data)
         watch.noteSoftLabels(data)
         watch.noteThreshold(probe, name, streaming: false)

@@ -4,15 +4,19 @@ extension Evaluation {
     /// What was judged, its metrics in columns, the confusion matrix and the ROC curve, at most 80 wide.
     func table(_ probe: Probe, _ data: ActivationSet) -> String {
         let names = few(data.fileNames)
-        var rows: [(name: String, value: String, interval: String)] = [
-            ("probe", probe.configuration.summary, ""), ("trained on", probe.trainingSummary.printable, ""),
-            ("task", probe.task.summary, ""),
-        ]
+        var rows: [(name: String, value: String, interval: String)] =
+            data.areScores
+            ? []
+            : [
+                ("probe", probe.configuration.summary, ""),
+                ("trained on", probe.trainingSummary.printable, ""),
+            ]
+        rows.append(("task", probe.task.summary, ""))
         if let positive = probe.task.positiveClass { rows.append(("positive class", positive.printable, "")) }
         rows += [
-            ("data", names, ""),
-            ("sequences", String(sequences), ""), ("tokens", String(tokens), ""),
+            (data.areScores ? "scores" : "data", names, ""), ("sequences", String(sequences), ""),
         ]
+        if tokens > 0 { rows.append(("tokens", String(tokens), "")) }
         rows += metrics.map { own in
             if let invisibility = invisibility(own.metric) { return (own.metric.name, invisibility, "") }
             let text = own.metric.isFraction ? decimal : significant

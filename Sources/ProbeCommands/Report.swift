@@ -4,18 +4,22 @@ import AttentionProbes
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what a probe sees: metrics, attention and documents as one HTML file.",
-        usage: "attnprobe report PROBE DATA... --out FILE [--documents N] [options]",
+        usage: """
+            attnprobe report PROBE DATA... --out FILE [--documents N] [options]
+            attnprobe report [PROBE] SCORES --labels TABLE --out FILE [options]
+            """,
         discussion: """
             The page needs no network and no other file. Data without labels get a page with scores \
-            and attention, without metrics.
+            and attention, without metrics. Scores of one probe, as score writes them, get one without attention and \
+            documents.
 
               attnprobe report probe.safetensors test.safetensors --out report.html
             """)
 
-    @Argument(help: "The probe file.")
+    @Argument(help: "The probe file, or a file of scores.")
     var probe: String
     @Argument(help: "Activation files or folders.")
-    var data: [String]
+    var data: [String] = []
     @Option(name: [.short, .long], help: "The HTML file to write.")
     var out: String
     @OptionGroup var options: ReportOptions
@@ -25,13 +29,13 @@ struct Report: ParsableCommand {
 
     func run() throws {
         let path = probe
-        SharedOptions.reads([path])
-        let probe = try Probe(path: path)
+        let input = try JudgedInput(path, data, labels: labelling, shared)
+        let probe = input.probe
+        try input.check(controls)
         let line = ProgressLine(isShown: !shared.quiet && StandardError.isTerminal)
         let report = try options.report(
-            probe, path, title: stem(path), shared.open(data, labels: labelling, for: [probe]),
-            shared.running,
-            shared.watch(line), controls: controls.trained(probe, shared, labels: labelling),
+            probe, path, title: stem(path), input.data, shared.running, shared.watch(line),
+            controls: controls.trained(probe, shared, labels: labelling),
             labels: labelling
         ) {
             try SharedOptions.checkOutput(out)

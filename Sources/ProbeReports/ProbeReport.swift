@@ -73,7 +73,7 @@ public struct ProbeReport: Sendable {
         let links = [
             ("metrics", "Metrics"), content.controls.map { _ in ("controls", "Controls") },
             content.attention.map { _ in ("attention", "Attention") },
-            ("training", "Training"), ("documents", "Documents"),
+            content.isTrained ? ("training", "Training") : nil, ("documents", "Documents"),
         ]
         var page = try Page(
             "\(options.probeName.isolated) · probe report", kind: "Probe report", heading: options.probeName,

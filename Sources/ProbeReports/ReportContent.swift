@@ -23,6 +23,8 @@ struct ReportContent {
     let groups: Table?
     /// What controls reach; nil where nobody asked for controls.
     let controls: ControlSection?
+    /// Whether there is a probe whose training one might ask about.
+    let isTrained: Bool
     let lossPlot: Plot?
     let selection: Table?
     let training: Table?
@@ -115,6 +117,7 @@ struct ReportContent {
         classesTitle = task.classes == nil ? "Outputs" : "Classes"
         self.controls = controls.flatMap { own in evaluation.map { ControlSection(own, $0) } }
         groups = evaluation.flatMap { Self.groupTable($0.byGroup) }
+        isTrained = !data.areScores
         lossPlot = record.lossPlot
         selection = record.selectionTable
         training = Self.trainingTable(probe)
@@ -126,13 +129,13 @@ struct ReportContent {
             "\(probe.task.name): " + classes.prefix(6).map(\.isolated).joined(separator: ", ")
                 + (classes.count > 6 ? ", … (\(classes.count) classes)" : "")
         }
-        return
-            "\(task ?? probe.task.name) · \(data.count.grouped("sequence")) · \(data.tokenCount.grouped("token"))"
+        let tokens = data.areScores ? "" : " · \(data.tokenCount.grouped("token"))"
+        return "\(task ?? probe.task.name) · \(data.count.grouped("sequence"))\(tokens)"
     }
 
     private static func metrics(_ evaluation: Evaluation) -> Table {
         let counts = [("sequences", evaluation.sequences), ("tokens", evaluation.tokens)]
-            .map { [$0.0, String($0.1), "–", "–"] }
+            .filter { $0.1 > 0 }.map { [$0.0, String($0.1), "–", "–"] }
         let metrics = evaluation.metrics.map {
             evaluation.invisibility($0.metric) != nil
                 ? [$0.metric.name, "–", "–", "–"]
@@ -155,8 +158,14 @@ struct ReportContent {
     }
 
     private static func facts(_ probe: Probe, _ data: ActivationSet) -> [Fact] {
-        let lengths = data.indices.map { data.length($0) }.sorted()
         let names = data.fileNames
+        let source = Fact(
+            name: data.areScores ? "scores" : "data",
+            value: names.prefix(3).map(\.isolated).joined(separator: ", ")
+                + (names.count > 3 ? " and \(names.count - 3) more" : ""))
+        let positive = probe.task.positiveClass.map { [Fact(name: "positive class", value: $0)] } ?? []
+        guard !data.areScores else { return [source] + positive }
+        let lengths = data.indices.map { data.length($0) }.sorted()
         let metadata = data.files[0].metadata
         let origin = ["model", "layer", "task"].compactMap { key in
             metadata[key].map { Fact(name: key, value: $0) }
@@ -166,12 +175,8 @@ struct ReportContent {
                 name: "probe",
                 value: probe.configuration.parts.isEmpty
                     ? probe.configuration.summary : "ensemble: " + probe.partNames.joined(separator: ", ")),
-            Fact(name: "width", value: probe.width.grouped),
-            Fact(
-                name: "data",
-                value: names.prefix(3).map(\.isolated).joined(separator: ", ")
-                    + (names.count > 3 ? " and \(names.count - 3) more" : "")),
-        ] + (probe.task.positiveClass.map { [Fact(name: "positive class", value: $0)] } ?? []) + origin + [
+            Fact(name: "width", value: probe.width.grouped), source,
+        ] + positive + origin + [
             Fact(
                 name: "lengths",
                 value:

@@ -46,7 +46,7 @@ struct ReportDocuments: Encodable {
         let room = min(Self.usualSize, Self.usualPageSize - pageSize)
         let selection = DocumentSelection(
             scored.judgements, probe.task, isLabelled: scored.targets != nil,
-            count: options.documents ?? Self.usualCount, seed: options.seed)
+            count: data.areScores ? 0 : options.documents ?? Self.usualCount, seed: options.seed)
         let isAttention = probe.configuration.attends
         if case .multilabel = probe.task { isMultilabel = true } else { isMultilabel = false }
         heads = probe.configuration.heads
@@ -100,6 +100,7 @@ struct ReportDocuments: Encodable {
 
     /// What is to be known about the documents: what is not there, and why.
     func notes(_ probe: Probe, _ data: ActivationSet) -> [String] {
+        if data.areScores { return ["These are scores: the documents that they are of are not here."] }
         var notes: [String] = []
         if leftOut > 0 {
             notes.append(

@@ -124,11 +124,11 @@ struct TransferTests {
     }
 
     @Test(arguments: [
+        ("found both", ["evaluate", "p", "a", "--data", "b"]),
         ("as many as there are DATA, 2", ["compare", "a", "b", "--test", "c"]),
         ("--test: expected at least one", ["compare", "a"]),
         ("none with --transfer", ["compare", "a", "b", "--transfer", "--test", "c"]),
         ("--transfer: expected at least two DATA, found 1", ["compare", "a", "--transfer"]),
-        ("found both", ["evaluate", "p", "a", "--data", "b"]), ("found neither", ["evaluate", "p"]),
     ])
     func badInput(words: String, arguments: [String]) throws {
         let run = try Command.start(arguments).wait()

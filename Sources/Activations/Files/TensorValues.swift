@@ -48,7 +48,7 @@ extension TensorFile {
     }
 
     /// The same, of a tensor that may be absent.
-    func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
+    package func optional(_ name: String, types: [String], shape: [Int]) throws(DataError) -> Tensor? {
         tensors[name] == nil ? nil : try require(name, types: types, shape: shape)
     }
 

@@ -3,9 +3,9 @@
 // them, semicolons or tabs may stand in place of commas, and blanks before a field do not count.
 
 /// The rows of a table, each a list of fields.
-struct DelimitedText {
+package struct DelimitedText {
     /// What breaks the rules, and in which row, counted from 1.
-    enum Fault: Error, Equatable {
+    package enum Fault: Error, Equatable {
         /// The text ends inside quotation marks.
         case openQuotation(row: Int)
         /// A quotation mark inside a field without, or text behind a closing one.
@@ -13,12 +13,12 @@ struct DelimitedText {
     }
 
     /// The rows, the header first; a row of an empty line has one empty field.
-    private(set) var rows: [[String]] = []
+    package private(set) var rows: [[String]] = []
 
     /// Reads all rows. O(bytes).
     ///
     /// - Parameter text: UTF-8.
-    init(_ text: some Collection<UInt8>) throws(Fault) {
+    package init(_ text: some Collection<UInt8>) throws(Fault) {
         let bytes = Array(text)
         let separator = Self.separator(bytes)
         var index = 0

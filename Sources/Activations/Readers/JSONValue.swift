@@ -2,7 +2,7 @@
 // number to predict, and 3 a class. So numbers stay the text that they are written with.
 
 /// A value of JSON.
-enum JSONValue: Equatable {
+package enum JSONValue: Equatable {
     case null
     case bool(Bool)
     /// As it is written.
@@ -13,12 +13,12 @@ enum JSONValue: Equatable {
     case object([String: JSONValue])
 
     /// Where a text is no JSON: the first byte that cannot stand there.
-    struct Fault: Error, Equatable {
+    package struct Fault: Error, Equatable {
         let place: Int
     }
 
     /// Reads a text that is one value, with blanks around it.
-    init(_ text: some Collection<UInt8>) throws(Fault) {
+    package init(_ text: some Collection<UInt8>) throws(Fault) {
         var reader = JSONReader(bytes: Array(text))
         self = try reader.value(depth: 0)
         reader.skipBlanks()

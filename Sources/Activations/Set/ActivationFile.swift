@@ -45,10 +45,34 @@ public final class ActivationFile: Sendable {
     ///
     /// - Precondition: one target, group, weight and id a sequence and one text a token, where there are any;
     ///   weights positive.
-    public init(
+    public convenience init(
         _ batch: RaggedBatch, targets: Targets? = nil, classes: [String]? = nil, groups: [Int]? = nil,
         weights: [Float]? = nil, ids: [String]? = nil, tokenTexts: [String]? = nil,
         name: String = "activations in memory"
+    ) {
+        self.init(
+            batch, .memory, targets: targets, classes: classes, groups: groups, weights: weights, ids: ids,
+            tokenTexts: tokenTexts, name: name)
+    }
+
+    /// Scores in place of hidden states: of each sequence one token, whose state is the sequence's outputs.
+    ///
+    /// - Parameters:
+    ///   - outputs: N×O.
+    ///   - ids: N.
+    /// - Throws: `RaggedBatch.Fault` where there is no sequence.
+    package convenience init(scores outputs: Matrix, ids: [String], name: String) throws {
+        try self.init(
+            RaggedBatch(
+                tokens: TokenMatrix(outputs.storage, columns: outputs.columns),
+                offsets: Array(0...outputs.rows)),
+            .scores, ids: ids, name: name)
+    }
+
+    private init(
+        _ batch: RaggedBatch, _ form: ActivationForm, targets: Targets? = nil, classes: [String]? = nil,
+        groups: [Int]? = nil, weights: [Float]? = nil, ids: [String]? = nil, tokenTexts: [String]? = nil,
+        name: String
     ) {
         precondition(targets.map { $0.count == batch.count } ?? true, "one target a sequence")
         precondition(groups.map { $0.count == batch.count } ?? true, "one group a sequence")
@@ -65,7 +89,7 @@ public final class ActivationFile: Sendable {
         self.ids = ids.map { TextTable($0) }
         self.tokenTexts = tokenTexts.map { TextTable($0) }
         tokenIDs = nil
-        (form, source, layerCount, layers, stem) = (.memory, nil, 1, nil, nil)
+        (self.form, source, layerCount, layers, stem) = (form, nil, 1, nil, nil)
     }
 
     /// What a reader has found in an open file, and what else the file says of its sequences.

@@ -22,6 +22,13 @@ package struct ActivationForm: Sendable, Equatable {
 
     /// No file.
     package static let memory = ActivationForm("activations in memory")
+    /// Outputs of a probe in place of hidden states.
+    package static let scores = ActivationForm("scores")
+}
+
+extension ActivationSet {
+    /// Whether what stands in place of hidden states are outputs of a probe.
+    package var areScores: Bool { files[0].form == .scores }
 }
 
 /// Where the sequences of a file are.

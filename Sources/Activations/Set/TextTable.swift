@@ -2,6 +2,18 @@
 private import Tensors
 import Storage
 
+extension TensorFile {
+    /// The strings of the tensors `name` and `name_offsets`, one a sequence.
+    ///
+    /// - Throws: `DataError` where there are no such tensors, or they break a rule.
+    package func texts(_ name: String, count: Int) throws(DataError) -> [String] {
+        guard let table = try TextTable(self, name, count: count) else {
+            throw DataError(.missingTensor, path, expected: "a tensor \(name)", found: "none")
+        }
+        return (0..<count).map { table[$0] }
+    }
+}
+
 struct TextTable: Sendable {
     private enum Strings: Sendable {
         case held([[UInt8]])

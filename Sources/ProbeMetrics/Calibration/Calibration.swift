@@ -90,9 +90,12 @@ public enum Calibration: Sendable, Equatable {
 
     // Linear between knots, constant outside them.
     private static func value(at logit: Float, _ logits: [Float], _ probabilities: [Double]) -> Double {
-        guard let above = logits.firstIndex(where: { $0 >= logit }) else {
-            return probabilities[probabilities.count - 1]
+        var (above, end) = (0, logits.count)
+        while above < end {
+            let middle = (above + end) / 2
+            if logits[middle] < logit { above = middle + 1 } else { end = middle }
         }
+        guard above < logits.count else { return probabilities[probabilities.count - 1] }
         guard above > 0, logits[above] > logit else { return probabilities[above] }
         let (x0, x1) = (Double(logits[above - 1]), Double(logits[above]))
         let (p0, p1) = (probabilities[above - 1], probabilities[above])

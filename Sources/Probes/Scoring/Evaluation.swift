@@ -8,7 +8,7 @@ public struct Evaluation: Sendable, Encodable {
     public let task: ProbeTask.Kind
     /// N.
     public let sequences: Int
-    /// T.
+    /// T; 0 where scores were judged without the hidden states that they are of.
     public let tokens: Int
     /// The metrics that the task has and the sequences define, in the order in which they were asked for.
     public let metrics: [MetricValue]
@@ -58,7 +58,7 @@ public struct Evaluation: Sendable, Encodable {
         var container = encoder.container(keyedBy: MetricKey.self)
         try container.encode(task, forKey: "task")
         try container.encode(sequences, forKey: "sequences")
-        try container.encode(tokens, forKey: "tokens")
+        if tokens > 0 { try container.encode(tokens, forKey: "tokens") }
         for own in metrics { try container.encode(own.value, forKey: MetricKey(own.metric.key)) }
         if task == .binary {
             for metric in undefined { try container.encodeNil(forKey: MetricKey(metric.key)) }
@@ -116,6 +116,7 @@ extension ScoredSet {
         bootstrap: Bootstrap? = nil, groups: [String]? = nil
     ) throws -> Evaluation {
         let task = probe.task
+        let lengths = data.areScores ? [] : data.indices.map { data[$0].count }
         let outcomes = Outcomes(
             task, try data.targets(for: task), logits: scores.logits, calibration: probe.calibration,
             probabilities: probabilities, predictions: predictions)
@@ -125,7 +126,7 @@ extension ScoredSet {
         let defined = zip(metrics, values).compactMap { metric, value in value.map { (metric, $0) } }
         let intervals = try bootstrap.map { try outcomes.intervals(defined.map(\.0), $0, threads: threads) }
         return Evaluation(
-            task: task.kind, sequences: data.count, tokens: data.tokenCount,
+            task: task.kind, sequences: data.count, tokens: data.areScores ? 0 : data.tokenCount,
             metrics: defined.enumerated().map { i, own in
                 MetricValue(metric: own.0, value: own.1, interval: intervals?[i])
             },
@@ -133,7 +134,7 @@ extension ScoredSet {
             confusionMatrix: outcomes.confusionMatrix, entropyRatio: entropyRatios,
             threshold: task.hasThreshold ? probe.threshold : nil,
             labelCut: outcomes.targets.areSoft ? Target.cut : nil,
-            byLength: LengthMetrics.thirds(lengths: data.indices.map { data[$0].count }, outcomes),
+            byLength: lengths.isEmpty ? [] : LengthMetrics.thirds(lengths: lengths, outcomes),
             byGroup: groups.map { GroupMetrics.all($0, outcomes) } ?? [],
             byClass: try ClassMetrics.all(outcomes, threads: threads), reliability: outcomes.reliability)
     }
