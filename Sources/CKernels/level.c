@@ -1,6 +1,6 @@
 // Which instruction set the kernels use: the best the processor has, or a lesser one that the
 // environment variable ATTENTION_PROBES_KERNELS names (avx2 or plain), as OPENBLAS_CORETYPE does
-// for OpenBLAS. Asked once.
+// for OpenBLAS; with blas products are OpenBLAS's. Asked once.
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "dispatch.h"
 #include "kernels.h"
 
-static int processor_level(void) {
+int ck_processor_level(void) {
 #if defined(__x86_64__)
 #define IS_THERE(name) &&__builtin_cpu_supports(#name)
     if (1 CK_AVX512_FEATURES(IS_THERE)) return 2;
@@ -22,7 +22,7 @@ int ck_level(void) {
     static _Atomic int known = -1;
     int level = atomic_load_explicit(&known, memory_order_relaxed);
     if (level >= 0) return level;
-    level = processor_level();
+    level = ck_processor_level();
     const char *wanted = getenv("ATTENTION_PROBES_KERNELS");
     if (wanted && strcmp(wanted, "plain") == 0) level = 0;
     if (wanted && strcmp(wanted, "avx2") == 0 && level > 1) level = 1;
@@ -30,4 +30,18 @@ int ck_level(void) {
     return level;
 }
 
-_Bool ck_has_fast_kernels(void) { return ck_level() > 0; }
+static _Atomic int blas_wanted = -1;
+
+_Bool ck_blas_is_wanted(void) {
+    int wanted = atomic_load_explicit(&blas_wanted, memory_order_relaxed);
+    if (wanted < 0) {
+        const char *kernels = getenv("ATTENTION_PROBES_KERNELS");
+        wanted = kernels && strcmp(kernels, "blas") == 0;
+        ck_want_blas(wanted);
+    }
+    return wanted;
+}
+
+void ck_want_blas(_Bool wanted) { atomic_store_explicit(&blas_wanted, wanted, memory_order_relaxed); }
+
+_Bool ck_has_fast_kernels(void) { return ck_level() > 0 && !ck_blas_is_wanted(); }

@@ -32,9 +32,10 @@ struct Shapes {
 
     private func forward(_ work: Workload, _ shape: String, _ names: [String]) throws -> Case {
         let expected = try work.probe.scores(work.data, threads: threads).logits.storage
-        var ways = [
-            Variant("AttentionProbes") { _ = try work.probe.scores(work.data, threads: threads) }
-        ]
+        func ours() throws -> [Float] { try work.probe.scores(work.data, threads: threads).logits.storage }
+        var ways = [Variant("AttentionProbes") { _ = try ours() }]
+        try check(withBLAS(ours), expected, Self.blas)
+        ways.append(Variant(Self.blas) { _ = try withBLAS(ours) })
         if hasBaselines, work.outputs == 1, work.probe.configuration.kind == .attention {
             let swift = SwiftBaselines(work, threads: threads)
             for (name, run) in [
@@ -61,11 +62,21 @@ struct Shapes {
 
     private func gradient(_ work: Workload, _ shape: String, _ names: [String]) throws -> Case {
         let (loss, gradient) = try work.probe.lossGradient(work.data, threads: threads)
-        let ours = Variant("AttentionProbes") {
-            _ = try work.probe.lossGradient(work.data, threads: threads)
-        }
-        let ways = try [ours] + names.map { try peer($0, [Float(loss)] + gradient) }
+        func ours() throws { _ = try work.probe.lossGradient(work.data, threads: threads) }
+        let own = [
+            Variant("AttentionProbes") { try ours() }, Variant(Self.blas) { try withBLAS(ours) },
+        ]
+        let ways = try own + names.map { try peer($0, [Float(loss)] + gradient) }
         return try measure("loss and gradient", shape, work, ways, operations: work.gradientOperations)
+    }
+
+    // What runs inside with every product by OpenBLAS.
+    private static let blas = "sgemm on tiles"
+
+    private func withBLAS<Result>(_ body: () throws -> Result) rethrows -> Result {
+        Projection.usesBLAS = true
+        defer { Projection.usesBLAS = false }
+        return try body()
     }
 
     private func oneThread(_ work: Workload, _ shape: String) throws -> Case {

@@ -4,7 +4,10 @@ import AttentionProbes
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what files of activations, probes and other safetensors files hold.",
-        usage: "attnprobe inspect FILE... [--json] [options]",
+        usage: """
+            attnprobe inspect FILE... [--json] [options]
+            attnprobe inspect --machine [--json]
+            """,
         discussion: """
               attnprobe inspect train.safetensors probe.safetensors
               attnprobe inspect dumps/
@@ -13,7 +16,9 @@ struct Inspect: ParsableCommand {
             """)
 
     @Argument(help: "Files, or folders of them.")
-    var files: [String]
+    var files: [String] = []
+    @Flag(help: "Say what is computed with here: instruction set, OpenBLAS and its core, threads.")
+    var machine = false
     @Option(help: "The layer to look at of files that hold several. (default: all)")
     var layer: Int?
     @Flag(help: "Print one JSON object on standard output.")
@@ -22,11 +27,18 @@ struct Inspect: ParsableCommand {
     var threads: Int?
 
     func validate() throws {
+        guard files.isEmpty == machine else {
+            throw ValidationError("expected either files or --machine, found \(machine ? "both" : "neither")")
+        }
         try require(layer, "layer", from: 0)
         try require(threads, "threads")
     }
 
     func run() throws {
+        guard !machine else {
+            let machine = MachineInfo()
+            return try StandardOutput.print(json ? machine.json() : machine.text)
+        }
         let (opened, unfinished) = try OpenedFile.open(files)
         let descriptions = try opened.map {
             try FileDescription($0, layer.map { [$0] }, threads ?? Parallel.availableThreads)
@@ -55,5 +67,18 @@ struct Inspect: ParsableCommand {
             return ([FilesSummary(files).text] + files.prefix(Self.first).map(\.text) + [rest])
                 .joined(separator: "\n\n")
         }
+    }
+}
+
+extension MachineInfo {
+    /// For people.
+    fileprivate var text: String {
+        let rows = [
+            ["instruction set", instructionSet], ["OpenBLAS core", openBLASCore], ["OpenBLAS", openBLAS],
+            ["threads", String(threads)],
+        ]
+        let lines = rows.map { $0[0] + String(repeating: " ", count: 17 - $0[0].count) + $0[1] }
+        return (lines + [advice].compactMap(\.self)).joined(
+            separator: "\n")
     }
 }

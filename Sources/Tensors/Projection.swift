@@ -27,8 +27,20 @@ public struct Projection: Sendable {
     }
 
     /// What the kernels are compiled for and this processor has: "AVX-512", "AVX2", or "plain" for the
-    /// target's own.
-    package static var instructionSet: String { ["plain", "AVX2", "AVX-512"][Int(ck_level())] }
+    /// target's own; "BLAS" where the environment asks for products by `cblas_sgemm`.
+    package static var instructionSet: String {
+        usesBLAS ? "BLAS" : ["plain", "AVX2", "AVX-512"][Int(ck_level())]
+    }
+
+    /// Whether products are `cblas_sgemm` on token tiles in place of our own kernels, from now on: at first what
+    /// ATTENTION_PROBES_KERNELS=blas says. To compare the two.
+    package static var usesBLAS: Bool {
+        get { ck_blas_is_wanted() }
+        set { ck_want_blas(newValue) }
+    }
+
+    /// What the processor has, whatever the environment asks for: 2 for AVX-512, 1 for AVX2, 0 for neither.
+    package static var processorLevel: Int { Int(ck_processor_level()) }
 
     /// R, the number of weight rows.
     public let rows: Int

@@ -12,6 +12,10 @@ void test_errors(const char *folder) {
     snprintf(version, sizeof version, "%d.%d.%d", AP_VERSION_MAJOR, AP_VERSION_MINOR, AP_VERSION_PATCH);
     CHECK(strcmp(ap_version(), version) == 0);
     CHECK(strcmp(ap_last_error(), "") == 0);
+    char *machine = NULL;
+    OK(ap_machine(&machine));
+    CHECK(machine && strstr(machine, "\"openblas_core\"") && strstr(machine, "\"instruction_set\""));
+    OK(ap_text_free(machine));
 
     FAILS(ap_probe_load(NULL, &probe), AP_USAGE, "ap_probe_load: path: expected a text, found NULL");
     FAILS(ap_probe_load("x", NULL), AP_USAGE, "probe: expected a place for the result, found NULL");

@@ -169,3 +169,15 @@ def test_sequences_are_chosen_in_place(ragged):
     assert len(whole[[]]) == 0 and whole[-1].lengths.tolist() == [4]
     assert whole[np.array([True, False, True, False])].lengths.tolist() == [5, 9]
     assert not whole.arrays()[0].flags.writeable
+
+
+def test_machine_says_what_is_computed_with(monkeypatch):
+    found = ap.machine()
+    assert found["threads"] >= 1 and found["instruction_set"] in {"AVX-512", "AVX2", "plain", "BLAS"}
+    assert found["openblas_core"] and found["openblas"].startswith("OpenBLAS")
+    # What only the environment can change is said once, where the library is loaded.
+    from attention_probes import _native
+
+    monkeypatch.setattr(_native, "_machine", lambda library: {**found, "advice": "set OPENBLAS_CORETYPE=Haswell"})
+    with pytest.warns(RuntimeWarning, match="OPENBLAS_CORETYPE=Haswell"):
+        _native._advise(_native.lib())

@@ -58,6 +58,13 @@ const char *ap_last_error(void);
 /* Frees a text that a function returned. NULL is fine; a text that is not one of these, or was freed, is AP_USAGE. */
 ap_status ap_text_free(char *text);
 
+/*
+ * What the library computes with here, as a JSON object: "instruction_set" of its own kernels, "openblas" and
+ * "openblas_core", "threads", and "advice" where OpenBLAS has taken kernels below what the processor can do, which only
+ * the environment of the process can change. Free it with ap_text_free.
+ */
+ap_status ap_machine(char **json);
+
 /* ---- Probes ------------------------------------------------------------------------------------------------------ */
 
 /* A fitted probe. */

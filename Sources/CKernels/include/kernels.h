@@ -14,8 +14,17 @@
 // The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA and F16C, 0 for the target's own.
 int ck_level(void);
 
+// The best of these that the processor has, whatever the environment says.
+int ck_processor_level(void);
+
+// Whether the environment asks for OpenBLAS in place of the kernels for products.
+_Bool ck_blas_is_wanted(void);
+
+// Asks for it, or for the kernels, from now on.
+void ck_want_blas(_Bool wanted);
+
 // True where the kernels below are compiled for this machine's vector unit (AVX2 with FMA
-// and F16C, or AVX-512). Elsewhere they are correct, and OpenBLAS is faster.
+// and F16C, or AVX-512), and OpenBLAS is not asked for. Elsewhere they are correct, and OpenBLAS is faster.
 _Bool ck_has_fast_kernels(void);
 
 // How numbers are stored: as floats, IEEE half or bfloat16.

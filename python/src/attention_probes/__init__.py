@@ -9,6 +9,7 @@
 >>> probe.predict(X[:3])
 array([0, 1, 0])
 """
+from ._native import machine
 from ._progress import Progress
 from ._rows import CopyWarning
 from .activations import Activations, read_activations, write_activations
@@ -23,6 +24,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activations", "AttentionProbe", "CalibrationResult", "CopyWarning", "Data", "Evaluation", "Progress", "Report",
-    "Selection", "Sequences", "Stream", "Streams", "TokenScores", "Training", "open_activations", "read_activations",
-    "score_probes", "write_activations",
+    "Selection", "Sequences", "Stream", "Streams", "TokenScores", "Training", "machine", "open_activations",
+    "read_activations", "score_probes", "write_activations",
 ]

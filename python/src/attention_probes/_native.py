@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import threading
+import warnings
 import weakref
 from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_void_p
 from typing import Any, Callable
@@ -49,6 +51,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
         c_void_p, c_void_p, c_int64, c_void_p, c_int, c_int64, c_int64, c_void_p, c_void_p, c_void_p,
     ],
     "ap_streams_free": [c_void_p],
+    "ap_machine": [_texts],
     "ap_data_create": [POINTER(s.Batch), POINTER(s.Known), _handles],
     "ap_data_open": [c_void_p, c_int64, c_char_p, _handles],
     "ap_data_describe": [c_void_p, _texts],
@@ -119,8 +122,46 @@ def lib() -> Library:
     if _library is None:
         with _lock:
             if _library is None:
-                _library = Library(_path())
+                library = Library(_path())
+                _advise(library)
+                _library = library
     return _library
+
+
+def _advise(library: Library) -> None:
+    """Says once where OpenBLAS has taken kernels below what the processor can do."""
+    try:
+        advice = _machine(library).get("advice")
+    except NotImplementedError:
+        return
+    if advice:
+        warnings.warn(advice, RuntimeWarning, stacklevel=4)
+
+
+def _machine(library: Library) -> dict[str, Any]:
+    text = c_void_p()
+    status = library.ap_machine(ctypes.byref(text))
+    if status:
+        raise RuntimeError(library.ap_last_error().decode("utf-8", "replace"))
+    try:
+        found: dict[str, Any] = json.loads(ctypes.string_at(text))
+        return found
+    finally:
+        library.ap_text_free(text)
+
+
+def machine() -> dict[str, Any]:
+    """What is computed with here.
+
+    Returns
+    -------
+    dict
+        `instruction_set` of the library's own kernels ("AVX-512", "AVX2", "plain"), `openblas_core` and `openblas`, `threads`
+        that are used unless fewer are asked for, and `advice` where OpenBLAS has taken kernels below what the
+        processor can do: only the environment that Python is started in can change that, and a RuntimeWarning says so when
+        the library is loaded.
+    """
+    return _machine(lib())
 
 
 def version() -> str:
