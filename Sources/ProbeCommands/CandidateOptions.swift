@@ -134,7 +134,10 @@ struct CandidateOptions: ParsableArguments {
     func checkUse(by configurations: [ProbeConfiguration]) throws {
         let kinds = configurations.map(\.kind)
         try kinds.check(heads, .heads)
-        for (hyperparameter, value, _) in hyperparameters { try kinds.check(value, hyperparameter) }
+        for (hyperparameter, value, text) in hyperparameters {
+            try kinds.check(value, hyperparameter)
+            try kinds.check(value, hyperparameter, found: text)
+        }
         let usesDecay = configurations.contains {
             $0.kind.has(.decay) && (!$0.kind.has(.smoothing) || $0.smoothing == .ema)
         }

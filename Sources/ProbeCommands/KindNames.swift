@@ -16,6 +16,14 @@ func names(
         ? names.joined() : names.dropLast().joined(separator: ", ") + last + names[names.count - 1]
 }
 
+/// "attention without --hidden": the kinds whose probes have an average, and what these are without.
+func averagedKinds(last: String) -> String {
+    names(\.addsHeads, last: last) { kind in
+        let options = [Hyperparameter.hidden, .units].filter(kind.has).map { " without --\($0.name)" }
+        return options.joined()
+    }
+}
+
 /// "0.003; 0.01 for max, topk": the usual learning rate, and those of kinds that have one of their own.
 var learningRates: String {
     var rates: [Float] = []

@@ -7,7 +7,7 @@ package struct LearningOptions: ParsableArguments {
     @Option(
         help: """
             Probes to train, with successive seeds, and to average into one of so many times the heads \
-            (\(names(\.addsHeads) { $0.has(.hidden) ? " without a hidden layer" : "" })). (default: 1; with --select 4)
+            (\(averagedKinds(last: ", "))). (default: 1; with --select 4)
             """)
     var average: Int?
     @Option(help: "Fraction of sequences held out for early stopping, whole groups. (default: 0)")

@@ -56,6 +56,13 @@ extension [ProbeKind] {
             "--kind \(names({ $0.has(hyperparameter) }, last: " or "))")
     }
 
+    /// Refuses the value of a hyperparameter that one of the kinds cannot have.
+    func check(_ value: Double, _ hyperparameter: Hyperparameter, found: String) throws {
+        for (own, _) in flatMap(\.hyperparameters) where own == hyperparameter {
+            try require(value, own, found: found)
+        }
+    }
+
     /// Refuses an option of an optimiser where no kind has one.
     func checkTrained(_ option: Any?, _ name: String) throws {
         try check(
@@ -82,8 +89,7 @@ extension [ProbeConfiguration] {
         let averaged = filter(\.canBeAveraged)
         guard !isGiven || count == 1 || !averaged.isEmpty else {
             throw ValidationError(
-                "--average: expected it only with --kind "
-                    + names(\.addsHeads, last: " or ") { $0.has(.hidden) ? " without --hidden" : "" })
+                "--average: expected it only with --kind \(averagedKinds(last: " or "))")
         }
         if let most = averaged.map(\.heads).max(), count * most > 4096 {
             throw ValidationError(

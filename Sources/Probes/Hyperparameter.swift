@@ -7,6 +7,8 @@ public struct Hyperparameter: Sendable, Hashable {
     public let help: String
     /// Whether it is a whole number, or one of several names.
     public let isWhole: Bool
+    /// Whether a probe file may lack it, for 0, as files do from before there was such a choice.
+    private(set) var isOptional = false
     // Of the options: the least, which for numbers that are not whole is not 0 itself, and the largest.
     private let least: Float
     private let most: Float
@@ -112,9 +114,18 @@ extension Hyperparameter {
     public static let hidden = Hyperparameter(
         "hidden", from: 0, to: 65536, help: "Units of a hidden layer behind the heads; 0 for none.",
         label: { $0 == "0" ? nil : "hidden \($0)" })
-    /// Units of either of two layers before attention.
-    public static let units = Hyperparameter(
-        "units", from: 1, to: 65536, help: "Units of the two layers of KINDS.", label: { "\($0) units" })
+    /// Units of either of two layers before the heads; 0 for none.
+    public static let units = units(from: 0)
+    /// The same for a kind that is not without them.
+    static let neededUnits = units(from: 1)
+    private static func units(from least: Int) -> Hyperparameter {
+        var units = Hyperparameter(
+            "units", from: least, to: 65536,
+            help: "Units of two layers that look at every token first, of KINDS; 0 for none.",
+            label: { $0 == "0" ? nil : "\($0) units" })
+        units.isOptional = least == 0
+        return units
+    }
     /// How many scores are averaged.
     public static let k = Hyperparameter(
         "k", from: 1, help: "How many of the largest scores KINDS averages.", label: { "k \($0)" })

@@ -2,9 +2,9 @@
 // how many they are: exact, and a file like any other.
 
 extension ProbeConfiguration {
-    /// Whether an average of such probes is such a probe: outputs are sums over heads, and nothing
-    /// bends them afterwards.
-    package var canBeAveraged: Bool { kind.addsHeads && hidden == 0 }
+    /// Whether an average of such probes is such a probe: outputs are sums over heads, nothing bends
+    /// them afterwards, and no layers before them are shared by heads.
+    package var canBeAveraged: Bool { kind.addsHeads && hidden == 0 && units == 0 }
 }
 
 extension Probe {

@@ -55,7 +55,7 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
         get { self[whole: .hidden, without: 0] }
         set { self[whole: .hidden, without: 0] = newValue }
     }
-    /// Units of either layer of an mlp-attention probe; 0 for other kinds.
+    /// Units of either of two layers before the heads; 0 for none, and for kinds without.
     public var units: Int {
         get { self[whole: .units, without: 0] }
         set { self[whole: .units, without: 0] = newValue }
@@ -103,6 +103,7 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
         var text = kind.rawValue
         if kind.hasHeads { text += heads == 1 ? ", 1 head" : ", \(heads) heads" }
         if hidden > 0 { text += ", hidden layer of \(hidden)" }
+        if units > 0 { text += ", behind layers of \(units)" }
         if attention == .tanh { text += ", tanh" }
         return text
     }
@@ -110,8 +111,16 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     /// The kind and all values: what the configuration is, and nothing else, decides the text.
     public var description: String {
         guard parts.isEmpty else { return "\(kind) of " + parts.map(\.description).joined(separator: " + ") }
-        let values = kind.hyperparameters.map { " \($0.key.name) \($0.key.text(self[$0.key]))" }
-        return "\(kind) \(attention.rawValue)" + values.joined()
+        return "\(kind) \(attention.rawValue)" + saidValues.map { " \($0.name) \($0.text)" }.joined()
+    }
+
+    /// The values of the hyperparameters as probe files have them, without those that say that there is nothing.
+    var saidValues: [(name: String, text: String)] {
+        kind.hyperparameters.compactMap { hyperparameter, _ in
+            let value = self[hyperparameter]
+            return hyperparameter.isOptional && value == 0
+                ? nil : (hyperparameter.name, hyperparameter.text(value))
+        }
     }
 
     /// An ensemble of such probes. Its attention is a softmax if that of all parts that attend is.

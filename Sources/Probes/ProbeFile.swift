@@ -8,8 +8,8 @@
 //     hidden     M, 0 without a hidden layer     task       binary, multiclass, multilabel, regression
 //     classes    a JSON list of names            threshold  a probability
 //
-// optionally calibration (binary; see Calibration.swift), and the hyperparameters of the kind. `classes` is absent for
-// regression, `threshold` there for binary and multilabel. `v.bias` may be absent: the formula of the paper has none.
+// optionally calibration (binary; see Calibration.swift), and the hyperparameters of the kind, of which `units` may be absent
+// for 0. `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be absent: the formula of the paper has none.
 // Of an ensemble `parts` is a JSON list with kind, attention, heads, hidden and hyperparameters of each part, and the
 // tensors of part I are called parts.I.NAME. Other metadata tell how the probe was trained.
 private import FoundationEssentials
@@ -46,9 +46,14 @@ extension Probe {
         }
         let parts = configuration.parts.isEmpty ? [configuration] : configuration.parts
         for (i, part) in parts.enumerated() {
-            let name = configuration.parts.isEmpty ? "o.weight" : "parts.\(i).o.weight"
-            guard part.hidden == 0, file.tensors[name] != nil else { continue }
-            throw DataError(.metadata, path, "metadata hidden", expected: "the units of \(name)", found: "0")
+            let prefix = configuration.parts.isEmpty ? "" : "parts.\(i)."
+            for (units, field, tensor) in [
+                (part.hidden, "hidden", "o.weight"), (part.units, "units", "mlp.0.weight"),
+            ] where units == 0 && file.tensors[prefix + tensor] != nil {
+                throw DataError(
+                    .metadata, path, "metadata \(field)", expected: "the units of \(prefix + tensor)",
+                    found: "0")
+            }
         }
 
         let architecture = configuration.architecture(width: width, outputs: task.outputs)

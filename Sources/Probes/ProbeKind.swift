@@ -78,8 +78,12 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     ) {
         self.init(
             name, hyperparameters,
-            architecture: {
-                TokenScoreArchitecture(width: $1, outputs: $2, heads: $0.heads, pooling: pooling($0))
+            architecture: { configuration, width, outputs in
+                LayeredArchitecture.behind(configuration.units, width: width) { width in
+                    TokenScoreArchitecture(
+                        width: width, outputs: outputs, heads: configuration.heads,
+                        pooling: pooling(configuration))
+                }
             })
         learningRate = 1e-2
         tokenQuantity = .score

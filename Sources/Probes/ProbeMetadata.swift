@@ -10,9 +10,7 @@ extension ProbeConfiguration {
             "kind": kind.rawValue, "attention": attention.rawValue, "heads": String(heads),
             "hidden": String(hidden),
         ]
-        for (hyperparameter, _) in kind.hyperparameters {
-            metadata[hyperparameter.name] = hyperparameter.text(self[hyperparameter])
-        }
+        for (name, text) in saidValues { metadata[name] = text }
         return metadata
     }
 }
@@ -70,7 +68,8 @@ struct ProbeMetadata {
         configuration.attention = try value("attention")
         guard heads == 1 || kind.hasHeads else { throw fault("heads", expected: "1") }
         for (hyperparameter, _) in kind.hyperparameters {
-            configuration[hyperparameter] = try value(of: hyperparameter)
+            let isAbsent = hyperparameter.isOptional && fields[hyperparameter.name] == nil
+            configuration[hyperparameter] = isAbsent ? 0 : try value(of: hyperparameter)
         }
         return configuration
     }

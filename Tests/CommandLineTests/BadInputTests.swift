@@ -175,6 +175,7 @@ struct BadInputTests {
         ["train", "x", "--out", "y", "--kind", "median"],
         ["train", "x", "--out", "y", "--kind", "mean", "--average", "2"],
         ["train", "x", "--out", "y", "--hidden", "4", "--average", "2"],
+        ["train", "x", "--out", "y", "--kind", "multimax", "--units", "4", "--average", "2"],
         ["train", "x", "--out", "y", "--kind", "max", "--heads", "2"],
         ["train", "x", "--out", "y", "--kind", "rolling", "--window", "0"],
         ["train", "x", "--out", "y", "--kind", "mean", "--window", "3"],

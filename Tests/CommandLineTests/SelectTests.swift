@@ -156,7 +156,10 @@ struct SelectTests {
             65, "tensor with a number a sequence (there are: groups, labels), or to be a regular expression",
             ["--select", "--kind", "mean", "--group", "gruops"]
         ),
-        (64, "--units: expected it only with --kind mlp-attention", ["--select", "--units", "64"]),
+        (
+            64, "--units: expected it only with --kind mlp-attention, multimax or rolling-attention",
+            ["--select", "--kind", "mean,last", "--units", "64"]
+        ),
         (64, "--k: expected it only with --kind topk", ["--select", "--k", "3"]),
         (
             64, "--window: expected it only with --kind rolling",

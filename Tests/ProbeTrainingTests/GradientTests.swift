@@ -105,56 +105,6 @@ struct GradientTests {
         #expect(groups.map(\.count).max()! > 4 && groups.joined().count == batch.count)
     }
 
-    @Test(arguments: 0..<6)
-    func layersBeforeAttention(seed: UInt64) throws {
-        let (width, units, outputs, heads) = (5, 4, 1 + Int(seed) % 3, 1 + Int(seed) % 2)
-        let shape = MLPAttentionArchitecture(width: width, outputs: outputs, heads: heads, units: units)
-        let parameters = randomFloats(shape.tensors.parameterCount, seed: seed + 40, scale: 0.6)
-        let all = try randomBatch(lengths: [6], width: width, seed: seed + 50)[0]
-        let sequence = seed % 2 == 0 ? all : all.keeping { $0 == 0 || $0 > 2 }
-        let weights = randomFloats(outputs, seed: seed + 60)
-        var work = Workspace()
-        var gradient = [Float](repeating: 0, count: parameters.count)
-        let evaluator = shape.evaluator(parameters)
-        try TokenPass([evaluator], width: width).forward(sequence, &work)
-        evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
-
-        var scratch: [Float] = []
-        let tokens = (0..<sequence.count).map { j in
-            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
-                token.indices.map { Double(token[$0]) }
-            }
-        }
-        let positions = (0..<sequence.count).map(sequence.position)
-        // The formula, in double precision.
-        func layer(_ x: [Double], _ w: ArraySlice<Double>, _ c: ArraySlice<Double>) -> [Double] {
-            (0..<units).map { u in
-                let row = w.dropFirst(u * x.count).prefix(x.count)
-                return max(0, zip(row, x).reduce(c[c.startIndex + u]) { $0 + $1.0 * $1.1 })
-            }
-        }
-        let reference = ReferenceProbe(shape.attention)
-        func scores(_ p: [Double]) -> [Double] {
-            let (a, b) = (units * width, units * width + units)
-            let hidden = tokens.map { x in
-                layer(layer(x, p[..<a], p[a..<b]), p[b..<b + units * units], p[(b + units * units)...])
-            }
-            return reference.forward(
-                hidden, positions: positions, Array(p[(b + units * units + units)...])
-            ).outputs
-        }
-        let differences = parameters.indices.map { i -> Float in
-            func objective(_ step: Double) -> Double {
-                var moved = parameters.map(Double.init)
-                moved[i] += step
-                return zip(scores(moved), weights).reduce(0) { $0 + $1.0 * Double($1.1) }
-            }
-            return Float((objective(1e-6) - objective(-1e-6)) / 2e-6)
-        }
-        #expect(relativeError(gradient, differences) < 1e-4)
-        #expect(relativeError(work.outputs, scores(parameters.map(Double.init)).map { Float($0) }) < 1e-5)
-    }
-
     @Test(arguments: Pooling.allCases)
     func pooled(pooling: Pooling) throws {
         let shape = PooledArchitecture(width: 5, outputs: 2, pooling: pooling)

@@ -57,7 +57,7 @@ struct StandardizationTests {
         let standardization = try Standardization(data, threads: 1)
         let architectures: [any ProbeArchitecture] = [
             AttentionArchitecture(width: 3, outputs: 2, heads: 2, hidden: 4),
-            MLPAttentionArchitecture(width: 3, outputs: 1, heads: 2, units: 3),
+            ProbeConfiguration(.mlpAttention, heads: 2, units: 3).architecture(width: 3, outputs: 1),
             PooledArchitecture(width: 3, outputs: 2, pooling: .mean),
         ]
         for architecture in architectures {

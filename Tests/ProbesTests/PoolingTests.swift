@@ -161,6 +161,8 @@ struct PoolingTests {
         arguments: configurations + [
             ProbeConfiguration(.massMean), ProbeConfiguration(.lda),
             ProbeConfiguration(.mlpAttention, heads: 2, units: 20),
+            ProbeConfiguration(.multimax, heads: 2, units: 20),
+            ProbeConfiguration(.rollingAttention, heads: 2, units: 20, window: 4),
         ])
     func learnsAndIsSaved(configuration: ProbeConfiguration) throws {
         let data = try needleSet(count: 60, width: 8, needles: 4)

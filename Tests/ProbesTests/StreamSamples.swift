@@ -10,6 +10,7 @@ let streamedConfigurations: [ProbeConfiguration] =
         .attention(heads: 1), .attention(heads: 8), .attention(heads: 3, hidden: 5),
         .attention(heads: 2, .tanh), .attention(heads: 2, hidden: 4, .tanh),
         ProbeConfiguration(.rolling, window: 1), ProbeConfiguration(.rolling),
+        ProbeConfiguration(.multimax, heads: 3), ProbeConfiguration(.rollingAttention, heads: 3, window: 9),
         ProbeConfiguration(.rollingAttention, heads: 2, window: 1), ProbeConfiguration(.topk, k: 1),
         ProbeConfiguration(.softmax, temperature: 0.1), ProbeConfiguration(.ema, decay: 1),
     ] + ensembles

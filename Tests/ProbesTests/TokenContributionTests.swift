@@ -69,6 +69,7 @@ struct TokenContributionTests {
             (.mean, { $0.reduce(0, +) / Float($0.count) }), (.last, { $0.last! }),
             (ProbeConfiguration(.max), { $0.max()! }),
             (ProbeConfiguration(.multimax, heads: 2), { $0.max()! }),
+            (ProbeConfiguration(.multimax, heads: 2, units: 5), { $0.max()! }),
         ]
         for (configuration, pool) in poolings {
             let probe = probe(configuration)

@@ -11,6 +11,8 @@ KINDS = {
     "mlp-attention": ("mlp-attention", 2, {"units": 6}),
     "rolling-attention": ("rolling-attention", 2, {"window": 3}),
     "multimax": ("multimax", 3, {"heads": 3}),
+    "multimax-units": ("multimax", 3, {"heads": 3, "units": 6}),
+    "rolling-attention-units": ("rolling-attention", 2, {"window": 3, "units": 6}),
     "mean": ("mean", 1, {}),
     "last": ("last", 1, {}),
     "absmax": ("absmax", 1, {}),

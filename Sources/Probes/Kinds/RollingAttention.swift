@@ -12,12 +12,14 @@ private import Glibc
 import Tensors
 
 extension ProbeKind {
-    /// Of each head, the largest attention-weighted mean over w neighbours, added.
+    /// Of each head, the largest attention-weighted mean over w neighbours, added. Two layers before it are a choice.
     public static let rollingAttention = ProbeKind(
-        "rolling-attention", [.heads: 8, .window: 10],
+        "rolling-attention", [.heads: 8, .window: 10, .units: 0],
         architecture: { configuration, width, outputs in
-            RollingAttentionArchitecture(
-                width: width, outputs: outputs, heads: configuration.heads, window: configuration.window)
+            LayeredArchitecture.behind(configuration.units, width: width) { width in
+                RollingAttentionArchitecture(
+                    width: width, outputs: outputs, heads: configuration.heads, window: configuration.window)
+            }
         }
     ) { kind in
         kind.addsHeads = true

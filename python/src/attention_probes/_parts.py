@@ -12,8 +12,8 @@ from ._safetensors import packed
 HYPERPARAMETERS: dict[str, dict[str, Any]] = {
     "attention": {"heads": None, "hidden": None},
     "mlp-attention": {"heads": None, "units": None},
-    "rolling-attention": {"heads": None, "window": 10},
-    "multimax": {"heads": 8},
+    "rolling-attention": {"heads": None, "window": 10, "units": 0},
+    "multimax": {"heads": 8, "units": 0},
     "topk": {"k": 5},
     "softmax": {"temperature": 5.0},
     "rolling": {"window": 40},
@@ -21,7 +21,6 @@ HYPERPARAMETERS: dict[str, dict[str, Any]] = {
     "swim": {"window": 16, "temperature": 1.0, "smoothing": "mean", "decay": 0.12},
     "mean": {}, "last": {}, "absmax": {}, "max": {}, "mass-mean": {}, "lda": {},
 }
-
 
 def probe_bytes(
     kind: str, tensors: Mapping[str, Any], *, task: str | None = None, classes: Any = None, threshold: float = 0.5,

@@ -37,7 +37,7 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
         self.kind, self.heads, self.outputs = kind, heads, outputs
         self.attention_function, self.hyperparameters = attention_function, hyperparameters
         hidden, inner = int(hyperparameters.get("hidden", 0)), width
-        if kind == "mlp-attention":
+        if int(hyperparameters.get("units", 0)):
             inner = int(hyperparameters["units"])
             self.mlp = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, inner), nn.ReLU())
         if kind in _QUERIES:
@@ -88,6 +88,8 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
             seen = mask.to(torch.bool)
             states, positions = states[seen], positions[seen]
         states = states.to(self.v.weight.dtype)
+        if hasattr(self, "mlp"):
+            states = self.mlp(states)
         if self.kind in ("attention", "mlp-attention"):
             return self._attend(states, positions)
         if self.kind in ("mean", "last", "absmax", "mass-mean", "lda"):
@@ -98,8 +100,6 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
         return self._scored(values).sum(0)
 
     def _attend(self, states: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        if self.kind == "mlp-attention":
-            states = self.mlp(states)
         logits = self.q(states) + positions[:, None] * self.position_weight
         weights = logits.softmax(0) if self.attention_function == "softmax" else logits.tanh()
         values = self.v(states).unflatten(-1, (self.heads, -1))
