@@ -28,6 +28,8 @@ struct CandidateOptions: ParsableArguments {
     var temperature: Float?
     @Option(help: Hyperparameter.decay.optionHelp)
     var decay: Float?
+    @Option(help: Hyperparameter.coherence.optionHelp)
+    var coherence: Float?
     @Option(help: Hyperparameter.smoothing.optionHelp)
     var smoothing: Smoothing?
 
@@ -103,7 +105,9 @@ struct CandidateOptions: ParsableArguments {
         let whole: [(Hyperparameter, Int?)] = [
             (.hidden, hidden), (.units, units), (.k, k), (.window, window),
         ]
-        let others: [(Hyperparameter, Float?)] = [(.temperature, temperature), (.decay, decay)]
+        let others: [(Hyperparameter, Float?)] = [
+            (.temperature, temperature), (.decay, decay), (.coherence, coherence),
+        ]
         let names: [(Hyperparameter, String?)] = [(.smoothing, smoothing?.rawValue)]
         return whole.compactMap { name, value in value.map { (name, Double($0), "\($0)") } }
             + others.compactMap { name, value in value.map { (name, Double($0), "\($0)") } }

@@ -138,6 +138,10 @@ extension Hyperparameter {
     /// α: the weight of the newest token.
     public static let decay = Hyperparameter(
         "decay", atMost: 1, help: "Weight of the newest token in KINDS.")
+    /// λ: what the variance over windows of a negative counts in the loss.
+    public static let coherence = Hyperparameter(
+        "coherence", help: "Weight of the variance over windows of a negative in the loss of KINDS.",
+        label: { $0 == "0.01" ? nil : "coherence \($0)" })
     /// How scores of tokens are smoothed.
     public static let smoothing = Hyperparameter(
         "smoothing", among: Smoothing.allCases.map(\.rawValue),

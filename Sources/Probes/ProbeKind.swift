@@ -128,7 +128,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
 extension ProbeKind: CaseIterable, CustomStringConvertible {
     private static let builtIn: [ProbeKind] = [
         .attention, .mean, .last, .absmax, .max, .topk, .softmax, .rolling, .ema, .mlpAttention, .multimax,
-        .rollingAttention, .massMean, .lda, .swim,
+        .rollingAttention, .massMean, .lda, .swim, .scTopK,
     ]
     private static let registered = Mutex<[ProbeKind]>([])
 

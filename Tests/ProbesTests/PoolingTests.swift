@@ -97,6 +97,7 @@ struct PoolingTests {
         ProbeConfiguration(.multimax, heads: 3), ProbeConfiguration(.rollingAttention, heads: 2, window: 4),
         ProbeConfiguration(.absmax), ProbeConfiguration(.swim, window: 4),
         ProbeConfiguration(.swim, window: 4, decay: 0.3, smoothing: .ema),
+        ProbeConfiguration(.scTopK, k: 3, window: 4),
     ]
 
     @Test(arguments: configurations, [1, 2])

@@ -126,7 +126,7 @@ struct PrefixScoreTests {
                 mask: range.map { isSeen && mask[$0] })
             return stream
         }
-        let windows: [ProbeKind] = [.rolling, .rollingAttention, .ema, .swim]
+        let windows: [ProbeKind] = [.rolling, .rollingAttention, .ema, .swim, .scTopK]
         var parts = try stream(0..<0)
         guard !([configuration] + configuration.parts).contains(where: { windows.contains($0.kind) }) else {
             #expect(!parts.isMergeable)

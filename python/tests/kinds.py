@@ -23,6 +23,7 @@ KINDS = {
     "ema": ("ema", 1, {"decay": 0.25}),
     "swim": ("swim", 1, {"window": 4}),
     "swim-ema": ("swim", 1, {"smoothing": "ema", "decay": 0.25}),
+    "sc-topk": ("sc-topk", 1, {"window": 4, "k": 3}),
     "mass-mean": ("mass-mean", 1, {}),
     "lda": ("lda", 1, {}),
 }

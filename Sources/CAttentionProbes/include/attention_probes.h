@@ -297,7 +297,7 @@ typedef int32_t (*ap_progress)(const char *json, void *context);
 
 /*
  * Fits a probe. Options are those of `attnprobe train` without --select: kind, heads, hidden, units, attention, window, k,
- * temperature, decay, smoothing, optimizer, epochs, batch-size, learning-rate, l2, token-dropout, no-standardize,
+ * temperature, decay, coherence, smoothing, optimizer, epochs, batch-size, learning-rate, l2, token-dropout, no-standardize,
  * class-weight, average, validation-fraction, patience, task, positive, seed, threads.
  *
  * `validation`: data for early stopping, or NULL. `result` becomes what --json prints, with "notes", and may be NULL.

@@ -27,43 +27,22 @@ package struct SlidingMeanLoss: LossFunction {
     package func callAsFunction<Number: BinaryFloatingPoint>(
         _ outputs: [Number], _ target: Target, gradient: inout [Number]
     ) -> Double {
-        let labels = target.probabilities
-        let count = outputs.count / labels.count
-        var total = 0.0
-        for (o, label) in labels.enumerated() {
-            let own = o * count..<(o + 1) * count
-            total += loss(outputs[own], label, 1 / Double(labels.count), gradient: &gradient)
+        meanOverLabels(outputs, target, gradient: &gradient) { z, label, factor, gradient in
+            let means = SlidingMeans(z, window: window)
+            let largest = means.values.max()!
+            var weights = means.values.map { exp(($0 - largest) / temperature) }
+            let sum = weights.reduce(0, +)
+            for t in weights.indices { weights[t] /= sum }
+            var (total, slopes, losses) = (0.0, means.values, means.values)
+            for (t, mean) in means.values.enumerated() {
+                losses[t] = LogisticLoss.value(mean, label, derivative: &slopes[t])
+                total += weights[t] * losses[t]
+            }
+            for t in slopes.indices {
+                slopes[t] = weights[t] * (slopes[t] + (losses[t] - total) / temperature)
+            }
+            means.backward(slopes, factor, into: &gradient, at: z.startIndex)
+            return total
         }
-        return total / Double(labels.count)
-    }
-
-    // The loss of one label; its gradient times a factor goes where the scores are.
-    private func loss<Number: BinaryFloatingPoint>(
-        _ z: ArraySlice<Number>, _ label: Double, _ factor: Double, gradient: inout [Number]
-    ) -> Double {
-        let width = min(window, z.count)
-        let starts = z.startIndex...z.endIndex - width
-        // Each window anew: a running sum would carry its rounding errors along.
-        let means = starts.map { start in
-            z[start..<start + width].reduce(0.0) { $0 + Double($1) } / Double(width)
-        }
-        let largest = means.max()!
-        var weights = means.map { exp(($0 - largest) / temperature) }
-        let sum = weights.reduce(0, +)
-        for t in weights.indices { weights[t] /= sum }
-        var (total, slopes, losses) = (0.0, means, means)
-        for t in means.indices {
-            losses[t] = LogisticLoss.value(means[t], label, derivative: &slopes[t])
-            total += weights[t] * losses[t]
-        }
-        var sums = [Double](repeating: 0, count: z.count)
-        for t in means.indices {
-            let slope = weights[t] * (slopes[t] + (losses[t] - total) / temperature)
-            for j in t..<t + width { sums[j] += slope }
-        }
-        for (j, sum) in sums.enumerated() {
-            gradient[z.startIndex + j] = Number(factor * sum / Double(width))
-        }
-        return total
     }
 }

@@ -19,8 +19,17 @@ HYPERPARAMETERS: dict[str, dict[str, Any]] = {
     "rolling": {"window": 40},
     "ema": {"decay": 0.5},
     "swim": {"window": 16, "temperature": 1.0, "smoothing": "mean", "decay": 0.12},
+    "sc-topk": {"k": 8, "window": 16, "temperature": 2.0, "coherence": 0.01},
     "mean": {}, "last": {}, "absmax": {}, "max": {}, "mass-mean": {}, "lda": {},
 }
+
+_WHOLE = frozenset({"heads", "hidden", "units", "k", "window"})
+
+
+def value_of(name: str, text: str) -> Any:
+    """What the text of a hyperparameter in a probe file says."""
+    return text if name == "smoothing" else int(text) if name in _WHOLE else float(text)
+
 
 def probe_bytes(
     kind: str, tensors: Mapping[str, Any], *, task: str | None = None, classes: Any = None, threshold: float = 0.5,

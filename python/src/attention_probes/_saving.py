@@ -5,10 +5,8 @@ import os
 from typing import Any, Mapping
 
 from ._parameters import Parameters
-from ._parts import probe_bytes
+from ._parts import probe_bytes, value_of
 from ._probe import NativeProbe
-
-_WHOLE = frozenset({"heads", "hidden", "units", "k", "window"})
 
 
 class Saving(Parameters):
@@ -37,7 +35,7 @@ class Saving(Parameters):
         said = probe.said
         arguments: dict[str, Any] = {"kind": said["kind"]}
         for name, text in said["hyperparameters"].items():
-            arguments[name] = int(text) if name in _WHOLE else text if name == "smoothing" else float(text)
+            arguments[name] = value_of(name, text)
         if said["kind"] == "attention":
             arguments["attention_function"] = said["attention"]
         self: Any = cls(**arguments)
@@ -70,7 +68,8 @@ class Saving(Parameters):
         task, classes, threshold : optional
             Binary with the classes 0 and 1 where there is one output.
         hyperparameters
-            Those of the kind that do not follow from the tensors: `window`, `k`, `temperature`, `decay`, `smoothing`.
+            Those of the kind that do not follow from the tensors: `window`, `k`, `temperature`, `decay`, `coherence`,
+            `smoothing`.
 
         Examples
         --------

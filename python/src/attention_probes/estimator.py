@@ -23,8 +23,8 @@ class AttentionProbe(Judging):
     ----------
     kind : str
         "attention", "mean", "last", "absmax", "max", "topk", "softmax", "rolling", "ema", "mlp-attention", "multimax",
-        "rolling-attention", "mass-mean", "lda" or "swim".
-    heads, hidden, units, attention_function, window, k, temperature, decay, smoothing : optional
+        "rolling-attention", "mass-mean", "lda", "swim" or "sc-topk".
+    heads, hidden, units, attention_function, window, k, temperature, decay, coherence, smoothing : optional
         What the kind has; None for its usual value, 8 heads for instance. `attention_function` is "softmax" or "tanh".
     optimizer, epochs, batch_size, learning_rate, l2, token_dropout, no_standardize, class_weight, average : optional
         How it is trained: the options of `attnprobe train`, which has their usual values. In `select`, lists span a grid.
@@ -70,7 +70,8 @@ class AttentionProbe(Judging):
     def __init__(
         self, kind: Any = "attention", *, heads: Any = None, hidden: int | None = None, units: int | None = None,
         attention_function: str | None = None, window: int | None = None, k: int | None = None,
-        temperature: float | None = None, decay: float | None = None, smoothing: str | None = None,
+        temperature: float | None = None, decay: float | None = None, coherence: float | None = None,
+        smoothing: str | None = None,
         optimizer: Any = None, epochs: int | None = None, batch_size: int | None = None,
         learning_rate: float | None = None, l2: Any = None, token_dropout: Any = None,
         no_standardize: bool | None = None, class_weight: str | None = None, average: int | None = None,
@@ -80,7 +81,7 @@ class AttentionProbe(Judging):
     ) -> None:
         self.kind, self.heads, self.hidden, self.units = kind, heads, hidden, units
         self.attention_function, self.window, self.k = attention_function, window, k
-        self.temperature, self.decay, self.smoothing = temperature, decay, smoothing
+        self.temperature, self.decay, self.coherence, self.smoothing = temperature, decay, coherence, smoothing
         self.optimizer, self.epochs, self.batch_size = optimizer, epochs, batch_size
         self.learning_rate, self.l2, self.token_dropout = learning_rate, l2, token_dropout
         self.no_standardize, self.class_weight, self.average = no_standardize, class_weight, average

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ._parts import value_of
+
 _QUERIES = ("attention", "mlp-attention", "rolling-attention")
 
 
@@ -21,7 +23,7 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
     task, classes, threshold
         What the outputs mean; kept for `AttentionProbe.from_torch`.
     hyperparameters
-        Those of the kind: `hidden`, `units`, `window`, `k`, `temperature`, `decay`, `smoothing`.
+        Those of the kind: `hidden`, `units`, `window`, `k`, `temperature`, `decay`, `coherence`, `smoothing`.
 
     Notes
     -----
@@ -57,10 +59,7 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
     @classmethod
     def of(cls, said: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> ProbeModule:
         """The module of a probe that is no ensemble, by its description and its tensors."""
-        values: dict[str, Any] = {}
-        for name, text in said["hyperparameters"].items():
-            if name != "heads":
-                values[name] = text if name == "smoothing" else float(text) if name in ("temperature", "decay") else int(text)
+        values = {name: value_of(name, text) for name, text in said["hyperparameters"].items() if name != "heads"}
         threshold = said.get("threshold")
         module = cls(
             said["kind"], said["width"] if "width" in said else _width(tensors), said["outputs"], said["heads"],
@@ -126,16 +125,20 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
         if self.kind in ("max", "multimax"):
             return z.amax(0)
         if self.kind == "topk":
-            return z.topk(min(len(z), int(self.hyperparameters["k"])), dim=0).values.mean(0)
+            return self._largest(z)
         if self.kind == "softmax":
             return ((z / float(self.hyperparameters["temperature"])).softmax(0) * z).sum(0)
         if self.kind == "ema" or self.hyperparameters.get("smoothing") == "ema":
             return self._smoothed(z).amax(0)
-        if self.kind in ("rolling", "swim"):
+        if self.kind in ("rolling", "swim", "sc-topk"):
             window = int(self.hyperparameters["window"])
             first = 1 if self.kind == "swim" else min(window, len(z))
-            return torch.stack([z[max(0, end - window) : end].mean(0) for end in range(first, len(z) + 1)]).amax(0)
+            means = torch.stack([z[max(0, end - window) : end].mean(0) for end in range(first, len(z) + 1)])
+            return self._largest(means) if self.kind == "sc-topk" else means.amax(0)
         raise ValueError(f"kind: expected one that is known, found {self.kind}")
+
+    def _largest(self, z: torch.Tensor) -> torch.Tensor:
+        return z.topk(min(len(z), int(self.hyperparameters["k"])), dim=0).values.mean(0)
 
     def _smoothed(self, z: torch.Tensor) -> torch.Tensor:
         decay, average, found = float(self.hyperparameters["decay"]), torch.zeros_like(z[0]), []
