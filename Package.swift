@@ -101,7 +101,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["AttentionProbes"],
             path: "Tests/TestSupport",
-            resources: [.copy("Golden")],
+            resources: [.copy("Golden"), .copy("Recorded")],
             swiftSettings: settings
         ),
     ]

@@ -23,9 +23,9 @@ public func ap_train(
         )
         let callback = unsafe Callback(progress, context)
         let (training, task) = try call.options.lesson(data.data, callback.watch)
+        let candidates = try call.options.candidates(task, training, note: callback.watch.note)
         let trained = try call.options.train(
-            call.options.candidates(task)[0], training, heldOut: heldOut?.data, task, call.running,
-            callback.watch)
+            candidates[0], training, heldOut: heldOut?.data, task, call.running, callback.watch)
         if let warning = trained.warning { callback.watch.note(warning) }
         try unsafe give(trained.summary(nil), callback, result)
         unsafe room.pointee = Handles.open(ProbeTarget(trained.probe))
@@ -48,9 +48,10 @@ public func ap_select(
             json: optionsText(options), adding: ["--select"], refusing: ofFiles)
         let callback = unsafe Callback(progress, context)
         let (training, task) = try call.options.lesson(data.data, callback.watch)
+        let candidates = try call.options.candidates(task, training, note: callback.watch.note)
         let selected = try call.options.select(
-            call.options.candidates(task), training, task, journal: journal, call.running, callback.watch,
-            farewell: "", looksForDuplicates: true)
+            candidates, training, task, journal: journal, call.running, callback.watch, farewell: "",
+            looksForDuplicates: true)
         let rows = try selected.result.outOfFoldRows(training, by: selected.probe)
         try unsafe give(
             SelectedWithScores(summary: selected.summary(nil, outOfFold: nil), rows: rows), callback, result)

@@ -12,6 +12,10 @@ struct FileDescription: Encodable {
     struct Tensor: Encodable {
         let dtype: String
         let shape: [Int]
+        /// How many of a list there are, of which this is the first; nil for a tensor alone.
+        let count: Int?
+
+        var text: String { "\(dtype) \(shape)" + (count.map { " first of \($0)" } ?? "") }
     }
 
     struct Activations: Encodable {
@@ -48,26 +52,35 @@ struct FileDescription: Encodable {
 
     /// Checks what is behind the header by the file's format, and reads all hidden states of
     /// activations, to count sequences with one that is not finite.
-    init(_ opened: OpenedFile, _ layers: [Int]?, _ threads: Int) throws {
+    init(_ opened: OpenedFile, _ layers: [Int]?, readers: [any ActivationReader], _ threads: Int) throws {
         let file = try opened.tensors
         path = opened.path
+        let lists = file.lists.compactMap { name, tensors in
+            tensors.first.map { (name, Tensor(dtype: $0.type, shape: $0.shape, count: tensors.count)) }
+        }
         tensors = Dictionary(
-            uniqueKeysWithValues: file.tensors.elements.map {
-                ($0.name, Tensor(dtype: $0.value.type, shape: $0.value.shape))
-            })
+            file.tensors.elements.map {
+                ($0.name, Tensor(dtype: $0.value.type, shape: $0.value.shape, count: nil))
+            } + lists
+        ) { first, _ in first }
         metadata = file.metadata
         if metadata["format"] == Probe.fileFormat {
             format = "probe"
             probe = ProbeSummary(try Probe(file))
         } else if ActivationFile.recognises(file) {
-            let first = try layers == nil ? opened.file : ActivationFile(file, layers: layers)
+            let first =
+                try layers == nil ? opened.file : ActivationFile(file, layers: layers, readers: readers)
             let count = first.layerCount
             let data =
-                count == 1 || layers != nil ? first : try ActivationFile(file, layers: Array(0..<count))
+                count == 1 || layers != nil
+                ? first
+                : try ActivationFile(
+                    file, layers: ActivationFile.layers(of: file, count: count, readers: readers),
+                    readers: readers)
             format = data.form.name
             activations = try Self.activations(data, layers?.count ?? count, threads)
         } else {
-            format = metadata["format"] ?? "safetensors"
+            format = metadata["format"] ?? file.kind
         }
     }
 
@@ -115,7 +128,7 @@ struct FileDescription: Encodable {
         }
         if let probe { lines += probe.lines }
         lines.append("  tensors")
-        lines += columns(tensors.mapValues { "\($0.dtype) \($0.shape)" })
+        lines += columns(tensors.mapValues(\.text))
         let others = metadata.filter { probe?.training[$0.key] == nil }
         if !others.isEmpty {
             lines.append("  metadata")

@@ -21,6 +21,7 @@ struct Inspect: ParsableCommand {
     var machine = false
     @Option(help: "The layer to look at of files that hold several. (default: all)")
     var layer: Int?
+    @OptionGroup var matrices: MatrixOptions
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
     @Option(help: "Threads to use at most. (default: all processors)")
@@ -39,9 +40,10 @@ struct Inspect: ParsableCommand {
             let machine = MachineInfo()
             return try StandardOutput.print(json ? machine.json() : machine.text)
         }
-        let (opened, unfinished) = try OpenedFile.open(files)
+        let (opened, unfinished) = try OpenedFile.open(files, readers: matrices.readers)
         let descriptions = try opened.map {
-            try FileDescription($0, layer.map { [$0] }, threads ?? Parallel.availableThreads)
+            try FileDescription(
+                $0, layer.map { [$0] }, readers: matrices.readers, threads ?? Parallel.availableThreads)
         }
         if !unfinished.isEmpty {
             StandardError.print(leftOut(unfinished: unfinished))

@@ -35,22 +35,25 @@ struct LayerOptions: ParsableArguments {
     /// - Parameters:
     ///   - trained: what the probes that the data are for say of the layers they were trained on.
     ///   - skipsEmpty: whether sequences without a token are left out.
+    ///   - readers: the forms of files that are read.
     ///   - note: takes lines for people.
     func open(
         _ paths: [String], labelled: Bool, for trained: [LayerRecord], skipsEmpty: Bool,
-        note: (String) -> Void
+        readers: [any ActivationReader], note: (String) -> Void
     ) throws -> ActivationSet {
         let data: ActivationSet
         do {
             data = try ActivationSet(
-                paths: paths, labelled: labelled, layers: chosenLayers, skipsEmpty: skipsEmpty)
+                paths: paths, labelled: labelled, layers: chosenLayers, skipsEmpty: skipsEmpty,
+                readers: readers)
         } catch let error as DataError where error.rule == .layers && chosenLayers == nil && !trained.isEmpty
         {
             let layers = trained[0]
             var chosen: ActivationSet?
             do {
                 chosen = try ActivationSet(
-                    paths: paths, labelled: labelled, layers: layers.numbers, skipsEmpty: skipsEmpty)
+                    paths: paths, labelled: labelled, layers: layers.numbers, skipsEmpty: skipsEmpty,
+                    readers: readers)
             } catch let other as DataError where other.rule == .layers && other.path == error.path {
                 // The file has no such layer: the first error, which asks for one, helps more.
             }

@@ -67,10 +67,19 @@ package struct LearningOptions: ParsableArguments {
         return (labelled, task)
     }
 
-    /// What is trained for a task.
+    /// What is trained for a task. Of pooled states, where no kind is asked for and no option belongs to another, it is a
+    /// linear probe.
     ///
+    /// - Parameter note: takes lines for people.
     /// - Throws: `ValidationError` where options and task do not fit.
-    package func candidates(_ task: ProbeTask) throws -> [Candidate] {
+    package func candidates(_ task: ProbeTask, _ data: ActivationSet, note: (String) -> Void) throws
+        -> [Candidate]
+    {
+        var kinds = kinds
+        if choices.kind == nil, data.isPooled, (try? checkUse(by: choices.configurations([.mean]))) != nil {
+            kinds = [.mean]
+            note("each sequence is one vector: --kind mean, which is linear, unless another is asked for")
+        }
         let candidates = choices.candidates(for: task, kinds: kinds)
         if kinds.isEmpty { try checkUse(by: candidates.map(\.configuration)) }
         try choices.checkFit(task)

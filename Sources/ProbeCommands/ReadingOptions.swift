@@ -10,6 +10,7 @@ package struct ReadingOptions: ParsableArguments {
     var skipNonfinite = false
 
     @OptionGroup var layers: LayerOptions
+    @OptionGroup var matrices: MatrixOptions
 
     package init() {}
 
@@ -29,8 +30,7 @@ package struct ReadingOptions: ParsableArguments {
         let table = try labelling?.table()
         var data = try layers.open(
             paths, labelled: labelling != nil, for: probes.compactMap(\.training.layers),
-            skipsEmpty: skipNonfinite,
-            note: note)
+            skipsEmpty: skipNonfinite, readers: matrices.readers, note: note)
         opened(data)
         if !data.unfinished.isEmpty { note(leftOut(unfinished: data.unfinished)) }
         if !data.empty.isEmpty {

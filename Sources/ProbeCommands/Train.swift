@@ -35,7 +35,7 @@ struct Train: ParsableCommand {
         try SharedOptions.checkOutput(out)
         // Fails now rather than after the training if the probe cannot be written.
         try OutputFile.check(path: out)
-        let candidates = try options.candidates(task)
+        let candidates = try options.candidates(task, training, note: shared.note)
         if options.selection.select {
             try ProbeChoice(options: options, shared: shared, out: out, json: json).run(
                 candidates, training, task)

@@ -25,3 +25,13 @@ extension RawSpan {
         unsafe bytes.unsafeLoadUnaligned(fromByteOffset: $0 * size, as: T.self)
     }
 }
+
+extension RawSpan {
+    /// One byte. O(1).
+    ///
+    /// - Precondition: there is such a byte.
+    @inlinable package func byte(_ index: Int) -> UInt8 {
+        precondition(index >= 0 && index < byteCount, "byte \(index) of \(byteCount)")
+        return unsafe unsafeLoad(fromByteOffset: index, as: UInt8.self)
+    }
+}

@@ -40,9 +40,8 @@ final class SpillFile {
     deinit { close(descriptor) }
 
     /// Writes bytes at a place in the memory's stead.
-    func write(_ bytes: UnsafeRawBufferPointer, at place: Int) throws(SystemError) {
-        let parts = OutputParts(descriptor, path, start: 0)
-        try unsafe parts.write(RawSpan(_unsafeBytes: bytes), at: place)
+    func write(_ bytes: RawSpan, at place: Int) throws(SystemError) {
+        try OutputParts(descriptor, path, start: 0).write(bytes, at: place)
     }
 
     /// Maps what was written in the place of pages of memory.

@@ -170,7 +170,8 @@ package struct ZipArchive: Sendable {
                     rebasing: buffer[..<min(buffer.count, size - start)])
                 guard unsafe read(member, into: piece) else { return false }
                 do throws(SystemError) {
-                    unsafe try spill.write(UnsafeRawBufferPointer(piece), at: place + start)
+                    unsafe try spill.write(
+                        RawSpan(_unsafeBytes: UnsafeRawBufferPointer(piece)), at: place + start)
                 } catch {
                     fault = error
                     return false

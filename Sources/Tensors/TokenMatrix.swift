@@ -12,35 +12,12 @@ public struct TokenMatrix: Sendable {
     /// How an element is stored.
     package let elementType: ElementType
 
-    /// The same columns of every row: those that start at byte `offset` of a file and again every
-    /// `stride` bytes.
-    package struct Piece: Sendable {
-        let file: ByteSource
-        let offset: Int
-        let stride: Int
-        let columns: Int
-
-        /// - Precondition: `offset` and `stride` are not negative, and there is a column.
-        package init(_ file: ByteSource, offset: Int, stride: Int, columns: Int) {
-            precondition(offset >= 0 && stride >= 0 && columns > 0)
-            self.file = file
-            self.offset = offset
-            self.stride = stride
-            self.columns = columns
-        }
-
-        // Bytes from the first of these rows to the last, with what lies between.
-        func bytes(_ rows: Range<Int>, _ size: Int) -> Range<Int> {
-            let start = offset + rows.lowerBound * stride
-            return start..<(rows.isEmpty ? start : start + (rows.count - 1) * stride + columns * size)
-        }
-    }
-
-    private enum Storage: Sendable {
-        case owned([Float])
-        case pieces([Piece])
-    }
-    private let storage: Storage
+    // All rows in memory; nil where they are in files.
+    private let values: [Float]?
+    // Rows in files, one block below the other; none in memory.
+    private let blocks: [Block]
+    /// The files they are in, each once; none if they are in memory.
+    package let files: [ByteSource]
     // Where rows are put together from several small files.
     private let claim: KeptBytes.Claim?
     /// Whether rows lie in mapped files, so that reading ahead gains something.
@@ -55,7 +32,8 @@ public struct TokenMatrix: Sendable {
         rows = values.count / columns
         self.columns = columns
         elementType = .f32
-        (storage, isMapped, claim) = (.owned(values), false, nil)
+        self.values = values
+        (blocks, files, isMapped, claim) = ([], [], false, nil)
     }
 
     /// Hidden states in a file, from byte `offset` on.
@@ -87,94 +65,135 @@ public struct TokenMatrix: Sendable {
     /// - Precondition: there is a piece, and the files hold them all.
     package init(pieces: [Piece], elementType: ElementType, rows: Int) {
         precondition(!pieces.isEmpty && rows >= 0)
-        self.rows = rows
-        columns = pieces.reduce(0) { $0 + $1.columns }
+        self.init([Block(0..<rows, pieces, elementType.size)], elementType: elementType)
+    }
+
+    // Rows in blocks that follow each other and have the same columns.
+    private init(_ blocks: [Block], elementType: ElementType) {
+        rows = blocks[blocks.count - 1].rows.upperBound
+        columns = blocks[0].pieces.reduce(0) { $0 + $1.columns }
         self.elementType = elementType
-        for piece in pieces {
-            let end = piece.bytes(0..<rows, elementType.size).upperBound
-            precondition(end <= piece.file.count, "rows outside \(piece.file.path)")
-        }
-        // Layers that follow each other in a file are one piece.
-        let pieces = pieces.reduce(into: [Piece]()) { joined, next in
-            if let last = joined.last, last.file === next.file, last.stride == next.stride,
-                last.offset + last.columns * elementType.size == next.offset
-            {
-                joined[joined.count - 1] = Piece(
-                    last.file, offset: last.offset, stride: last.stride, columns: last.columns + next.columns)
-            } else {
-                joined.append(next)
-            }
-        }
-        (storage, isMapped) = (.pieces(pieces), pieces.contains { $0.file.isMapped })
-        let read = Set(pieces.lazy.map(\.file).filter { !$0.isMapped }.map { ObjectIdentifier($0) })
+        values = nil
+        self.blocks = blocks
+        var known: Set<ObjectIdentifier> = []
+        files = blocks.flatMap(\.pieces).map(\.file).filter { known.insert(ObjectIdentifier($0)).inserted }
+        isMapped = files.contains { $0.isMapped }
+        let read = Set(blocks[0].pieces.lazy.map(\.file).filter { !$0.isMapped }.map { ObjectIdentifier($0) })
         claim = read.count > 1 ? KeptBytes.Claim(atLeast: read.count) : nil
     }
 
-    /// Several matrices with the same rows, side by side; nil where they differ in rows or in how an
-    /// element is stored, or one is not in a file.
+    /// Several matrices in files, one below the other; those that follow each other in a file become one block.
+    ///
+    /// - Precondition: there is one, none is in memory, and all have the same columns and type.
+    package init(stacking matrices: [TokenMatrix]) {
+        let first = matrices[0]
+        var blocks: [Block] = []
+        for matrix in matrices {
+            precondition(
+                matrix.values == nil && matrix.columns == first.columns
+                    && matrix.elementType == first.elementType)
+            for block in matrix.blocks where !block.rows.isEmpty || blocks.isEmpty {
+                if blocks.isEmpty || !blocks[blocks.count - 1].append(block) {
+                    let start = blocks.last?.rows.upperBound ?? 0
+                    blocks.append(Block(start..<start + block.rows.count, block.pieces))
+                }
+            }
+        }
+        self.init(blocks, elementType: first.elementType)
+    }
+
+    /// Several matrices with the same rows, side by side; nil where they differ in rows, in the blocks of rows that lie
+    /// together or in how an element is stored, or one is not in a file.
     package init?(beside matrices: [TokenMatrix]) {
-        guard let first = matrices.first,
-            matrices.allSatisfy({ $0.rows == first.rows && $0.elementType == first.elementType })
+        guard let first = matrices.first, !first.blocks.isEmpty,
+            matrices.allSatisfy({
+                $0.blocks.map(\.rows) == first.blocks.map(\.rows) && $0.elementType == first.elementType
+            })
         else { return nil }
-        let pieces = matrices.flatMap(\.pieces)
-        guard pieces.reduce(0, { $0 + $1.columns }) == matrices.reduce(0, { $0 + $1.columns }) else {
-            return nil
-        }
-        self.init(pieces: pieces, elementType: first.elementType, rows: first.rows)
+        self.init(
+            first.blocks.indices.map { k in
+                Block(
+                    first.blocks[k].rows, matrices.flatMap { $0.blocks[k].pieces }, first.elementType.size)
+            }, elementType: first.elementType)
     }
 
-    private var pieces: [Piece] {
-        switch storage {
-        case .owned: []
-        case .pieces(let pieces): pieces
+    // The block that has all of some rows, and which of its own they are; nil where none has, and in memory.
+    private func block(of range: Range<Int>) -> (pieces: [Piece], rows: Range<Int>)? {
+        guard blocks.count != 1 else { return (blocks[0].pieces, range) }
+        guard !blocks.isEmpty else { return nil }
+        let block = blocks[firstBlock(of: range)]
+        guard range.upperBound <= block.rows.upperBound else { return nil }
+        return (block.pieces, block.own(range))
+    }
+
+    // The number of the block that a range starts in.
+    private func firstBlock(of range: Range<Int>) -> Int {
+        var (low, high) = (0, blocks.count - 1)
+        while low < high {
+            let middle = (low + high) / 2
+            if range.lowerBound < blocks[middle].rows.upperBound { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    // Hands over the parts of some rows block by block: where each starts among them, and which of the block's own rows
+    // it is.
+    private func forEachBlock(_ range: Range<Int>, _ body: (Int, [Piece], Range<Int>) -> Void) {
+        guard !blocks.isEmpty, !range.isEmpty else { return }
+        for block in blocks[firstBlock(of: range)...] {
+            let part = block.rows.clamped(to: range)
+            guard !part.isEmpty else { return }
+            body(part.lowerBound - range.lowerBound, block.pieces, block.own(part))
         }
     }
 
-    // The piece that is all there is.
-    private var onlyPiece: Piece? {
-        guard case .pieces(let pieces) = storage, pieces.count == 1 else { return nil }
-        return pieces[0]
+    // The only piece of the block that has all of some rows.
+    private func onlyPiece(of range: Range<Int>) -> (piece: Piece, rows: Range<Int>)? {
+        guard let (pieces, rows) = block(of: range), pieces.count == 1 else { return nil }
+        return (pieces[0], rows)
     }
 
     // The same, if its rows lie side by side.
-    private var wholePiece: Piece? { onlyPiece.flatMap { $0.stride == rowSize ? $0 : nil } }
+    private func wholePiece(of range: Range<Int>) -> (piece: Piece, rows: Range<Int>)? {
+        onlyPiece(of: range).flatMap { $0.piece.stride == rowSize ? $0 : nil }
+    }
 
     /// Bytes of one row as it is stored.
     package var rowSize: Int { columns * elementType.size }
 
-    /// The files they are in; none if they are in memory.
-    package var files: [ByteSource] { pieces.map(\.file) }
-
-    /// Whether a file that rows lie in fulfils a condition.
-    private func hasFile(_ condition: (ByteSource) -> Bool) -> Bool { pieces.contains { condition($0.file) } }
-
     /// Whether another process holds a lock on a file that rows lie in.
-    package var isLocked: Bool { hasFile(\.isLocked) }
+    package var isLocked: Bool { files.contains(where: \.isLocked) }
 
     /// Whether rows lie in a certain file.
-    package func reads(_ file: FileIdentity) -> Bool { hasFile { $0.isFile(file) } }
+    package func reads(_ file: FileIdentity) -> Bool { files.contains { $0.isFile(file) } }
 
     /// Hands over where rows are in files; nothing if they are in memory.
     package func forEachPart(_ range: Range<Int>, _ body: (ReadAhead.Part) -> Void) {
-        for piece in pieces { body(ReadAhead.Part(piece.file, piece.bytes(range, elementType.size))) }
+        forEachBlock(range) { _, pieces, rows in
+            for piece in pieces { body(ReadAhead.Part(piece.file, piece.bytes(rows, elementType.size))) }
+        }
     }
 
     /// Bytes of what `forEachPart` hands over, or of the rows in memory.
     package func byteCount(_ range: Range<Int>) -> Int {
-        guard case .pieces(let pieces) = storage else { return range.count * rowSize }
-        return pieces.reduce(0) { $0 + $1.bytes(range, elementType.size).count }
+        guard values == nil else { return range.count * rowSize }
+        var count = 0
+        forEachBlock(range) { _, pieces, rows in
+            count += pieces.reduce(0) { $0 + $1.bytes(rows, elementType.size).count }
+        }
+        return count
     }
 
     /// Lends rows as floats, rows×D: in place where possible, else widened into `scratch`.
     package func withRows<R, E: Error>(
         _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R
     ) throws(E) -> R {
-        if case .owned(let values) = storage {
+        if let values {
             return try body(
                 values.span.extracting(range.lowerBound * columns..<range.upperBound * columns))
         }
-        if elementType == .f32, let piece = wholePiece, piece.offset % 4 == 0 {
-            return try piece.file.withBytes(piece.bytes(range, 4)) { (bytes) throws(E) -> R in
+        if elementType == .f32, let (piece, rows) = wholePiece(of: range), piece.offset % 4 == 0 {
+            return try piece.file.withBytes(piece.bytes(rows, 4)) { (bytes) throws(E) -> R in
                 try bytes.withFloats(body)
             }
         }
@@ -186,22 +205,23 @@ public struct TokenMatrix: Sendable {
 
     // Rows put together and widened, from the start of `scratch`.
     private func gather(_ range: Range<Int>, into scratch: inout [Float]) {
-        guard !range.isEmpty else { return }
-        var column = 0
-        for piece in pieces {
-            piece.file.withBytes(piece.bytes(range, elementType.size)) { bytes in
-                let rows = StoredRows(bytes, elementType, stride: piece.stride)
-                scratch.withPart(column..<range.count * columns) {
-                    rows.widen(range.count, columns: piece.columns, into: &$0, stride: columns)
+        forEachBlock(range) { start, pieces, own in
+            var column = start * columns
+            for piece in pieces {
+                piece.file.withBytes(piece.bytes(own, elementType.size)) { bytes in
+                    let rows = StoredRows(bytes, elementType, stride: piece.stride)
+                    scratch.withPart(column..<range.count * columns) {
+                        rows.widen(own.count, columns: piece.columns, into: &$0, stride: columns)
+                    }
                 }
+                column += piece.columns
             }
-            column += piece.columns
         }
     }
 
     /// Where rows lie side by side in one file; nil if they do not.
     package func storedBytes(_ range: Range<Int>) -> (file: ByteSource, bytes: Range<Int>)? {
-        wholePiece.map { ($0.file, $0.bytes(range, elementType.size)) }
+        wholePiece(of: range).map { ($0.piece.file, $0.piece.bytes($0.rows, elementType.size)) }
     }
 
     /// Copies rows with the bits they are stored with into bytes that are there, from one on.
@@ -214,21 +234,21 @@ public struct TokenMatrix: Sendable {
                 unsafe UnsafeMutableRawBufferPointer(rebasing: target[(start + place)...])
                     .copyMemory(from: source)
             }
-            switch storage {
-            case .owned(let values):
+            if let values {
                 // Floats are little-endian wherever this is built.
                 unsafe values[range.lowerBound * columns..<range.upperBound * columns]
                     .withUnsafeBytes { unsafe put($0, 0) }
-            case .pieces(let pieces):
-                var column = 0
+            }
+            forEachBlock(range) { first, pieces, rows in
+                var column = first * rowSize
                 for piece in pieces {
                     let size = piece.columns * elementType.size
-                    piece.file.withBytes(piece.bytes(range, elementType.size)) { bytes in
+                    piece.file.withBytes(piece.bytes(rows, elementType.size)) { bytes in
                         if pieces.count == 1, piece.stride == rowSize {
-                            unsafe bytes.withUnsafeBytes { unsafe put($0, 0) }
+                            unsafe bytes.withUnsafeBytes { unsafe put($0, column) }
                             return
                         }
-                        for row in 0..<range.count {
+                        for row in 0..<rows.count {
                             let part = bytes.extracting(row * piece.stride..<row * piece.stride + size)
                             unsafe part.withUnsafeBytes { unsafe put($0, row * rowSize + column) }
                         }
@@ -241,8 +261,8 @@ public struct TokenMatrix: Sendable {
 
     /// Lends rows for a product: as they are stored where they are in one file, else put together in `scratch`.
     func withStoredRows<R>(_ range: Range<Int>, scratch: inout [Float], _ body: (StoredRows) -> R) -> R {
-        if let piece = onlyPiece, (piece.offset | piece.stride) % elementType.size == 0 {
-            return piece.file.withBytes(piece.bytes(range, elementType.size)) {
+        if let (piece, rows) = onlyPiece(of: range), (piece.offset | piece.stride) % elementType.size == 0 {
+            return piece.file.withBytes(piece.bytes(rows, elementType.size)) {
                 body(StoredRows($0, elementType, stride: piece.stride))
             }
         }
@@ -252,8 +272,8 @@ public struct TokenMatrix: Sendable {
     /// Copies one row, widened, into `row` (D floats).
     package func copyRow(_ index: Int, into row: inout MutableSpan<Float>) {
         let range = index..<index + 1
-        if let piece = onlyPiece {
-            piece.file.withBytes(piece.bytes(range, elementType.size)) {
+        if let (piece, rows) = onlyPiece(of: range) {
+            piece.file.withBytes(piece.bytes(rows, elementType.size)) {
                 widen($0, as: elementType, into: &row)
             }
             return

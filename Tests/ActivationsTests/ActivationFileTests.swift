@@ -64,7 +64,7 @@ struct ActivationFileTests {
         (LiteralActivations().without("hidden_states"), DataError.Rule.missingTensor, "hidden_states"),
         (LiteralActivations().without("offsets"), .missingTensor, "offsets"),
         (
-            LiteralActivations().with("hidden_states", "F64", [1, 3], integerBytes(1, 2, 3)), .elementType,
+            LiteralActivations().with("hidden_states", "I64", [1, 3], integerBytes(1, 2, 3)), .elementType,
             "hidden_states"
         ),
         (

@@ -23,14 +23,13 @@ struct UnreadFilesTests {
     }
 
     @Test func filesOfPyTorch() throws {
-        let way = "read it in Python with torch.load, and write its tensors with safetensors.torch.save_file"
-        let whole = try folder.write(archive("mine/data.pkl", [], checksum: 0), to: "new.pt")
-        try expectFailure(
-            65, "found a PyTorch file (mine/data.pkl); \(way)", in: folder, ["inspect", whole])
+        let empty = try folder.write(archive("mine/data.pkl", [], checksum: 0), to: "new.pt")
+        try expectFailure(65, "data.pkl, byte 0: expected 1 bytes", in: folder, ["inspect", empty])
         let old = try folder.write([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20], to: "old.pt")
         try expectFailure(
-            65, "found pickled Python objects, as torch.save writes them; \(way)", in: folder,
-            ["inspect", old])
+            65,
+            "an older file of torch.save; torch.save(torch.load(\"IN.pt\"), \"OUT.pt\") in Python makes one",
+            in: folder, ["inspect", old])
         let other = try folder.write(archive("readme.txt", [], checksum: 0), to: "other.zip")
         try expectFailure(
             65, "an archive of arrays (.npy), found readme.txt", in: folder, ["inspect", other])
@@ -47,48 +46,53 @@ struct UnreadFilesTests {
         let table = try folder.write(Array("id,label\n0,no\n1,yes\n2,no\n".utf8), to: "labels.csv")
         let train = ["train", "--kind", "mean", "--out", folder("probe")]
         try expectFailure(
-            65, "expected a tensor offsets (of pooled states, one vector a sequence: 0, 1, … 3)", in: folder,
+            65, "expected a tensor offsets, or --pooled where each of the 3 rows is a sequence", in: folder,
             train + [flat])
         try expectFailure(
             65,
-            "the data are one sequence of 3 tokens (of pooled states, one vector a sequence, write an .npz or "
-                + "safetensors file with offsets 0, 1, … 3)", in: folder, train + [array, "--labels", table])
+            "the data are one sequence of 3 tokens (--pooled where each row is a sequence, called by its number from "
+                + "0 on)", in: folder, train + [array, "--labels", table])
         // Which is the way.
         let whole = plain.with("offsets", "I64", [4], integerBytes(0, 1, 2, 3))
         let good = try folder.write(whole.file, to: "good.safetensors")
-        for arguments in [[good], [good, "--labels", table]] {
+        for arguments in [
+            [good], [good, "--labels", table], [flat, "--pooled"], [array, "--pooled", "--labels", table],
+        ] {
             let run = try Command.start(train + arguments).wait()
             #expect(run.status == 0 && run.error.contains("3 sequences, 3 tokens of 2"), "\(run)")
         }
     }
 
+    // Where no kind is asked for it is a linear one, and a matrix with labels for its rows is no sequence.
     @Test func pooledStatesInAnArchive() throws {
-        let python = """
-            import numpy, sys
-            x = numpy.arange(6, dtype="f4").reshape(3, 2)
-            numpy.savez(sys.argv[1], hidden_states=x, labels=numpy.array([0, 1, 0]))
-            """
-        let made = try? Command.run("/usr/bin/env", ["python3", "-c", python, "p.npz"], in: folder.path)
-        guard made?.status == 0 else { return }
+        let train = ["train", RecordedFile.path("Xy.npz"), "--out", folder("probe")]
+        let run = try Command.start(train).wait()
+        #expect(
+            run.status == 0
+                && run.error.contains(
+                    "each sequence is one vector: --kind mean, which is linear, unless another"),
+            "\(run)")
+        #expect(try Command.run("inspect", folder("probe")).output.contains("mean"))
+        let other = try Command.start(train + ["--heads", "2"]).wait()
+        #expect(other.status == 0 && !other.error.contains("--kind mean"), "\(other)")
         try expectFailure(
             65,
-            "tensor labels: expected one row for the one sequence that hidden_states without offsets is (of pooled "
-                + "states, one vector a sequence, add offsets 0, 1, … 3), found shape [3]", in: folder,
-            ["train", folder("p.npz"), "--out", folder("probe")])
+            "tensor labels: expected one row for the one sequence that hidden_states without offsets is (--pooled where "
+                + "each row is a sequence), found shape [6]", in: folder, train + ["--sequence"])
+        let both = try Command.start(train + ["--sequence", "--pooled"]).wait()
+        #expect(both.status == 64 && both.error.contains("--sequence: expected it or --pooled, not both"))
     }
 
     @Test func halfPrecisionOfNumPy() throws {
         let states: [UInt8] = [0x80, 0x3F, 0, 0x40]
-        let named = try folder.write(literalNumPy("'bfloat16'", "(1, 2)", states), to: "named.npy")
-        let read = try Command.run("inspect", named)
-        #expect(read.status == 0 && read.output.contains("1 token of 2 BF16"), "\(read)")
-        for type in ["<V2", "|V2"] {
-            let bare = try folder.write(literalNumPy("'\(type)'", "(1, 2)", states), to: "bare.npy")
-            try expectFailure(
-                65,
-                "found 2 bytes without a type (V2), as NumPy stores bfloat16; save it as float32, or in safetensors",
-                in: folder, ["inspect", bare])
+        for type in ["bfloat16", "<V2", "|V2"] {
+            let file = try folder.write(literalNumPy("'\(type)'", "(1, 2)", states), to: "half.npy")
+            let read = try Command.run("inspect", file)
+            #expect(read.status == 0 && read.output.contains("1 token of 2 BF16"), "\(read)")
         }
+        // ml_dtypes has several types of one byte.
+        let bare = try folder.write(literalNumPy("'<V1'", "(1, 2)", [1, 2]), to: "bare.npy")
+        try expectFailure(65, "expected F32, F16, BF16 or F64, found <V1", in: folder, ["inspect", bare])
     }
 
     private static func padded(_ mask: [Int], metadata: String? = nil) -> [UInt8] {

@@ -1,6 +1,6 @@
 // .npz: a zip archive of .npy files, stored (np.savez) or deflated (np.savez_compressed). Names of arrays are
-// those of activation files: `hidden_states`, or `hidden_state`, or whatever the only array is called; beside it
-// `offsets`, `attention_mask`, `labels`, `groups`, `token_ids` and so on. Arrays are unpacked when they are
+// those of activation files or what other tools say for them (`NamedParts`), and `hidden_states` is whatever the only array
+// is called; beside it `offsets`, `attention_mask`, `labels`, `groups`, `token_ids` and so on. Arrays are unpacked when they are
 // needed: small ones into memory, large ones into a file that is mapped.
 //
 // What an archive states is believed within limits, so that a small file cannot fill the disk: all members together may
@@ -9,7 +9,7 @@ internal import Tensors
 import Storage
 
 enum NumPyArchive: TensorContainer {
-    static let ending = ".npz"
+    static let endings = [".npz"]
     // A zip archive, and an empty one.
     static let marks = [Array("PK\u{3}\u{4}".utf8), Array("PK\u{5}\u{6}".utf8)]
 
@@ -26,14 +26,9 @@ enum NumPyArchive: TensorContainer {
             let members = archive.members.filter { $0.name.hasSuffix(".npy") }
             guard !members.isEmpty else {
                 let first = archive.members.first?.name
-                let isPyTorch = archive.members.contains {
-                    fileStem($0.name) == "data" && $0.name.hasSuffix(".pkl")
-                }
                 throw DataError(
                     .missingTensor, path, expected: "an archive of arrays (.npy)",
-                    found: isPyTorch
-                        ? "a PyTorch file (\(first!)); \(Safetensors.wayFromPyTorch)"
-                        : first ?? "an empty archive")
+                    found: first ?? "an empty archive")
             }
             try checkSizes(members, file)
             var arrays: [(name: String, array: NumPyArray)] = []
@@ -43,19 +38,20 @@ enum NumPyArchive: TensorContainer {
                 arrays.append((name, try NumPyArray(start, path, "array \(name)", size: member.size)))
             }
             let (contents, starts) = archive.contents(of: members)
-            var tensors: [String: TensorFile.Tensor] = [:]
+            // Others than the states are needed at once.
+            if arrays.count > 1 { contents.withBytes(0..<contents.count) { _ in } }
+            if let error = DataError(ifCut: contents) { throw error }
+            var parts = NamedParts()
+            var names: Set<String> = []
             for (index, (name, array)) in arrays.enumerated() {
-                let bytes = starts[index] + array.start..<starts[index] + members[index].size
-                let isStates = name == "hidden_state" || arrays.count == 1
-                let tensor = TensorFile.Tensor(type: array.type, shape: array.shape, bytes: bytes)
-                guard tensors.updateValue(tensor, forKey: isStates ? "hidden_states" : name) == nil else {
+                guard names.insert(name).inserted else {
                     throw DataError(.array, path, "array \(name)", expected: "one of a name", found: "two")
                 }
+                array.add(
+                    arrays.count == 1 ? "hidden_states" : name, to: &parts, contents,
+                    at: starts[index] + array.start)
             }
-            // Others than the states are needed at once.
-            if tensors.count > 1 { contents.withBytes(0..<contents.count) { _ in } }
-            if let error = DataError(ifCut: contents) { throw error }
-            return TensorFile(contents, self, tensors: NamedValues(tensors))
+            return parts.file(contents, self)
         } catch let error as DataError {
             throw error
         } catch {

@@ -3,14 +3,15 @@
 //
 //     {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }
 //
-// `descr` is a byte order (< little, > big, | none), a kind and a size; |O are Python objects, pickled, which
-// are refused: unpickling runs whatever the file says.
+// `descr` is a byte order (< little, > big, | none), a kind and a size: f floats, i and u whole numbers, b booleans, S and U
+// texts of bytes or of 4 bytes a character. V2 is what ml_dtypes and JAX write for bfloat16; |O are Python objects,
+// pickled, which are refused: unpickling runs whatever the file says.
 internal import Tensors
 import Storage
 
 /// What the header of an array says.
 struct NumPyArray: TensorContainer {
-    static let ending = ".npy"
+    static let endings = [".npy"]
     static let marks = [[0x93] + Array("NUMPY".utf8)]
 
     /// The type as safetensors calls it, where it has a name for it; else a description of it.
@@ -18,6 +19,10 @@ struct NumPyArray: TensorContainer {
     let shape: [Int]
     /// Where the elements start.
     let start: Int
+    private let isBigEndian: Bool
+    private let isFortran: Bool
+    // Bytes of a text, where that is what elements are, and of one of its characters.
+    private let textSize: (element: Int, character: Int)?
 
     /// The longest header that is read, with what stands before it.
     static let longestHeader = 65536
@@ -26,11 +31,55 @@ struct NumPyArray: TensorContainer {
     ///
     /// - Throws: `DataError` where it breaks the format.
     static func open(_ file: ByteSource) throws(DataError) -> TensorFile {
+        try open(file, as: "hidden_states")
+    }
+
+    /// The same with another name for the array.
+    static func open(_ file: ByteSource, as name: String) throws(DataError) -> TensorFile {
         let array = try NumPyArray(
             file.bytes(0..<min(file.count, longestHeader)), file.path, nil, size: file.count)
-        let bytes = array.start..<file.count
-        return TensorFile(
-            file, self, tensors: ["hidden_states": .init(type: array.type, shape: array.shape, bytes: bytes)])
+        var parts = NamedParts()
+        array.add(name, to: &parts, file, at: array.start)
+        return parts.file(file, self)
+    }
+
+    /// Adds the array to what a file holds.
+    ///
+    /// - Parameter place: where its elements start in the file.
+    func add(_ name: String, to parts: inout NamedParts, _ file: ByteSource, at place: Int) {
+        if textSize != nil {
+            if shape.count == 1 { parts.texts[name] = texts(file, at: place) }
+            return
+        }
+        guard let size = Safetensors.elementSizes[type] else {
+            parts.tensors[name] = TensorFile.Tensor(type: type, shape: shape, bytes: place..<place)
+            return
+        }
+        let inOrder = StoredElements.inOrder(isFortran ? shape.reversed() : shape)
+        parts.tensors[name] =
+            StoredElements(
+                file: file, start: place, type: type, size: size, shape: shape,
+                strides: isFortran ? inOrder.reversed() : inOrder, isBigEndian: isBigEndian
+            ).tensor
+    }
+
+    // Zeros fill what is shorter.
+    private func texts(_ file: ByteSource, at place: Int) -> [String] {
+        let (size, width) = textSize!
+        return (0..<shape[0]).map { index in
+            let bytes = file.bytes(place + index * size..<place + (index + 1) * size)
+            guard width == 4 else {
+                return String(decoding: bytes[..<((bytes.lastIndex { $0 != 0 } ?? -1) + 1)], as: UTF8.self)
+            }
+            var scalars = stride(from: 0, to: size, by: 4).map { start in
+                let character = bytes[start..<start + 4]
+                return (isBigEndian ? Array(character) : character.reversed()).reduce(0) {
+                    $0 << 8 | UInt32($1)
+                }
+            }
+            while scalars.last == 0 { scalars.removeLast() }
+            return String(String.UnicodeScalarView(scalars.map { Unicode.Scalar($0) ?? "\u{FFFD}" }))
+        }
     }
 
     /// Reads the header of an array that takes `size` bytes altogether.
@@ -61,11 +110,15 @@ struct NumPyArray: TensorContainer {
             throw fault(.array, "numbers", "pickled Python objects, which are not read")
         }
         self.shape = shape
-        var type = Self.names[descr] ?? (descr.hasPrefix(">") ? "big-endian \(descr)" : descr)
+        let order = descr.first.flatMap { "<>|=".contains($0) ? $0 : nil }
+        let kind = order == nil ? descr : String(descr.dropFirst())
+        type = Self.names[kind] ?? descr
+        isBigEndian = order == ">"
         // With one row or column both orders are the same.
-        if isFortran, shape.count(where: { $0 != 1 }) > 1 { type += " in Fortran order" }
-        self.type = type
-        guard let elementSize = Safetensors.elementSizes[type] else { return }
+        self.isFortran = isFortran && shape.count(where: { $0 != 1 }) > 1
+        let character = kind.first == "U" ? 4 : 1
+        textSize = Self.textLength(kind).map { ($0 * character, character) }
+        guard let elementSize = textSize?.element ?? Safetensors.elementSizes[type] else { return }
         guard let wanted = Safetensors.byteCount(shape, elementSize) else {
             throw fault(.tensorBounds, "the bytes of \(type) \(shape)", "\(size - start) bytes")
         }
@@ -75,10 +128,19 @@ struct NumPyArray: TensorContainer {
             "\(size - start)" + (wanted > size - start ? ": the file is cut short" : ""))
     }
 
+    // Types without their byte order, as safetensors calls them.
     private static let names = [
-        "<f2": "F16", "<f4": "F32", "<f8": "F64", "<i8": "I64", "<i4": "I32", "<i2": "I16", "|i1": "I8",
-        "<u2": "U16", "<u4": "U32", "|u1": "U8", "|b1": "BOOL", "bfloat16": "BF16",
+        "f2": "F16", "f4": "F32", "f8": "F64", "i8": "I64", "i4": "I32", "i2": "I16", "i1": "I8", "u8": "U64",
+        "u4": "U32", "u2": "U16", "u1": "U8", "b1": "BOOL", "bfloat16": "BF16", "V2": "BF16",
     ]
+
+    // How many characters a text has at most: 5 in U5.
+    private static func textLength(_ kind: String) -> Int? {
+        guard kind.first == "U" || kind.first == "S", let count = Int(kind.dropFirst()),
+            (1...65536).contains(count)
+        else { return nil }
+        return count
+    }
 }
 
 /// The header as Python writes it: a dictionary of strings, True or False, and tuples of numbers.

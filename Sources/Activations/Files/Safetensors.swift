@@ -11,7 +11,7 @@ package import Storage
 
 /// The safetensors format. Nothing but the header is read when a file is opened.
 package enum Safetensors: TensorContainer {
-    package static let ending = ".safetensors"
+    package static let endings = [".safetensors"]
     package static let marks: [[UInt8]] = []
 
     /// The longest header that is read: 100 MB, as in the format's own library.
@@ -19,8 +19,11 @@ package enum Safetensors: TensorContainer {
 
     // The first two bytes of pickled objects, protocols 2 to 5.
     private static let pickle = (2...5).map { UInt64($0) << 8 | 0x80 }
-    static let wayFromPyTorch =
-        "read it in Python with torch.load, and write its tensors with safetensors.torch.save_file"
+    // Those of the file that torch.save wrote before: a number of ten bytes.
+    private static let torchPickle: UInt64 = 0x0A8A_0280
+    // How it is read all the same: torch.save writes archives since PyTorch 1.6.
+    private static let wayFromPyTorch =
+        "torch.save(torch.load(\"IN.pt\"), \"OUT.pt\") in Python makes one that is read"
 
     /// Bytes of one element of the types that the format names.
     static let elementSizes = [
@@ -44,7 +47,9 @@ package enum Safetensors: TensorContainer {
                 .headerLength, path,
                 expected: "a safetensors file, which starts with the length of its header",
                 found: pickle.contains(stated & 0xFFFF)
-                    ? "pickled Python objects, as torch.save writes them; \(wayFromPyTorch)"
+                    ? stated & 0xFFFF_FFFF == torchPickle
+                        ? "an older file of torch.save; \(wayFromPyTorch)"
+                        : "pickled Python objects, which are not read"
                     : "another format")
         }
         let start = 8 + Int(stated)

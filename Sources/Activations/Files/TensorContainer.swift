@@ -4,10 +4,13 @@ package import Storage
 
 /// A kind of file that holds arrays.
 package protocol TensorContainer: Sendable {
-    /// What names of such files end with, as they are looked for in folders: ".npy".
-    static var ending: String { get }
+    /// What names of such files end with, as they are looked for in folders: ".npy". The first is what messages call them
+    /// by.
+    static var endings: [String] { get }
     /// What such files can begin with.
     static var marks: [[UInt8]] { get }
+    /// Whether a file is of this kind, by its first bytes.
+    static func recognises(_ file: ByteSource) -> Bool
     /// Finds the tensors of an open file.
     ///
     /// - Throws: `DataError` where it breaks the format.
@@ -17,16 +20,24 @@ package protocol TensorContainer: Sendable {
 /// All kinds, a line each.
 let tensorContainers: [any TensorContainer.Type] = [
     Safetensors.self,
+    TorchFile.self,
     NumPyArray.self,
     NumPyArchive.self,
 ]
 
 func tensorContainer(of file: ByteSource) -> any TensorContainer.Type {
-    let start = file.bytes(0..<min(8, file.count))
-    return tensorContainers.first { $0.marks.contains { start.starts(with: $0) } } ?? Safetensors.self
+    tensorContainers.first { $0.recognises(file) } ?? Safetensors.self
 }
 
 extension TensorContainer {
+    /// What messages call such files by.
+    static var ending: String { endings[0] }
+
+    package static func recognises(_ file: ByteSource) -> Bool {
+        let start = file.bytes(0..<min(8, file.count))
+        return marks.contains { start.starts(with: $0) }
+    }
+
     /// Opens a file as one of this kind.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks the format.

@@ -4,13 +4,20 @@ package import Storage
 /// it is opened, but for arrays of an archive.
 package struct TensorFile: Sendable {
     /// A tensor's type, shape and bytes.
-    package struct Tensor: Sendable, Equatable {
+    package struct Tensor: Sendable {
         /// The type's name in safetensors: "F32", "BF16", "I64", …
         package let type: String
         /// Sizes, outermost first; row-major.
         package let shape: [Int]
         /// Where its bytes are in the file.
         package let bytes: Range<Int>
+        /// What holds the bytes where that is not the file: memory, or numbers that are stored in another way.
+        let own: ByteSource?
+
+        /// A tensor whose bytes lie in the file, or in `own`.
+        init(type: String, shape: [Int], bytes: Range<Int>, own: ByteSource? = nil) {
+            (self.type, self.shape, self.bytes, self.own) = (type, shape, bytes, own)
+        }
     }
 
     /// The file's bytes.
@@ -21,6 +28,8 @@ package struct TensorFile: Sendable {
     package let metadata: [String: String]
     /// The tensors by name.
     package let tensors: NamedValues<Tensor>
+    /// Lists of tensors by name, as a file of PyTorch's may hold one a sequence.
+    package let lists: [String: [Tensor]]
 
     /// The path it was opened with.
     package var path: String { file.path }
@@ -28,16 +37,38 @@ package struct TensorFile: Sendable {
     /// What a container says of an open file.
     init(
         _ file: ByteSource, _ container: any TensorContainer.Type, metadata: [String: String] = [:],
-        tensors: NamedValues<Tensor>
+        tensors: NamedValues<Tensor>, lists: [String: [Tensor]] = [:]
     ) {
         (self.file, self.container, self.metadata, self.tensors) = (file, container, metadata, tensors)
+        self.lists = lists
     }
 
-    /// Opens a file of any kind: safetensors, .npy, whose array is called `hidden_states`, or .npz.
+    /// What holds a tensor's bytes.
+    func source(_ tensor: Tensor) -> ByteSource { tensor.own ?? file }
+
+    /// Opens a file of any kind: safetensors, .npy, whose array is called `hidden_states`, .npz, or what torch.save
+    /// writes.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks its format.
     package init(path: String) throws {
         let file = try ByteSource(path: path)
-        self = try tensorContainer(of: file).open(file)
+        let opened = try tensorContainer(of: file).open(file)
+        // What says nothing of its format may name its tensors as other tools do.
+        let isNamed = opened.tensors["hidden_states"] != nil || !opened.lists.isEmpty
+        self = isNamed || !opened.metadata.isEmpty ? opened : NamedParts(opened).file(file, opened.container)
+    }
+
+    /// Opens a file, with the labels in another beside it where it has such a one.
+    ///
+    /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks its format.
+    init(_ input: InputFile) throws {
+        let opened = try TensorFile(path: input.path)
+        guard let labels = input.labels else {
+            self = opened
+            return
+        }
+        var parts = NamedParts(opened)
+        try parts.add(NumPyArray.open(ByteSource(path: labels), as: "labels"))
+        self = parts.file(opened.file, opened.container)
     }
 }

@@ -56,7 +56,7 @@ extension TensorFile {
     ///
     /// - Precondition: the type is I64, I32, I16, I8, U32, U16, U8 or BOOL.
     package func integers(_ tensor: Tensor) -> [Int] {
-        file.withBytes(tensor.bytes) { bytes in
+        source(tensor).withBytes(tensor.bytes) { bytes in
             switch tensor.type {
             case "I64": loadArray(bytes, of: Int64.self).map { Int(Int64(littleEndian: $0)) }
             case "I32": loadArray(bytes, of: Int32.self).map { Int(Int32(littleEndian: $0)) }
@@ -72,9 +72,22 @@ extension TensorFile {
 
     /// The elements of an F64 tensor, row-major. O(elements).
     func doubles(_ tensor: Tensor) -> [Double] {
-        file.withBytes(tensor.bytes) {
+        source(tensor).withBytes(tensor.bytes) {
             loadArray($0, of: UInt64.self).map { Double(bitPattern: UInt64(littleEndian: $0)) }
         }
+    }
+
+    /// An F64 tensor as F32, each element rounded once, when it is looked at.
+    func rounded(_ tensor: Tensor) -> Tensor {
+        let (source, start) = (source(tensor), tensor.bytes.lowerBound)
+        let count = tensor.bytes.count / 8 * 4
+        let own = ByteSource(count: count, from: source) { range, piece in
+            let floats = source.withBytes(start + 2 * range.lowerBound..<start + 2 * range.upperBound) {
+                loadArray($0, of: UInt64.self).map { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
+            }
+            piece = narrow(floats.span, as: .f32)
+        }
+        return Tensor(type: "F32", shape: tensor.shape, bytes: 0..<count, own: own)
     }
 
     /// The elements of a tensor of numbers as floats, row-major. O(elements).
@@ -88,7 +101,7 @@ extension TensorFile {
             let type = ElementType(rawValue: tensor.type)!
             var floats = [Float](repeating: 0, count: tensor.bytes.count / type.size)
             let count = floats.count
-            file.withBytes(tensor.bytes) { bytes in
+            source(tensor).withBytes(tensor.bytes) { bytes in
                 floats.withPart(0..<count) { widen(bytes, as: type, into: &$0) }
             }
             return floats

@@ -3,7 +3,10 @@
 //     flat           hidden_states T×D and offsets          sequences end to end (metadata `format`)
 //     padded         hidden_states N×S×D and attention_mask N×S
 //     request dump   hidden_states tokens×layers×D and token_ids: one request of a vLLM server
-//     one sequence   an array L×D alone in a .npy or .npz file
+//     one sequence   an array L×D alone in a .npy, .npz or .pt file
+//     list           hidden_states, N tensors L×D in a .pt file
+//     lengths        hidden_states N×S×D and seq_lens N
+//     pooled         hidden_states N×D and labels, groups or names of N sequences: each row is one
 internal import Tensors
 
 /// Reads the files of one form.
@@ -12,6 +15,8 @@ package protocol ActivationReader: Sendable {
     func recognises(_ file: TensorFile) -> Bool
     /// What the form is called, and what it is like.
     func form(of file: TensorFile) -> ActivationForm
+    /// The numbers of the layers that a file holds, where it says them; nil where they are counted from 0.
+    func layers(of file: TensorFile) -> [Int]?
     /// Finds the sequences of a file.
     ///
     /// - Parameters:
@@ -21,10 +26,17 @@ package protocol ActivationReader: Sendable {
     func open(_ file: TensorFile, layers: [Int]?, allowsEmpty: Bool) throws(DataError) -> ActivationLayout
 }
 
+extension ActivationReader {
+    package func layers(of file: TensorFile) -> [Int]? { nil }
+}
+
 /// All forms, a line each. The first that recognises a file reads it; what none does is read as flat, whose errors
 /// say what is missing.
 package let activationReaders: [any ActivationReader] = [
+    TensorListReader(),
+    PooledReader(),
     OneSequenceReader(),
+    LengthsReader(),
     PaddedReader(),
     RequestDumpReader(),
     FlatReader(),
@@ -37,7 +49,7 @@ extension ActivationFile {
     ///   stored; several become one wider hidden state. A file of one layer ignores it.
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks a rule.
     public convenience init(path: String, layers: [Int]? = nil) throws {
-        try self.init(TensorFile(path: path), layers: layers)
+        try self.init(TensorFile(InputFile.named(path)), layers: layers)
     }
 
     /// The same of a file that is open.
@@ -53,6 +65,13 @@ extension ActivationFile {
             layers: layers)
     }
 
+    /// The numbers of the layers that an open file holds, of which a reader is to take some; those of others from 0 on.
+    package static func layers(
+        of file: TensorFile, count: Int = 1, readers: [any ActivationReader] = activationReaders
+    ) -> [Int] {
+        readers.first { $0.recognises(file) }?.layers(of: file) ?? Array(0..<count)
+    }
+
     /// Whether an open file is one of activations, whole or broken.
     package static func recognises(_ file: TensorFile) -> Bool {
         activationReaders.contains { $0.recognises(file) }
@@ -60,47 +79,71 @@ extension ActivationFile {
 }
 
 extension TensorFile {
-    /// The name of a form, and where it is not safetensors the kind of file.
+    /// The name of a form, where it is not safetensors the kind of file, and whether numbers are rounded.
     func named(_ form: String) -> String {
-        container == Safetensors.self ? form : "\(form) in \(container.ending)"
+        let states = tensors["hidden_states"] ?? lists["hidden_states"]?.first
+        return (container == Safetensors.self ? form : "\(form) in \(container.ending)")
+            + (states?.type == "F64" ? ", float64 rounded to float32" : "")
     }
 
-    private static let statesTypes = ElementType.allCases.map(\.rawValue)
+    /// The kind of file, where no more is known of it.
+    package var kind: String {
+        container == Safetensors.self ? "safetensors" : "tensors in \(container.ending)"
+    }
+
+    private static let statesTypes = ElementType.allCases.map(\.rawValue) + ["F64"]
 
     /// How many dimensions `hidden_states` has; nil where there are none.
     var statesDimensions: Int? { tensors["hidden_states"]?.shape.count }
 
     /// `hidden_states` as it is stored, its last dimension the width.
-    func states(dimensions: Int) throws(DataError) -> (tensor: Tensor, type: ElementType, width: Int) {
-        if tensors["hidden_states"]?.type.hasSuffix("V2") == true {
-            throw DataError(
-                .elementType, file.path, "tensor hidden_states", expected: Self.statesTypes.formatted,
-                found:
-                    "2 bytes without a type (V2), as NumPy stores bfloat16; save it as float32, or in safetensors"
-            )
+    func states(_ name: String = "hidden_states", dimensions: Int) throws(DataError)
+        -> (tensor: Tensor, type: ElementType, width: Int)
+    {
+        guard let states = tensors[name] else {
+            throw DataError(.missingTensor, path, expected: "a tensor \(name)", found: tensorNames)
         }
-        let states = try require("hidden_states", types: Self.statesTypes, dimensions: dimensions)
+        let (stored, type) = try asStates(states, name)
+        guard states.shape.count == dimensions else {
+            throw DataError(
+                .shape, path, "tensor \(name)", expected: "\(dimensions) dimensions",
+                found: "shape \(states.shape)")
+        }
         let width = states.shape[dimensions - 1]
         guard width > 0 else {
             throw DataError(
-                .shape, file.path, "tensor hidden_states", expected: "a width of at least 1",
+                .shape, path, "tensor \(name)", expected: "a width of at least 1",
                 found: "\(states.shape)")
         }
-        return (states, ElementType(rawValue: states.type)!, width)
+        return (stored, type, width)
+    }
+
+    /// A tensor of hidden states in a type that they are read in: F64 becomes F32 when it is looked at.
+    func asStates(_ tensor: Tensor, _ name: String) throws(DataError) -> (Tensor, ElementType) {
+        if let type = ElementType(rawValue: tensor.type) { return (tensor, type) }
+        guard tensor.type == "F64" else {
+            throw DataError(
+                .elementType, path, "tensor \(name)", expected: Self.statesTypes.formatted, found: tensor.type
+            )
+        }
+        return (rounded(tensor), .f32)
     }
 
     /// The tokens of `hidden_states`, all dimensions but the last taken together.
-    func tokens(dimensions: Int) throws(DataError) -> TokenMatrix {
-        let (states, type, width) = try states(dimensions: dimensions)
+    func tokens(_ name: String = "hidden_states", dimensions: Int) throws(DataError) -> TokenMatrix {
+        let (states, type, width) = try states(name, dimensions: dimensions)
         return TokenMatrix(
-            file: file, offset: states.bytes.lowerBound, elementType: type,
+            file: source(states), offset: states.bytes.lowerBound, elementType: type,
             rows: states.shape.dropLast().reduce(1, *), columns: width)
     }
 
     /// All rows as one sequence.
-    func oneSequence(_ matrix: TokenMatrix, allowsEmpty: Bool = false) throws(DataError) -> RaggedBatch {
+    func oneSequence(_ matrix: TokenMatrix, tokenMask: [Bool]? = nil, allowsEmpty: Bool = false)
+        throws(DataError) -> RaggedBatch
+    {
         do {
-            return try RaggedBatch(tokens: matrix, offsets: [0, matrix.rows], allowsEmpty: allowsEmpty)
+            return try RaggedBatch(
+                tokens: matrix, offsets: [0, matrix.rows], tokenMask: tokenMask, allowsEmpty: allowsEmpty)
         } catch {
             throw DataError(error, file.path)
         }

@@ -14,7 +14,7 @@ struct FlatReader: ActivationReader {
             throw DataError(
                 .missingTensor, file.path,
                 expected:
-                    "attention_mask beside hidden_states of three dimensions (padded), or token_ids (vLLM)",
+                    "attention_mask or seq_lens beside hidden_states of three dimensions (padded), or token_ids (vLLM)",
                 found: file.tensorNames)
         }
         // A file that says nothing of its format is recognised by its tensors alone.
@@ -31,18 +31,26 @@ struct FlatReader: ActivationReader {
             throw DataError(
                 .missingTensor, file.path,
                 expected:
-                    "a tensor offsets (of pooled states, one vector a sequence: 0, 1, … \(matrix.rows))",
+                    "a tensor offsets, or --pooled where each of the \(matrix.rows) rows is a sequence (offsets 0, 1, … "
+                    + "\(matrix.rows)), or --sequence where all are one",
                 found: file.tensorNames)
         }
-        let offsets = file.integers(try file.require("offsets", types: TensorFile.indexTypes, dimensions: 1))
-        let mask = try file.optional("token_mask", types: TensorFile.integerTypes, shape: [matrix.rows])
-            .map { file.integers($0).map { $0 != 0 } }
+        return try file.flat(matrix, allowsEmpty: allowsEmpty)
+    }
+}
+
+extension TensorFile {
+    /// The tokens of rows that `offsets` divide, and `token_mask` hides some of.
+    func flat(_ matrix: TokenMatrix, allowsEmpty: Bool) throws(DataError) -> ActivationLayout {
+        let offsets = integers(try require("offsets", types: Self.indexTypes, dimensions: 1))
+        let mask = try optional("token_mask", types: Self.integerTypes, shape: [matrix.rows])
+            .map { integers($0).map { $0 != 0 } }
         do {
             let batch = try RaggedBatch(
                 tokens: matrix, offsets: offsets, tokenMask: mask, allowsEmpty: allowsEmpty)
             return ActivationLayout(batch: batch, tokenShape: [matrix.rows])
         } catch {
-            throw DataError(error, file.path)
+            throw DataError(error, path)
         }
     }
 }

@@ -5,30 +5,61 @@ struct InputFile: Sendable {
     let path: String
     /// Whether there is a file PATH.lock beside it; nil where nobody has looked.
     let hasLock: Bool?
+    /// A file of NumPy's beside it with the labels of its rows; nil for none.
+    var labels: String?
+
+    init(path: String, hasLock: Bool?, labels: String? = nil) {
+        (self.path, self.hasLock, self.labels) = (path, hasLock, labels)
+    }
+
+    // What a file of labels is called: for X.npy X-y.npy, X_labels.npy and so on.
+    private static let labelEndings = ["-y.npy", "_y.npy", "-labels.npy", "_labels.npy"]
+    private static let arrayEnding = ".npy"
 
     private static let lockEnding = ".lock"
 
-    /// The file at a path, or if that is a folder its `.safetensors`, `.npy` and `.npz` files in the order of
-    /// names.
+    /// The file at a path, or if that is a folder its files of tensors in the order of names, but for those that hold the
+    /// labels of others.
     ///
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     static func all(_ path: String) throws -> [InputFile] {
-        guard isFolder(path) else { return [InputFile(path: path, hasLock: nil)] }
+        guard isFolder(path) else { return [named(path)] }
         let names = try names(inFolder: path)
-        let files = names.filter(isData)
+        var files = names.filter(isData)
+        let known = Set(names)
+        var labelFiles: [String: String] = [:]
+        for name in files { labelFiles[name] = labels(of: name, known.contains) }
+        if !labelFiles.isEmpty {
+            let taken = Set(labelFiles.values)
+            files.removeAll(where: taken.contains)
+        }
         guard !files.isEmpty else {
             throw nothing(in: path)
         }
         let locks = Set(names.filter { ends($0, lockEnding) })
         let start = start(path)
         return files.map { name in
-            InputFile(path: start + name, hasLock: !locks.isEmpty && locks.contains(name + lockEnding))
+            InputFile(
+                path: start + name, hasLock: !locks.isEmpty && locks.contains(name + lockEnding),
+                labels: labelFiles[name].map { start + $0 })
         }
+    }
+
+    /// The file at a path.
+    static func named(_ path: String) -> InputFile {
+        InputFile(
+            path: path, hasLock: nil, labels: labels(of: path) { FileIdentity(regularFile: $0) != nil })
+    }
+
+    private static func labels(of name: String, _ isThere: (String) -> Bool) -> String? {
+        guard ends(name, arrayEnding) else { return nil }
+        let start = String(decoding: name.utf8.dropLast(arrayEnding.utf8.count), as: UTF8.self)
+        return labelEndings.lazy.map { start + $0 }.first(where: isThere)
     }
 
     /// The same, but of a folder only one file, whichever is found first.
     static func any(_ path: String) throws -> InputFile {
-        guard isFolder(path) else { return InputFile(path: path, hasLock: nil) }
+        guard isFolder(path) else { return named(path) }
         let start = start(path)
         guard let name = try firstName(inFolder: path, where: { isData($0) && !isFolder(start + $0) }) else {
             throw nothing(in: path)
@@ -37,7 +68,7 @@ struct InputFile: Sendable {
     }
 
     private static func isData(_ name: String) -> Bool {
-        tensorContainers.contains { ends(name, $0.ending) }
+        tensorContainers.contains { $0.endings.contains { ends(name, $0) } }
     }
 
     // By bytes: the mark may be part of a character, which `hasSuffix` goes by.
@@ -55,7 +86,8 @@ struct InputFile: Sendable {
     private static func nothing(in folder: String) -> MissingInput {
         let inner = try? firstName(inFolder: folder) { isFolder(start(folder) + $0) }
         let rest = inner.map { ", not only folders such as \($0)" } ?? ""
-        let names = tensorContainers.map { "*" + $0.ending }.formatted
+        let names = tensorContainers.flatMap { $0.endings.filter { $0.first == "." }.map { "*" + $0 } }
+            .formatted
         return MissingInput(path: folder, what: "files named \(names)" + rest)
     }
 
@@ -64,8 +96,8 @@ struct InputFile: Sendable {
 }
 
 extension ActivationSet {
-    /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy` and `.npz` files in
-    /// the order of names.
+    /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy`, `.npz`, `.pt` and `.pth` files
+    /// in the order of names.
     ///
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     public static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }

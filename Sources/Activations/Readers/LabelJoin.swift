@@ -74,8 +74,8 @@ extension ActivationSet {
             tokenCount == table.rows.count, tokenCount > 1
         else { return "" }
         return
-            "; the data are one sequence of \(tokenCount) tokens (of pooled states, one vector a sequence, write an "
-            + ".npz or safetensors file with offsets 0, 1, … \(tokenCount))"
+            "; the data are one sequence of \(tokenCount) tokens (--pooled where each row is a sequence, called by its "
+            + "number from 0 on)"
     }
 }
 

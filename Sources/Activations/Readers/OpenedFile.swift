@@ -12,14 +12,16 @@ package struct OpenedFile: Sendable {
     let isLocked: Bool
 
     init(
-        _ input: InputFile, layers: [Int]?, allowsEmpty: Bool = false,
+        _ input: InputFile, layers: [Int]?, isLook: Bool = false, allowsEmpty: Bool = false,
         readers: [any ActivationReader] = activationReaders
     ) {
         path = input.path
-        let source = Result { try TensorFile(path: input.path) }
+        let source = Result { try TensorFile(input) }
         let activations = source.flatMap { file in
             Result {
-                try ActivationFile(file, layers: layers, allowsEmpty: allowsEmpty, readers: readers)
+                let layers =
+                    isLook ? Array(ActivationFile.layers(of: file, readers: readers).prefix(1)) : layers
+                return try ActivationFile(file, layers: layers, allowsEmpty: allowsEmpty, readers: readers)
             }
         }
         isLocked =
@@ -39,14 +41,17 @@ package struct OpenedFile: Sendable {
     package var file: ActivationFile { get throws { try activations.get() } }
 
     /// Opens files side by side.
+    ///
+    /// - Parameter isLook: whether any one layer will do.
     static func open(
-        _ inputs: [InputFile], layers: [Int]?, allowsEmpty: Bool = false,
+        _ inputs: [InputFile], layers: [Int]?, isLook: Bool = false, allowsEmpty: Bool = false,
         readers: [any ActivationReader] = activationReaders
     ) -> (whole: [OpenedFile], unfinished: [String]) {
         reserveOpenFiles(inputs.count)
         // Nothing throws: a fault is a result.
         let opened = try! Parallel.map(count: inputs.count, threads: Parallel.availableThreads) {
-            OpenedFile(inputs[$0], layers: layers, allowsEmpty: allowsEmpty, readers: readers)
+            OpenedFile(
+                inputs[$0], layers: layers, isLook: isLook, allowsEmpty: allowsEmpty, readers: readers)
         }
         let folders = Set(opened.filter(\.mayBeUnfinished).map(\.folder))
         let areUnfinished = opened.map { $0.isLocked || $0.isCut && folders.contains($0.folder) }
@@ -60,8 +65,10 @@ package struct OpenedFile: Sendable {
     /// still writes: locked ones, and those that end early in a folder of such files.
     ///
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
-    package static func open(_ paths: [String]) throws -> (whole: [OpenedFile], unfinished: [String]) {
-        open(try paths.flatMap(InputFile.all), layers: [0])
+    package static func open(
+        _ paths: [String], readers: [any ActivationReader] = activationReaders
+    ) throws -> (whole: [OpenedFile], unfinished: [String]) {
+        open(try paths.flatMap(InputFile.all), layers: nil, isLook: true, readers: readers)
     }
 
     private var mayBeUnfinished: Bool { isLocked || (try? file)?.form.mayBeUnfinished == true }

@@ -13,38 +13,46 @@ struct PaddedReader: ActivationReader {
     func form(of file: TensorFile) -> ActivationForm { ActivationForm(file.named("padded activations")) }
 
     func open(_ file: TensorFile, layers: [Int]?, allowsEmpty: Bool) throws(DataError) -> ActivationLayout {
-        let matrix = try file.tokens(dimensions: 3)
         let shape = file.tensors["hidden_states"]!.shape
-        let (count, length) = (shape[0], shape[1])
-        let mask = file.integers(
-            try file.require("attention_mask", types: TensorFile.integerTypes, shape: [count, length]))
+        let matrix = try file.tokens(dimensions: 3)
+        return try file.padded(matrix, shape[0], shape[1], allowsEmpty: allowsEmpty)
+    }
+}
+
+extension TensorFile {
+    /// The tokens of N×S rows that `attention_mask` says are some.
+    func padded(_ matrix: TokenMatrix, _ count: Int, _ length: Int, allowsEmpty: Bool) throws(DataError)
+        -> ActivationLayout
+    {
+        let mask = integers(
+            try require("attention_mask", types: TensorFile.integerTypes, shape: [count, length]))
         // Without columns any number of rows takes no bytes.
         guard length > 0 || count == 0 else {
             throw DataError(
-                .emptySequence, file.path, "tensor attention_mask, row 0",
+                .emptySequence, path, "tensor attention_mask, row 0",
                 expected: "at least one true token", found: "none")
         }
         var rows: [Range<Int>] = []
         rows.reserveCapacity(count)
         for row in 0..<count {
-            rows.append(try trueTokens(mask, row * length..<(row + 1) * length, row, allowsEmpty, file.path))
+            rows.append(try trueTokens(mask, row * length..<(row + 1) * length, row, allowsEmpty))
         }
-        let tokenMask = try file.optional(
+        let tokenMask = try optional(
             "token_mask", types: TensorFile.integerTypes, shape: [count, length]
         )
-        .map { file.integers($0).map { $0 != 0 } }
+        .map { integers($0).map { $0 != 0 } }
         do {
             let batch = try RaggedBatch(
                 tokens: matrix, rows: rows, tokenMask: tokenMask, allowsEmpty: allowsEmpty)
             return ActivationLayout(batch: batch, tokenShape: [count, length])
         } catch {
-            throw DataError(error, file.path)
+            throw DataError(error, path)
         }
     }
 
     // The elements of one row that are 1, which must lie side by side.
     private func trueTokens(
-        _ mask: [Int], _ range: Range<Int>, _ row: Int, _ allowsEmpty: Bool, _ path: String
+        _ mask: [Int], _ range: Range<Int>, _ row: Int, _ allowsEmpty: Bool
     ) throws(DataError) -> Range<Int> {
         func fault(_ position: Int?, _ expected: String, _ found: String) -> DataError {
             let place = position.map { ", position \($0)" } ?? ""

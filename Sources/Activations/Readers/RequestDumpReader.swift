@@ -47,7 +47,7 @@ struct RequestDumpReader: ActivationReader {
         }
         let pieces = layers.map { layer in
             TokenMatrix.Piece(
-                file.file, offset: states.bytes.lowerBound + layer * width * type.size,
+                file.source(states), offset: states.bytes.lowerBound + layer * width * type.size,
                 stride: count * width * type.size, columns: width)
         }
         let matrix = TokenMatrix(pieces: pieces, elementType: type, rows: rows)

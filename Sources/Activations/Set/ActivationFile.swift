@@ -104,8 +104,9 @@ public final class ActivationFile: Sendable {
         batch = layout.batch
         layerCount = layout.layerCount
         self.layers =
-            layout.layerCount > 1
-            ? layers.map { LayerRecord($0, areAsStored: true) } : LayerRecord(metadata: file.metadata)
+            layout.layers
+            ?? (layout.layerCount > 1
+                ? layers.map { LayerRecord($0, areAsStored: true) } : LayerRecord(metadata: file.metadata))
         stem = form.isOneSequence ? fileStem(file.path) : nil
         path = file.path
         metadata = file.metadata

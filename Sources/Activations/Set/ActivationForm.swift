@@ -8,16 +8,18 @@ package struct ActivationForm: Sendable, Equatable {
     package let isOneSequence: Bool
     /// Whether a file may hold several layers, from which one chooses by their numbers in the file.
     package let holdsSeveralLayers: Bool
+    /// Whether each sequence is one vector.
+    package let isPooled: Bool
     /// Whether a running server may have a file still open for writing.
     package let mayBeUnfinished: Bool
 
     package init(
         _ name: String, isOneSequence: Bool = false, holdsSeveralLayers: Bool = false,
-        mayBeUnfinished: Bool = false
+        isPooled: Bool = false, mayBeUnfinished: Bool = false
     ) {
         self.name = name
         (self.isOneSequence, self.holdsSeveralLayers) = (isOneSequence, holdsSeveralLayers)
-        self.mayBeUnfinished = mayBeUnfinished
+        (self.isPooled, self.mayBeUnfinished) = (isPooled, mayBeUnfinished)
     }
 
     /// No file.
@@ -38,8 +40,11 @@ package struct ActivationLayout {
     let tokenShape: [Int]
     /// How many layers the file holds.
     let layerCount: Int
+    /// Which of the model's layers `batch` has; nil where the file does not say.
+    let layers: LayerRecord?
 
-    package init(batch: RaggedBatch, tokenShape: [Int], layerCount: Int = 1) {
+    package init(batch: RaggedBatch, tokenShape: [Int], layerCount: Int = 1, layers: LayerRecord? = nil) {
         (self.batch, self.tokenShape, self.layerCount) = (batch, tokenShape, layerCount)
+        self.layers = layers
     }
 }

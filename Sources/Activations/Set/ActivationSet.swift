@@ -204,6 +204,9 @@ public struct ActivationSet: Sendable {
         return bytes > Int(ProcessInfo.processInfo.physicalMemory / 2)
     }
 
+    /// Whether all files hold pooled states, one vector a sequence, and say so.
+    package var isPooled: Bool { files.allSatisfy(\.form.isPooled) }
+
     /// Bytes of a sequence's hidden states as they are stored. O(1).
     package func byteCount(_ index: Int) -> Int {
         let location = locations[index]

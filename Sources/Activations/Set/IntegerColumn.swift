@@ -11,7 +11,7 @@ struct IntegerColumn: Sendable {
     /// - Precondition: the tensor is I64 or I32.
     init(_ file: TensorFile, _ tensor: TensorFile.Tensor) {
         precondition(["I64", "I32"].contains(tensor.type), "\(tensor.type) is no integer type that is read")
-        self.file = file.file
+        self.file = file.source(tensor)
         bytes = tensor.bytes
         isWide = tensor.type == "I64"
     }

@@ -33,8 +33,8 @@ extension TensorFile {
         throw DataError(
             .shape, file.path, "tensor \(name)",
             expected:
-                "one row for the one sequence that hidden_states without offsets is (of pooled states, one vector a "
-                + "sequence, add offsets 0, 1, … \(rows))",
+                "one row for the one sequence that hidden_states without offsets is (--pooled where each row is a "
+                + "sequence)",
             found: "shape \(tensors[name]!.shape)")
     }
 

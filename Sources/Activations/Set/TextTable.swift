@@ -49,11 +49,12 @@ struct TextTable: Sendable {
         guard offsets[count] == text.bytes.count else {
             throw fault("", "\(text.bytes.count) last, the bytes of \(name)", offsets[count])
         }
-        guard areHeld, !file.file.isMapped, text.bytes.count <= Self.mostHeld else {
-            strings = .stored(file.file, text.bytes, offsets)
+        let source = file.source(text)
+        guard areHeld, !source.isMapped, text.bytes.count <= Self.mostHeld else {
+            strings = .stored(source, text.bytes, offsets)
             return
         }
-        let all = file.file.bytes(text.bytes)
+        let all = source.bytes(text.bytes)
         strings = .held(
             (0..<count).map { Self.range(offsets, $0, of: all.count).map { Array(all[$0]) } ?? [] })
     }
