@@ -134,6 +134,42 @@ struct RecordedFileTests {
         #expect(pooled.count == 6 && pooled.isPooled)
     }
 
+    // Layers by the model's numbers: 6 holds the states, 10 twice as much.
+    @Test func layersOfLmprobe() throws {
+        let paths = (0..<3).map { RecordedFile.path("lmprobe-\($0).safetensors") }
+        try expectEqual(ActivationSet(paths: paths, layers: [6]), flat(labels: nil), "lmprobe")
+        let both = try ActivationSet(paths: paths, layers: [10, 6])
+        var scratch: [Float] = []
+        #expect(
+            both[1].withTokens(0..<1, scratch: &scratch) { [$0[0], $0[1], $0[2], $0[3]] } == [10, -12, 5, -6])
+        #expect(both.layers?.description == "layers 10,6" && both.id(1) == "lmprobe-1")
+        for (layers, words) in [
+            (nil, "--layer to choose 6 or 10"), ([7], "expected layer 7, found layers 6, 10"),
+        ] {
+            let error = try #require(throws: DataError.self) {
+                try ActivationSet(paths: paths, layers: layers)
+            }
+            #expect(error.rule == .layers && error.description.contains(words))
+        }
+    }
+
+    @Test func aFolderOfProbelab() throws {
+        let set = try ActivationSet(paths: [RecordedFile.path("probelab")], layers: [6])
+        #expect(set.indices.map(set.length) == [2, 1, 3] && set[2].count == 2 && set[2].position(0) == 1)
+        #expect(set.files[0].form.name == "layers in tensors of their own in memmap_v1")
+        var scratch: [Float] = []
+        #expect(set[2].withTokens(0..<2, scratch: &scratch) { [$0[0], $0[3]] } == [0, 12])
+        for name in ["meta.json", "offsets.bin", "detection_mask.bin", "layer_10.bin", "layer_6.bin"] {
+            _ = try folder.write(RecordedFile.bytes("probelab/" + name), to: name)
+        }
+        #expect(try ActivationSet(paths: [folder.path], layers: [10]).count == 3)
+        _ = try folder.write([0, 0], to: "layer_6.bin")
+        let error = try #require(throws: DataError.self) {
+            try ActivationSet(paths: [folder.path], layers: [10])
+        }
+        #expect(error.description.contains("layer_6.bin: expected the bytes of BF16 [6, 2], found 2 bytes"))
+    }
+
     @Test func whatIsNotReadSaysSo() throws {
         for (name, words) in [
             (

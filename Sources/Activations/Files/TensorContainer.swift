@@ -21,6 +21,7 @@ package protocol TensorContainer: Sendable {
 let tensorContainers: [any TensorContainer.Type] = [
     Safetensors.self,
     TorchFile.self,
+    MemmapFolder.self,
     NumPyArray.self,
     NumPyArchive.self,
 ]

@@ -6,6 +6,7 @@
 //     one sequence   an array L×D alone in a .npy, .npz or .pt file
 //     list           hidden_states, N tensors L×D in a .pt file
 //     lengths        hidden_states N×S×D and seq_lens N
+//     layers         layer_6, layer_10, … N×S×D and attention_mask, or T×D and offsets
 //     pooled         hidden_states N×D and labels, groups or names of N sequences: each row is one
 internal import Tensors
 
@@ -39,6 +40,7 @@ package let activationReaders: [any ActivationReader] = [
     LengthsReader(),
     PaddedReader(),
     RequestDumpReader(),
+    LayersReader(),
     FlatReader(),
 ]
 

@@ -24,6 +24,9 @@ struct InputFile: Sendable {
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     static func all(_ path: String) throws -> [InputFile] {
         guard isFolder(path) else { return [named(path)] }
+        if let description = MemmapFolder.description(path) {
+            return [InputFile(path: description, hasLock: nil)]
+        }
         let names = try names(inFolder: path)
         var files = names.filter(isData)
         let known = Set(names)
@@ -60,6 +63,9 @@ struct InputFile: Sendable {
     /// The same, but of a folder only one file, whichever is found first.
     static func any(_ path: String) throws -> InputFile {
         guard isFolder(path) else { return named(path) }
+        if let description = MemmapFolder.description(path) {
+            return InputFile(path: description, hasLock: nil)
+        }
         let start = start(path)
         guard let name = try firstName(inFolder: path, where: { isData($0) && !isFolder(start + $0) }) else {
             throw nothing(in: path)
