@@ -180,7 +180,11 @@ private struct ProbeDescription: Encodable {
         hyperparameters = configuration.hyperparameterTexts
         parts =
             configuration.parts.isEmpty
-            ? nil : zip(configuration.parts, probe.partWeights).map(PartDescription.init)
+            ? nil
+            : zip(configuration.parts, probe.partWeights).enumerated().map { i, part in
+                let layers = configuration.partLayers
+                return PartDescription(part.0, weight: part.1, layer: layers.isEmpty ? nil : layers[i])
+            }
         (task, classes, positive) = (probe.task.name, probe.task.classes, probe.task.positiveClass)
         threshold = probe.task.hasThreshold ? probe.threshold : nil
         calibration = probe.calibration
@@ -196,12 +200,13 @@ private struct PartDescription: Encodable {
     let attention: String
     let hyperparameters: [String: String]
     let weight: Float
+    let layer: Int?
 
-    init(_ configuration: ProbeConfiguration, weight: Float) {
+    init(_ configuration: ProbeConfiguration, weight: Float, layer: Int?) {
         (kind, heads) = (configuration.kind.rawValue, configuration.heads)
         attention = configuration.attention.rawValue
         hyperparameters = configuration.hyperparameterTexts
-        self.weight = weight
+        (self.weight, self.layer) = (weight, layer)
     }
 }
 

@@ -36,6 +36,7 @@ struct Compare: ParsableCommand {
             """)
     var controls = false
     @OptionGroup var column: ConfoundOption
+    @OptionGroup var sweep: LayerSweepOption
     @Option(help: "Kinds of probes; the first is the baseline. (default: mean,last,attention)")
     var kind: CommaList<ProbeKind>?
     @Option(help: "Heads of those that have them, each a probe of its own. (default: 1,2,8)")
@@ -62,6 +63,9 @@ struct Compare: ParsableCommand {
     func validate() throws {
         guard !(transfer && controls) else {
             throw ValidationError("--controls: expected it only without --transfer")
+        }
+        guard !(sweep.layersEach != nil && controls) else {
+            throw ValidationError("--controls: expected it only without --layers-each")
         }
         guard column.confound == nil || controls else {
             throw ValidationError("--confound: expected it only with --controls")
@@ -154,14 +158,18 @@ struct Compare: ParsableCommand {
                 try own.map { test in
                     ProbeComparison.Test(
                         name: names[test],
-                        data: try shared.open([tests[test]], labels: labelling, task: training.task))
+                        data: try open([tests[test]], training.task))
                 }, training.task
             )
         }
     }
 
+    private func open(_ paths: [String], _ task: ProbeTask?) throws -> ActivationSet {
+        try shared.open(paths, labels: labelling, task: task, swept: sweep.layersEach)
+    }
+
     private func open(_ path: String) throws -> Training {
-        let training = try grouping.grouped(shared.open([path], labels: labelling, task: goal.expected))
+        let training = try grouping.grouped(open([path], goal.expected))
         let task = try goal.task(of: training)
         try kinds.checkFit(task)
         guard metric?.fits(task) ?? true else {
@@ -178,8 +186,9 @@ struct Compare: ParsableCommand {
     ) throws -> ProbeComparison.Result {
         let comparison = comparison(set.task)
         let folds = comparison.selection.folds(for: set.training)
+        let layers = try sweep.layersEach.map { _ in try "\(set.training.eachLayer().count) layers, " } ?? ""
         try shared.notes.introduce(
-            set.training, set.task, "\(counted(comparison.models.count, "probe")), \(folds) folds",
+            set.training, set.task, "\(layers)\(counted(comparison.models.count, "probe")), \(folds) folds",
             threads: shared.quiet ? nil : shared.threadCount)
         func run(_ journal: String?) throws -> ProbeComparison.Result {
             try comparison.run(
@@ -242,6 +251,9 @@ struct Compare: ParsableCommand {
         selection.threads = shared.threadCount
         var comparison = ProbeComparison(models, selection: selection)
         comparison.bootstrap = Bootstrap(replicates: bootstrap, seed: shared.seed)
+        comparison.comparesLayers = sweep.layersEach != nil
+        // Ensembles of different sets need not be of the same layers.
+        comparison.mostRowsAcrossLayers = transfer ? 0 : SelectionOptions.mostRows(average: 4)
         if controls {
             // Shuffled labels are for the configuration with the most heads, which can memorise the most.
             let largest = models.map { $0.candidates[0].configuration }.max { $0.heads < $1.heads }!

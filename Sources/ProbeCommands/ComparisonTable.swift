@@ -4,12 +4,22 @@ extension Comparison.DataSet {
     /// The probes, the baseline first: metric, difference and their intervals, entropy ratio; below, what
     /// failed or did not converge. The table is at most 80 wide.
     var table: String {
-        let to = baseline.count <= 8 ? "to \(baseline)" : "difference"
-        let head = ["probe", "value", "from", "to", to, "from", "to", "entropy"]
+        let isByLayer = rows.contains { $0.layers != nil }
+        let to = isByLayer ? "to first" : baseline.count <= 8 ? "to \(baseline)" : "difference"
+        let head =
+            (isByLayer ? ["  probe", "layer"] : ["probe"])
+            + ["value", "from", "to", to, "from", "to", "entropy"]
         let cells = rows.map { row in
-            guard row.value != nil else { return [row.name, "failed"] }
-            return [
-                row.name, brief(row.value), brief(row.low), brief(row.high),
+            let name = row.layers.map { layers in
+                let numbers = layers.map(String.init).joined(separator: ",")
+                return [
+                    (row.chosen == true ? "* " : "  ") + (row.model ?? row.name).shortened(to: 18),
+                    numbers.shortened(to: 6),
+                ]
+            }
+            guard row.value != nil else { return (name ?? [row.name]) + ["failed"] }
+            return (name ?? [row.name]) + [
+                brief(row.value), brief(row.low), brief(row.high),
                 brief(row.difference, isSigned: true), brief(row.differenceLow, isSigned: true),
                 brief(row.differenceHigh, isSigned: true),
                 row.entropyRatio.map { $0.fixed(2) } ?? "",
@@ -18,7 +28,9 @@ extension Comparison.DataSet {
         let title = "\(metric), difference to \(baseline), 95 % intervals"
         return
             ([heading.printable, title.shortened(to: 80)]
-            + inColumns([head] + cells, gaps: [2, 1, 1, 2, 1, 1, 2]) + controlLines + rows.flatMap(\.remarks))
+            + (isByLayer ? ["* the layer of a probe that cross-validation on the training data chooses"] : [])
+            + inColumns([head] + cells, gaps: (isByLayer ? [1] : []) + [2, 1, 1, 2, 1, 1, 2]) + controlLines
+            + rows.flatMap(\.remarks))
             .joined(separator: "\n")
     }
 

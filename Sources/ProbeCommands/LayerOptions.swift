@@ -34,13 +34,23 @@ struct LayerOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - trained: what the probes that the data are for say of the layers they were trained on.
+    ///   - swept: layers that contend with each other, to be put side by side; nil for none.
     ///   - skipsEmpty: whether sequences without a token are left out.
     ///   - readers: the forms of files that are read.
     ///   - note: takes lines for people.
     func open(
-        _ paths: [String], labelled: Bool, for trained: [LayerRecord], skipsEmpty: Bool,
-        readers: [any ActivationReader], note: (String) -> Void
+        _ paths: [String], labelled: Bool, for trained: [LayerRecord], swept: SweptLayers? = nil,
+        skipsEmpty: Bool, readers: [any ActivationReader], note: (String) -> Void
     ) throws -> ActivationSet {
+        if let swept {
+            guard chosenLayers == nil else {
+                throw ValidationError("--layers-each: expected it alone, without --layer or --layers")
+            }
+            return try ActivationSet(
+                paths: paths, labelled: labelled,
+                layers: swept.numbers ?? ActivationSet.layerNumbers(paths, readers: readers),
+                skipsEmpty: skipsEmpty, readers: readers)
+        }
         let data: ActivationSet
         do {
             data = try ActivationSet(
@@ -48,26 +58,36 @@ struct LayerOptions: ParsableArguments {
                 readers: readers)
         } catch let error as DataError where error.rule == .layers && chosenLayers == nil && !trained.isEmpty
         {
-            let layers = trained[0]
+            let layers = LayerRecord.union(trained)
             var chosen: ActivationSet?
             do {
-                chosen = try ActivationSet(
-                    paths: paths, labelled: labelled, layers: layers.numbers, skipsEmpty: skipsEmpty,
-                    readers: readers)
+                chosen = try layers.map {
+                    try ActivationSet(
+                        paths: paths, labelled: labelled, layers: $0.numbers, skipsEmpty: skipsEmpty,
+                        readers: readers)
+                }
             } catch let other as DataError where other.rule == .layers && other.path == error.path {
                 // The file has no such layer: the first error, which asks for one, helps more.
             }
-            guard let chosen, trained.allSatisfy({ $0 == layers }), chosen.layers == layers else {
+            guard let layers, let chosen, chosen.layers == layers else {
                 let all = trained.map(\.description).joined(separator: ", ")
                 throw DataError(
                     .layers, error.path, error.place, expected: error.expected,
                     found: error.found + ", and a probe trained on \(all)")
             }
-            note("took \(layers), as the probe was trained on")
+            note("took \(layers), as the probe\(trained.count > 1 ? "s were" : " was") trained on")
             data = chosen
         }
+        // Of more layers than one probe was trained on it sees its own; several are told apart by `ProbeSet`.
+        if let first = trained.first, trained.allSatisfy({ $0 == first }), data.layers != first,
+            let own = data.taking(first)
+        {
+            return own
+        }
         guard let found = data.layers,
-            let other = trained.first(where: { $0 != found && $0.areAsStored == found.areAsStored })
+            let other = trained.first(where: {
+                $0.areAsStored == found.areAsStored && found.columns(of: $0, width: data.width) == nil
+            })
         else { return data }
         guard chosenLayers != nil else {
             throw DataError(

@@ -43,7 +43,9 @@ struct ProbeChoice {
         try probe.write(to: out)
         let left = result.removeJournal()
         try StandardOutput.print(
-            json ? selected.summary(out, outOfFold: outOfFoldPath).json() : result.table)
+            json
+                ? selected.summary(out, outOfFold: outOfFoldPath).json()
+                : result.layers.isEmpty ? result.table : result.layerTable)
         shared.note("saved \(out): \(result.chosen.name), trained on all sequences")
         shared.note("saved \(outOfFoldPath): scores of every sequence by probes that did not see its fold")
         if left > 0 {

@@ -20,17 +20,19 @@ package struct ReadingOptions: ParsableArguments {
     ///   - labels: where labels come from, if not the files; nil where labels are not used.
     ///   - task: what labels are for; nil for the task of the first probe, or without any for what they say.
     ///   - probes: those that the data are for.
+    ///   - swept: layers that contend with each other; nil for none.
     ///   - opened: takes the set as it is in the files.
     ///   - note: takes lines for people.
-    package func open(
+    func open(
         _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = [],
-        threads: Int, opened: (ActivationSet) -> Void = { _ in }, note: (String) -> Void
+        swept: SweptLayers? = nil, threads: Int, opened: (ActivationSet) -> Void = { _ in },
+        note: (String) -> Void
     ) throws -> ActivationSet {
         // A table is short: its faults are found before thousands of files are opened.
         let table = try labelling?.table()
         var data = try layers.open(
             paths, labelled: labelling != nil, for: probes.compactMap(\.training.layers),
-            skipsEmpty: skipNonfinite, readers: matrices.readers, note: note)
+            swept: swept, skipsEmpty: skipNonfinite, readers: matrices.readers, note: note)
         opened(data)
         if !data.unfinished.isEmpty { note(leftOut(unfinished: data.unfinished)) }
         if !data.empty.isEmpty {

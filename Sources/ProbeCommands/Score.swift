@@ -58,8 +58,12 @@ struct Score: ParsableCommand {
 
     func run() throws {
         let (probePaths, opened, dataPaths) = try ProbePaths.split(paths)
-        let probes = try ProbeSet(paths: probePaths, opened: opened)
-        let data = try shared.open(dataPaths, labels: nil, for: probes.probes)
+        let all = try Probe.all(paths: probePaths, opened: opened)
+        let data = try shared.open(dataPaths, labels: nil, for: all)
+        let probes = try ProbeSet(all, names: probePaths, over: data)
+        guard !tokens || probes.seeAlike else {
+            throw ValidationError("--tokens: expected probes of the same layers, found several")
+        }
         SharedOptions.reads(probePaths)
         for (path, probe) in zip(probePaths, probes.probes) where !tokens {
             shared.notes.noteThreshold(probe, path, streaming: false)

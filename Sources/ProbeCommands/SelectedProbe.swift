@@ -33,20 +33,29 @@ extension LearningOptions {
         if let labels = data.targets?.hardClasses {
             try target.check(negatives: labels.count { $0 == 0 }, data)
         }
-        let result = try selection.run(
-            data, task: task, journal: journal,
-            starting: { folds in
-                // To look for near duplicates may take long, and nothing is lost.
-                watch.mayEnd(farewell)
-                defer { watch.mayEnd(nil) }
-                try watch.introduce(
-                    data, task, "\(counted(candidates.count, "candidate")), \(folds.count) folds",
-                    threads: looksForDuplicates ? running.threadCount : nil)
-            },
-            progress: { report in
-                watch.mayEnd(farewell)
-                watch.progress(.selection(report))
-            }, isInterrupted: watch.isInterrupted)
+        let isSwept = options.sweep.layersEach != nil
+        let data = isSwept ? try options.sweep.layers(of: data) : data
+        let starting = { (folds: Folds) in
+            // To look for near duplicates may take long, and nothing is lost.
+            watch.mayEnd(farewell)
+            defer { watch.mayEnd(nil) }
+            let layers = isSwept ? try "\(data.eachLayer().count) layers, each with " : ""
+            try watch.introduce(
+                data, task, "\(layers)\(counted(candidates.count, "candidate")), \(folds.count) folds",
+                threads: looksForDuplicates ? running.threadCount : nil)
+        }
+        let progress = { @Sendable (report: Selection.Progress) in
+            watch.mayEnd(farewell)
+            watch.progress(.selection(report))
+        }
+        let result =
+            isSwept
+            ? try selection.run(
+                eachLayerOf: data, task: task, bootstrap: Bootstrap(seed: running.seed), journal: journal,
+                starting: starting, progress: progress, isInterrupted: watch.isInterrupted)
+            : try selection.run(
+                data, task: task, journal: journal, starting: starting, progress: progress,
+                isInterrupted: watch.isInterrupted)
         watch.mayEnd(nil)
         let probe = try target.errors(data) {
             try result.deployed(
@@ -83,6 +92,7 @@ package struct SelectedProbe {
         let threshold_rule: ThresholdRule?
         let folds: Int
         let candidates: [SelectionResult.Row]
+        let layers: [SelectionResult.LayerRow]?
 
         init(_ selected: SelectedProbe, _ path: String?, _ scores: String?) {
             let (result, deployed) = (selected.result, selected.probe)
@@ -93,6 +103,7 @@ package struct SelectedProbe {
             threshold_rule = deployed.thresholdRule
             folds = result.folds.count
             candidates = result.rows
+            layers = result.layers.isEmpty ? nil : result.layers
         }
     }
 }

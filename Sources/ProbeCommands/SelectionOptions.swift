@@ -25,6 +25,7 @@ struct SelectionOptions: ParsableArguments {
             sequences. Run again after an interruption, it goes on where it was.
             """)
     var select = false
+    @OptionGroup var sweep: LayerSweepOption
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
     @Option(help: "Metric to choose by. (default: auroc; accuracy for several classes, r2 for regression)")
@@ -51,16 +52,19 @@ struct SelectionOptions: ParsableArguments {
         for (name, isGiven) in [
             ("folds", folds != nil), ("metric", metric != nil), ("calibration", calibration != nil),
             ("fpr", target.falsePositiveRate != nil), ("out-of-fold", outOfFold != nil),
-            ("max-rows", maxRows != nil),
+            ("max-rows", maxRows != nil), ("layers-each", sweep.layersEach != nil),
         ] {
             try check(select || !isGiven, name, "it only with --select")
         }
     }
 
     /// Rows of weights of an ensemble at most, of parts that are averages of so many seeds.
-    func mostRows(average: Int) -> Int {
+    func mostRows(average: Int) -> Int { maxRows ?? Self.mostRows(average: average) }
+
+    /// The same where the option is not given.
+    static func mostRows(average: Int) -> Int {
         // Of one attention head and output, a query and a value.
-        maxRows ?? 13 * 2 * 8 * average / 10
+        13 * 2 * 8 * average / 10
     }
 
     /// Refuses a metric or calibration that a task does not have.

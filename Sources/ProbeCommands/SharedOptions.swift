@@ -25,11 +25,12 @@ struct SharedOptions: ParsableArguments {
 
     /// Opens data, and says of what is left out; see `ReadingOptions`.
     func open(
-        _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = []
+        _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = [],
+        swept: SweptLayers? = nil
     ) throws -> ActivationSet {
         Self.reads([labelling?.labels].compactMap(\.self))
         return try reading.open(
-            paths, labels: labelling, task: task, for: probes, threads: threadCount,
+            paths, labels: labelling, task: task, for: probes, swept: swept, threads: threadCount,
             opened: { data in
                 Self.inputs.withLock { inputs in
                     inputs.sets.append(data)

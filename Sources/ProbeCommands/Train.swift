@@ -28,7 +28,8 @@ struct Train: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func run() throws {
-        let opened = try shared.open(data, labels: labelling, task: options.goal.expected)
+        let opened = try shared.open(
+            data, labels: labelling, task: options.goal.expected, swept: options.selection.sweep.layersEach)
         let (training, task) = try options.lesson(opened, shared.notes)
         let validation = options.validation
         let heldOut = validation.isEmpty ? nil : try shared.open(validation, labels: labelling, task: task)

@@ -109,7 +109,11 @@ public struct Outcomes: Sendable {
     }
 
     /// Some sequences, several times where an index stands several times.
-    package func sample(of indices: [Int]) -> Sample { Sample(self, indices) }
+    ///
+    /// - Parameter weights: how much each of all sequences counts; nil for all alike.
+    package func sample(of indices: [Int], weights: [Float]? = nil) -> Sample {
+        Sample(self, indices, weights: weights)
+    }
 
     /// Sequences by label and prediction (binary, multiclass).
     package var confusionMatrix: ConfusionMatrix? { confusionMatrix(of: Array(0..<targets.count)) }

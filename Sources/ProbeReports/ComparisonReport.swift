@@ -88,14 +88,16 @@ private struct ComparedSet {
         failures = rows.compactMap { row in row.failure.map { "\(row.name.isolated) failed: \($0)" } }
         tables = [table, Self.candidates(set, rows)].compactMap(\.self)
         controls = Self.controls(set, rows)
-        let drawn = rows.filter { $0.value != nil }
+        // Of several layers of a probe the one that is chosen stands for it beside the others.
+        let drawn = rows.filter { $0.value != nil && ($0.layers == nil || $0.chosen == true) }
         plots =
-            drawn.isEmpty
-            ? []
-            : [
-                Self.values(id, set, drawn, table), Self.differences(id, set, drawn),
-                Self.entropies(id, drawn),
-            ].compactMap(\.self)
+            set.layerPlots(id)
+            + (drawn.isEmpty
+                ? []
+                : [
+                    Self.values(id, set, drawn, table), Self.differences(id, set, drawn),
+                    Self.entropies(id, drawn),
+                ].compactMap(\.self))
     }
 
     // What each was selected from; nil where nothing is known of that.

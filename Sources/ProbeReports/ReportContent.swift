@@ -26,6 +26,8 @@ struct ReportContent {
     /// Whether there is a probe whose training one might ask about.
     let isTrained: Bool
     let lossPlot: Plot?
+    /// The metric by layer; nil where the layer was not selected.
+    let layerPlot: Plot?
     let selection: Table?
     let training: Table?
     let attention: Attention?
@@ -119,6 +121,7 @@ struct ReportContent {
         groups = evaluation.flatMap { Self.groupTable($0.byGroup) }
         isTrained = !data.areScores
         lossPlot = record.lossPlot
+        layerPlot = record[.selection]?.layerPlot
         selection = record.selectionTable
         training = Self.trainingTable(probe)
         attention = Self.attention(summary, entropyRatio, data)

@@ -21,9 +21,16 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// What it was selected from, with those that failed or did not converge; nil where nothing is
         /// known of that.
         public let candidates: [SelectionResult.Row]?
+        /// Of a comparison over layers the model; else nil.
+        public let model: String?
+        /// Of a comparison over layers the layer that it reads, or the layers of an ensemble of the model across layers;
+        /// else nil.
+        public let layers: [Int]?
+        /// Of a comparison over layers whether cross-validation on the training data chooses this layer of the model.
+        public let chosen: Bool?
 
         private enum CodingKeys: String, CodingKey {
-            case name, value, low, high, difference, failure, candidates
+            case name, value, low, high, difference, failure, candidates, model, layers, chosen
             case differenceLow = "difference_low"
             case differenceHigh = "difference_high"
             case aboveControl = "above_control"
@@ -38,7 +45,8 @@ public struct Comparison: Codable, Sendable, Equatable {
             differenceLow: Double? = nil, differenceHigh: Double? = nil, aboveControl: Double? = nil,
             aboveControlInterval: ClosedRange<Double>? = nil, entropyRatio: Double? = nil,
             failure: String? = nil,
-            candidates: [SelectionResult.Row]? = nil
+            candidates: [SelectionResult.Row]? = nil, model: String? = nil, layers: [Int]? = nil,
+            chosen: Bool? = nil
         ) {
             self.name = name
             self.value = value
@@ -53,6 +61,7 @@ public struct Comparison: Codable, Sendable, Equatable {
             self.entropyRatio = entropyRatio
             self.failure = failure
             self.candidates = candidates
+            (self.model, self.layers, self.chosen) = (model, layers, chosen)
         }
     }
 

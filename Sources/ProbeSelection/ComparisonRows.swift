@@ -11,6 +11,10 @@ struct ModelOutcome {
     var logits: Matrix?
     var entropyRatio: Double?
     var failure: String?
+    /// Of a comparison over layers the model, the layers and whether they are chosen.
+    var model: String?
+    var layers: [Int]?
+    var chosen: Bool?
 }
 
 extension ProbeComparison {
@@ -71,7 +75,8 @@ extension ProbeComparison {
                 differenceHigh: difference.flatMap { intervals[$0]?.upperBound },
                 aboveControl: above.flatMap { found[$0] },
                 aboveControlInterval: above.flatMap { intervals[$0] },
-                entropyRatio: own.entropyRatio, failure: own.failure, candidates: own.candidates)
+                entropyRatio: own.entropyRatio, failure: own.failure, candidates: own.candidates,
+                model: own.model, layers: own.layers, chosen: own.chosen)
         }
         return (
             Array(rows.prefix(models)), Array(rows.dropFirst(models)),

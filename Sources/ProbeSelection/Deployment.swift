@@ -106,7 +106,9 @@ extension SelectionResult {
         falsePositiveRate: Double? = nil, confidence: Double = 0.95
     ) throws -> Probe {
         var notes = TrainingRecord()
-        notes[.selection] = SelectionTable(metric: metric.scoreName, folds: folds.count, candidates: rows)
+        notes[.selection] = SelectionTable(
+            metric: metric.scoreName, folds: folds.count, candidates: rows,
+            layers: layers.isEmpty ? nil : layers.map(\.withoutCandidates))
         notes[.folds] = folds.count
         notes[.selectionMetric] = metric.scoreName
         notes[.selectionScore] = chosen.score

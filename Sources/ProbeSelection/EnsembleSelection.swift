@@ -4,7 +4,7 @@
 //    errors of the mean difference over folds.
 // 2. The best is joined by the contender with which the mean of standardised outputs is best, and so on, while there are
 //    contenders and rows of weights (Caruana et al., 2004, "Ensemble selection from libraries of models"). Of a part that
-//    is an average, seeds are given up where all do not fit.
+//    is an average, seeds are given up where all do not fit. Of several layers each has the best of its candidates here.
 // 3. Each of these sets has equal weights, or such that the loss is least (`Stacking`). Weights for a fold come from the
 //    other folds, so that the sums are as out-of-fold as their parts. The best is the contender.
 import Activations
@@ -35,17 +35,17 @@ struct EnsembleSelection {
     /// Rows of weights of an ensemble at most.
     let mostRows: Int
     /// Rows of weights of a candidate of one seed.
-    let rows: (Candidate) -> Int
+    let rows: (SelectionEntry) -> Int
     /// A candidate with fewer seeds.
-    let entry: (Candidate, Int) throws -> SelectionEntry
+    let entry: (SelectionEntry, Int) throws -> SelectionEntry
 
     /// The best ensemble; nil where there are no two parts.
     func best(of entries: [SelectionEntry]) throws -> SelectionEntry? {
         let able = entries.filter {
-            $0.score != nil && $0.pooled != nil && rows($0.candidate) <= mostRows
+            $0.score != nil && $0.pooled != nil && rows($0) <= mostRows
         }
         guard let best = able.max(by: { $0.pooled! < $1.pooled! }) else { return nil }
-        var open = able.filter { $0.candidate != best.candidate && $0.isWithin(2, of: best) }
+        var open = able.filter { !$0.isSame(as: best) && $0.isWithin(2, of: best) }
             .sorted { $0.pooled! > $1.pooled! }
         var parts = [best]
         var found: SelectionEntry?
@@ -64,7 +64,7 @@ struct EnsembleSelection {
 
     // With as many seeds of each as there are rows for, one after the other; nil where not even one of each fits.
     private func fitting(_ parts: [SelectionEntry]) throws -> [SelectionEntry]? {
-        let costs = parts.map { rows($0.candidate) }
+        let costs = parts.map(rows)
         var counts = parts.map { _ in 1 }
         func total() -> Int { zip(costs, counts).reduce(0) { $0 + $1.0 * $1.1 } }
         guard total() <= mostRows else { return nil }
@@ -76,7 +76,7 @@ struct EnsembleSelection {
                 isGrowing = true
             }
         }
-        return try zip(parts, counts).map { $0.replicates == $1 ? $0 : try entry($0.candidate, $1) }
+        return try zip(parts, counts).map { $0.replicates == $1 ? $0 : try entry($0, $1) }
     }
 
     // The metric of the mean of standardised outputs, before any weight is known.
@@ -94,7 +94,10 @@ struct EnsembleSelection {
     }
 
     // Nil where a part counts for next to nothing: its rows would be paid for all the same.
-    private func ensemble(_ parts: [SelectionEntry], areEqual: Bool) throws -> SelectionEntry? {
+    private func ensemble(_ found: [SelectionEntry], areEqual: Bool) throws -> SelectionEntry? {
+        let parts = found.enumerated().sorted {
+            ($0.element.firstLayer, $0.offset) < ($1.element.firstLayer, $1.offset)
+        }.map(\.element)
         let scales = parts.map { OutputScale(folds, $0.outOfFold!, targets, task) }
         let outputs = zip(parts, scales).map { $1.standardized($0.outOfFold!, folds) }
         let goal = scales[0].standardized(targets)
@@ -120,5 +123,20 @@ struct EnsembleSelection {
         return SelectionEntry(
             own, bias: all.bias.indices.map { scales[0].inTargets(all.bias[$0], $0) }, unseen: unseen, folds,
             metric, targets, task, weights: weights)
+    }
+}
+
+extension SelectionEntry {
+    fileprivate var firstLayer: Int { layers?.numbers[0] ?? 0 }
+}
+
+extension [SelectionEntry] {
+    /// The best, all sequences together; or the first that is within one standard error of it, in an order of preference
+    /// (Breiman et al., 1984). The error is that of the mean difference over folds. nil where none has a metric.
+    func choice(prefersEarlier: Bool) -> Int? {
+        let ranked = indices.filter { self[$0].score != nil && self[$0].pooled != nil }
+        let best = ranked.max { (self[$0].pooled!, -$0) < (self[$1].pooled!, -$1) }
+        guard prefersEarlier, let best else { return best }
+        return ranked.first { self[$0].isWithin(1, of: self[best]) }
     }
 }

@@ -29,6 +29,11 @@ public struct ProbeComparison: Sendable {
     /// What is reached without what probes are to find, beside them on every test that is not the training data; nil for
     /// no controls.
     public var controls: Controls?
+    /// Whether the states are several layers side by side, of which each is selected and judged for itself. There are no
+    /// controls then.
+    public var comparesLayers = false
+    /// Rows of weights of an ensemble across layers at most, see `Selection.mostRows`; 0 for no such ensembles.
+    public var mostRowsAcrossLayers = 0
 
     /// A comparison.
     ///
@@ -106,35 +111,24 @@ public struct ProbeComparison: Sendable {
         let folds = try selection.split(training, task: task)
         let journal = try selection.journal(journal, training, task, folds, isInterrupted)
         if journal.kept > 0 { resumed(journal.kept) }
-        let outcomes = try models.map { model in
-            let counter = TrialCounter(kept: journal.kept) { progress(model.name, $0) }
-            var selection = selection
-            selection.candidates = model.candidates
-            let (entries, _) = try selection.entries(training, task, folds, journal, counter, isInterrupted)
-            let candidates = entries.map(SelectionResult.Row.init)
-            guard let chosen = entries.first(where: \.isChosen) else {
-                let failure = entries[0].failure ?? "no metric on any fold"
-                return sets.map { _ in
-                    ModelOutcome(name: model.name, candidates: candidates, failure: failure)
+        let outcomes =
+            comparesLayers
+            ? try layerOutcomes(training, sets, task, folds, journal, progress, isInterrupted)
+            : try models.map { model in
+                let counter = TrialCounter(kept: journal.kept) { progress(model.name, $0) }
+                let selection = selection(of: model)
+                let entries = try selection.crossValidate(
+                    training, task, folds, journal, counter, isInterrupted
+                ).entries
+                let outcome = ModelOutcome(
+                    name: model.name, candidates: entries.map(SelectionResult.Row.init))
+                guard let chosen = entries.first(where: \.isChosen) else {
+                    return failed(outcome, entries[0], sets)
+                }
+                return try judged(outcome, chosen, sets) {
+                    try selection.train(chosen, task, counter, isInterrupted) { _ in training }
                 }
             }
-            let probe = Lazily { try selection.train(chosen, training, task, counter, isInterrupted) }
-            return try sets.map { test in
-                var outcome = ModelOutcome(name: model.name, candidates: candidates)
-                guard let test else {
-                    outcome.logits = chosen.outOfFold
-                    return outcome
-                }
-                do {
-                    let scored = try probe.value().scored(test, threads: selection.threads)
-                    outcome.logits = scored.scores.logits
-                    outcome.entropyRatio = scored.entropyRatios.flatMap { mean($0) }
-                } catch let error as DataError where error.rule == .overflow {
-                    outcome.failure = "\(error)"
-                }
-                return outcome
-            }
-        }
         let controlled = try controls?.run(
             training, tests: sets.compactMap(\.self), task: task,
             progress: { control in
@@ -163,23 +157,10 @@ public struct ProbeComparison: Sendable {
                         }, sets[i] ?? training, task, sets[i] == nil ? folds : nil)
                 return Comparison.DataSet(
                     name: title(tests[i]), training: name, test: tests[i].name,
-                    crossValidated: sets[i] == nil, metric: metric.scoreTitle, baseline: models[0].name,
+                    crossValidated: sets[i] == nil, metric: metric.scoreTitle, baseline: judged.rows[0].name,
                     rows: judged.rows, controls: judged.controls.isEmpty ? nil : judged.controls,
                     bestControl: judged.bestControl)
             },
             journal: journal)
-    }
-}
-
-// A value that is made when it is first needed.
-private final class Lazily<Value> {
-    private let make: () throws -> Value
-    private var made: Swift.Result<Value, any Error>?
-
-    init(_ make: @escaping () throws -> Value) { self.make = make }
-
-    func value() throws -> Value {
-        if made == nil { made = Swift.Result { try make() } }
-        return try made!.get()
     }
 }

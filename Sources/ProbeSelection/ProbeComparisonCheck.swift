@@ -11,11 +11,8 @@ extension ProbeComparison {
         let tests = tests.compactMap(\.data)
         for set in [training] + tests { try set.checkNotEmpty() }
         let training = try training.labelled(for: task)
-        for model in models {
-            var selection = selection
-            selection.candidates = model.candidates
-            try selection.checkMemory(training, task: task)
-        }
+        let states = comparesLayers ? try training.eachLayer().first.flatMap(training.taking) : nil
+        for model in models { try selection(of: model).checkMemory(states ?? training, task: task) }
         for test in tests { try training.checkFits(test, task) }
         _ = try selection.split(training, task: task)
         for test in tests {

@@ -91,21 +91,20 @@ public struct Selection: Sendable {
         try starting(folds)
         let journal = try self.journal(journal, data, task, folds, isInterrupted)
         let counter = TrialCounter(kept: journal.kept, progress)
-        let (entries, foldProbe) = try entries(data, task, folds, journal, counter, isInterrupted)
-        guard let chosen = entries.first(where: \.isChosen) else {
-            throw DataError(
-                .overflow, data.files[0].path, expected: "a candidate that can be trained",
-                found: entries[0].failure ?? "no metric on any fold")
-        }
+        let validated = try crossValidate(data, task, folds, journal, counter, isInterrupted)
+        let chosen = try validated.entries.chosen(data)
         return SelectionResult(
-            probe: try train(chosen, data, task, counter, isInterrupted), entries: entries,
+            probe: try train(chosen, task, counter, isInterrupted) { _ in data }, entries: validated.entries,
             metric: metric ?? .suited(to: task), folds: folds,
-            largestLogits: isStreaming ? try largestLogits(data, folds) { try foldProbe(chosen, $0) } : nil,
+            largestLogits: isStreaming
+                ? try largestLogits(data, folds) { fold in try chosen.probe { try validated.seeds($0, fold) }
+                }
+                : nil,
             journal: journal)
     }
 
     // Of each sequence the largest logit of any prefix, by the probe that did not see its fold.
-    private func largestLogits(
+    func largestLogits(
         _ data: ActivationSet, _ folds: Folds, _ probe: (Int) throws -> Probe
     ) throws -> [Float] {
         var largest = [Float](repeating: 0, count: data.count)
@@ -117,36 +116,53 @@ public struct Selection: Sendable {
         return largest
     }
 
-    /// Cross-validates the candidates: one entry each, one of them chosen unless all failed; and with `isStreaming`
-    /// the probe of an entry that did not see a fold.
-    func entries(
-        _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds, _ journal: SelectionJournal,
-        _ counter: TrialCounter, _ isInterrupted: @escaping @Sendable () -> Bool
-    ) throws -> ([SelectionEntry], probe: (SelectionEntry, Int) throws -> Probe) {
-        let targets = try data.targets(for: task)
+    /// What a cross-validation found.
+    struct Validated {
+        /// One a candidate, and one of an ensemble; one of them is chosen unless all failed.
+        var entries: [SelectionEntry]
+        /// Rows of weights of a candidate of one seed.
+        let rows: (Candidate) -> Int
+        /// A candidate with so many of its seeds, none that was not trained.
+        let entry: (Candidate, Int) throws -> SelectionEntry
+        /// With `isStreaming` the probes of an entry that is no ensemble, one a seed, that did not see a fold.
+        let seeds: (SelectionEntry, Int) throws -> [Probe]
+    }
+
+    /// Cross-validates the candidates.
+    ///
+    /// - Parameters:
+    ///   - states: the same sequences in memory; nil for none.
+    ///   - layer: the layer that they are of, where there are several.
+    func crossValidate(
+        _ data: ActivationSet, states: ActivationSet? = nil, of layer: LayerRecord? = nil, _ task: ProbeTask,
+        _ folds: Folds, _ journal: SelectionJournal, _ counter: TrialCounter,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> Validated {
+        let (targets, weights, width) = (try data.targets(for: task), data.weights, data.width)
         let validation = try CrossValidation(
-            data, task, folds, candidates, seed: seed, threads: threads, keepsParameters: isStreaming)
+            states ?? data, task, folds, candidates, seed: seed, threads: threads,
+            keepsParameters: isStreaming)
         let sizes = (0..<folds.count).map { folds.heldOut($0).count * task.outputs }
         let architectures = candidates.map {
-            $0.configuration.architecture(width: data.width, outputs: task.outputs)
+            $0.configuration.architecture(width: width, outputs: task.outputs)
         }
         func result(_ trial: Trial) throws -> TrialResult? {
             try journal.result(
-                key(trial), outputs: sizes[trial.fold],
+                key(trial, layer), outputs: sizes[trial.fold],
                 parameters: isStreaming ? architectures[trial.candidate].tensors.parameterCount : nil)
         }
         func run(_ trials: [Trial]) throws {
             let open = try validation.wholePaths(trials) { try result($0) == nil }
             counter.expect(open.count)
             try validation.run(open, isInterrupted: isInterrupted) { trial, result in
-                try journal.add(key(trial), result)
+                try journal.add(key(trial, layer), result)
                 counter.count(candidates[trial.candidate].name)
             }
         }
         func entry(_ candidate: Int, _ replicates: Int) throws -> SelectionEntry {
             try SelectionEntry(
                 candidates[candidate], folds, replicates, metric ?? .suited(to: task), targets, task,
-                weights: data.weights
+                weights: weights
             ) { fold, replicate in
                 try result(Trial(candidate: candidate, fold: fold, replicate: replicate))!
             }
@@ -158,12 +174,7 @@ public struct Selection: Sendable {
             entries[$1].isWorse(than: entries[$0])
         }
         // None where all failed; an average may have failed where its first seed had not.
-        func choice() -> Int? {
-            let ranked = ranked.filter { entries[$0].score != nil && entries[$0].pooled != nil }
-            let best = ranked.max { (entries[$0].pooled!, -$0) < (entries[$1].pooled!, -$1) }
-            guard prefersEarlier, let best else { return best }
-            return ranked.sorted().first { entries[$0].isWithin(1, of: entries[best]) }
-        }
+        func choice() -> Int? { entries.choice(prefersEarlier: prefersEarlier) }
         func rows(_ candidate: Int) -> Int { architectures[candidate].rowsPerToken }
         // Seeds that a candidate may have: those whose rows of weights are within the limit, and one in any case.
         func seeds(_ candidate: Int) -> Int {
@@ -192,11 +203,11 @@ public struct Selection: Sendable {
         if mostRows > 0, let best = chosen {
             let ensembles = EnsembleSelection(
                 task: task, targets: targets, folds: folds, metric: metric ?? .suited(to: task),
-                weights: data.weights, mostRows: mostRows
+                weights: weights, mostRows: mostRows
             ) {
-                rows(candidates.firstIndex(of: $0)!)
+                rows(candidates.firstIndex(of: $0.candidate)!)
             } entry: {
-                try entry(candidates.firstIndex(of: $0)!, $1)
+                try entry(candidates.firstIndex(of: $0.candidate)!, $1)
             }
             if let ensemble = try ensembles.best(of: entries) {
                 entries.append(ensemble)
@@ -204,25 +215,32 @@ public struct Selection: Sendable {
             }
         }
         if let chosen { entries[chosen].isChosen = true }
-        func foldProbe(_ entry: SelectionEntry, _ fold: Int) throws -> Probe {
-            try entry.probe { member in
-                let candidate = candidates.firstIndex(of: member.candidate)!
-                return try (0..<member.replicates).map { replicate in
-                    let trial = Trial(candidate: candidate, fold: fold, replicate: replicate)
-                    return Probe(
-                        member.candidate.configuration, width: data.width, task: task,
-                        parameters: try result(trial)!.parameters!)
-                }
+        for i in entries.indices { entries[i].layers = layer }
+        return Validated(entries: entries) {
+            rows(candidates.firstIndex(of: $0)!)
+        } entry: {
+            try entry(candidates.firstIndex(of: $0)!, $1)
+        } seeds: { member, fold in
+            let candidate = candidates.firstIndex(of: member.candidate)!
+            return try (0..<member.replicates).map { replicate in
+                let trial = Trial(candidate: candidate, fold: fold, replicate: replicate)
+                return Probe(
+                    member.candidate.configuration, width: width, task: task,
+                    parameters: try result(trial)!.parameters!)
             }
         }
-        return (entries, foldProbe)
     }
 
     /// Trains what was chosen on all sequences, with all its seeds.
+    ///
+    /// - Parameter data: what each of its members is trained on.
     func train(
-        _ chosen: SelectionEntry, _ data: ActivationSet, _ task: ProbeTask, _ counter: TrialCounter,
-        _ isInterrupted: @escaping @Sendable () -> Bool
+        _ chosen: SelectionEntry, _ task: ProbeTask, _ counter: TrialCounter,
+        _ isInterrupted: @escaping @Sendable () -> Bool,
+        on data: (SelectionEntry) -> ActivationSet
     ) throws -> Probe {
+        let sets = chosen.members.map(data)
+
         let jobs = chosen.members.enumerated().flatMap { place, member in
             (0..<member.replicates).map { (place: place, replicate: $0) }
         }
@@ -232,7 +250,7 @@ public struct Selection: Sendable {
             let fit = try Trainer(
                 own.configuration,
                 options: own.options(seed: seed, replicate, threads: max(1, threads / jobs.count))
-            ).fit(data, task: task, isInterrupted: isInterrupted)
+            ).fit(sets[jobs[job].place], task: task, isInterrupted: isInterrupted)
             guard fit.stop != .interrupted else { throw CancellationError() }
             counter.count(own.name)
             return fit.probe
@@ -263,7 +281,8 @@ public struct Selection: Sendable {
         }
     }
 
-    private func key(_ trial: Trial) -> String {
-        "\(candidates[trial.candidate].key(among: candidates)), fold \(trial.fold), replicate \(trial.replicate)"
+    private func key(_ trial: Trial, _ layer: LayerRecord?) -> String {
+        (layer.map { "\($0): " } ?? "")
+            + "\(candidates[trial.candidate].key(among: candidates)), fold \(trial.fold), replicate \(trial.replicate)"
     }
 }

@@ -1,4 +1,4 @@
-import Activations
+package import Activations
 import ProbeMetrics
 public import ProbeTraining
 public import Tensors
@@ -30,14 +30,29 @@ public struct SelectionEntry: Sendable {
     public let parts: [SelectionPart]
     /// What an ensemble adds to its outputs, O; none for a candidate.
     public let bias: [Float]
+    /// Outputs that the metrics are of, N×O; nil where training failed.
+    let judged: Matrix?
     /// Whether it was chosen.
     public internal(set) var isChosen = false
+    /// Of a selection over layers the layer that it reads, or the layers of its parts; else nil.
+    package internal(set) var layers: LayerRecord?
 
-    /// "attention, 8 heads, adamw, l2 0.01, average of 4"; of an ensemble the names of its parts.
+    /// "attention, 8 heads, adamw, l2 0.01, average of 4"; of an ensemble the names of its parts; of a selection over
+    /// layers with the layer before it.
     public var name: String {
-        guard parts.isEmpty else { return "ensemble of " + parts.map(\.entry.name).joined(separator: " + ") }
+        (isAcrossLayers ? "" : layers.map { "\($0): " } ?? "") + nameInLayer
+    }
+
+    /// The same without the layer.
+    var nameInLayer: String {
+        guard parts.isEmpty else {
+            return "ensemble of " + parts.map(\.entry.name).joined(separator: " + ")
+        }
         return candidate.name + (replicates > 1 ? ", average of \(replicates)" : "")
     }
+
+    /// Whether it is an ensemble whose parts read different layers.
+    var isAcrossLayers: Bool { parts.contains { $0.entry.layers != nil } }
 
     /// The candidates of which it is made: the parts of an ensemble, else itself.
     var members: [SelectionEntry] { parts.isEmpty ? [self] : parts.map(\.entry) }
@@ -51,9 +66,11 @@ public struct SelectionEntry: Sendable {
             return seeds.count > 1 ? Probe.average(seeds) : seeds[0]
         }
         guard !parts.isEmpty else { return probes[0] }
-        return .ensemble(
+        let ensemble = Probe.ensemble(
             probes, weights: parts.map(\.weight), shifts: parts.map(\.shifts), scales: parts.map(\.scales),
-            bias: bias)
+            bias: bias, layers: candidate.configuration.partLayers)
+        guard isAcrossLayers, let layers else { return ensemble }
+        return ensemble.deployed(threshold: 0.5, calibration: nil, noting: TrainingRecord(layers.metadata))
     }
 
     /// Whether the mean over folds of what another has more is at most so many of its standard errors.
@@ -100,12 +117,15 @@ public struct SelectionEntry: Sendable {
         self.converged = converged
         self.failure = failure
         self.outOfFold = failure == nil ? outOfFold : nil
+        self.judged = self.outOfFold
         (parts, bias) = ([], [])
     }
 
     /// An ensemble.
     ///
-    /// - Parameter unseen: what it is judged by: outputs, N×O, where not even the weights have seen the fold.
+    /// - Parameters:
+    ///   - parts: of several layers in their order.
+    ///   - unseen: what it is judged by: outputs, N×O, where not even the weights have seen the fold.
     init(
         _ parts: [SelectionPart], bias: [Float], unseen: Matrix, _ folds: Folds, _ metric: Metric,
         _ targets: Targets, _ task: ProbeTask, weights: [Float]?
@@ -120,13 +140,25 @@ public struct SelectionEntry: Sendable {
                 }
             }
         }
+        layers = .union(parts.compactMap(\.entry.layers))
+        let numbers = layers?.numbers ?? []
         candidate = Candidate(
-            .ensemble(parts.map(\.entry.averagedConfiguration)), parts[0].entry.candidate.options)
+            .ensemble(
+                parts.map(\.entry.averagedConfiguration),
+                layers: parts.compactMap { part in
+                    part.entry.layers.map { numbers.firstIndex(of: $0.numbers[0])! }
+                }), parts[0].entry.candidate.options)
         (replicates, self.parts, self.bias, self.outOfFold) = (1, parts, bias, outOfFold)
         (self.folds, score, pooled) = (judged.folds, judged.mean, judged.pooled)
+        self.judged = unseen
         seconds = parts.reduce(0) { $0 + $1.entry.seconds }
         converged = parts.allSatisfy(\.entry.converged)
         failure = nil
+    }
+
+    /// Whether two stand for the same candidate, of whatever number of seeds.
+    func isSame(as other: SelectionEntry) -> Bool {
+        candidate == other.candidate && layers == other.layers
     }
 
     // That of the average of its seeds.

@@ -6,7 +6,8 @@ public import Probes
 public struct SelectionResult: Sendable {
     /// What was chosen, trained on all sequences.
     public let probe: Probe
-    /// All candidates, in the order given, and behind them an ensemble if there was one to try.
+    /// All candidates, in the order given, and behind them an ensemble if there was one to try. Of a selection over layers
+    /// the best of each layer, in their order, and behind them an ensemble across layers.
     public let entries: [SelectionEntry]
     /// What they were compared by.
     public let metric: Metric
@@ -15,6 +16,8 @@ public struct SelectionResult: Sendable {
     /// Of each sequence the largest logit of any prefix, by the probe that did not see its fold; nil where the selection
     /// is not `isStreaming`.
     package let largestLogits: [Float]?
+    /// Of a selection over layers what was found of each, in the order of `entries`; else empty.
+    public var layers: [LayerRow] = []
 
     let journal: SelectionJournal
 
@@ -66,6 +69,22 @@ public struct SelectionResult: Sendable {
         public let weight: Double
     }
 
+    /// What was found of a layer, or of an ensemble across layers, in JSON.
+    public struct LayerRow: Codable, Sendable, Equatable {
+        /// Its number, or those of the ensemble's parts.
+        public let layers: [Int]
+        /// The best of its candidates: "attention, 8 heads, l2 0.1"; of an ensemble "ensemble across layers".
+        public let name: String
+        /// Its metric of all sequences together, as `SelectionEntry.pooled`, and the 95 % interval of that.
+        public let value, low, high: Double?
+        /// Whether it was chosen.
+        public let chosen: Bool?
+        /// The error that ended a training; nil without.
+        public let failure: String?
+        /// What it was chosen among; nil in a probe's file, and for an ensemble.
+        public let candidates: [Row]?
+    }
+
     /// The entries.
     public var rows: [Row] { entries.map(Row.init) }
 }
@@ -75,4 +94,5 @@ package struct SelectionTable: Codable, Sendable {
     package let metric: String
     package let folds: Int?
     package let candidates: [SelectionResult.Row]
+    package let layers: [SelectionResult.LayerRow]?
 }

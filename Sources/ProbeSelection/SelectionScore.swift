@@ -45,13 +45,19 @@ extension Metric {
                 own, targets.selecting(rows), task,
                 weights: weights.map { all in rows.map { all[$0] } })
         }
-        let pooled =
-            isOfOrder && (task.kind == .binary || task.kind == .multilabel)
-            ? OutputScale(folds, logits, targets, task).standardized(logits, folds) : logits
         return (
             scores, scores.contains(nil) ? nil : mean(scores.compactMap(\.self)),
-            score(pooled, targets, task, weights: weights)
+            score(pooled(logits, folds, targets, task).sample(weights: weights))
         )
+    }
+
+    /// What all sequences together have, of which the last of these is the metric.
+    func pooled(_ logits: Matrix, _ folds: Folds, _ targets: Targets, _ task: ProbeTask) -> Outcomes {
+        let isStandardized = isOfOrder && (task.kind == .binary || task.kind == .multilabel)
+        return Outcomes(
+            task, targets,
+            logits: isStandardized
+                ? OutputScale(folds, logits, targets, task).standardized(logits, folds) : logits)
     }
 
     // Whether it is the same where all outputs are shifted and scaled alike.

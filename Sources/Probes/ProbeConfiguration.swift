@@ -6,6 +6,9 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     public var attention: AttentionFunction
     /// What an ensemble is made of, at least one; none for other kinds.
     public private(set) var parts: [ProbeConfiguration] = []
+    /// Which layer each part of an ensemble across layers reads, of those that stand side by side in hidden states,
+    /// counted from 0 and never falling; none where all parts read all of the state.
+    public private(set) var partLayers: [Int] = []
     // Of the kind's hyperparameters and of no others.
     private var values: [Hyperparameter: Float]
 
@@ -110,7 +113,10 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
 
     /// The kind and all values: what the configuration is, and nothing else, decides the text.
     public var description: String {
-        guard parts.isEmpty else { return "\(kind) of " + parts.map(\.description).joined(separator: " + ") }
+        guard parts.isEmpty else {
+            let places = partLayers.isEmpty ? "" : " of layers \(partLayers)"
+            return "\(kind) of " + parts.map(\.description).joined(separator: " + ") + places
+        }
         return "\(kind) \(attention.rawValue)" + saidValues.map { " \($0.name) \($0.text)" }.joined()
     }
 
@@ -125,14 +131,27 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
 
     /// An ensemble of such probes. Its attention is a softmax if that of all parts that attend is.
     ///
-    /// - Precondition: there is a part, and none is an ensemble.
-    public static func ensemble(_ parts: [ProbeConfiguration]) -> ProbeConfiguration {
+    /// - Parameter layers: which of several layers each part reads, see `partLayers`; none where all read all.
+    /// - Precondition: there is a part, and none is an ensemble; `layers` are one a part, from 0 on, none left out.
+    public static func ensemble(
+        _ parts: [ProbeConfiguration], layers: [Int] = []
+    ) -> ProbeConfiguration {
         precondition(!parts.isEmpty && parts.allSatisfy { $0.parts.isEmpty }, "parts that make no ensemble")
+        precondition(
+            layers.isEmpty || layers.count == parts.count && areInOrder(layers), "layers \(layers) of parts")
         var configuration = ProbeConfiguration(.ensemble)
-        configuration.parts = parts
+        (configuration.parts, configuration.partLayers) = (parts, layers)
         if parts.contains(where: { $0.attends && $0.attention == .tanh }) { configuration.attention = .tanh }
         return configuration
     }
+
+    /// Whether these may be the layers of parts: from 0 on, none left out, never falling.
+    static func areInOrder(_ layers: [Int]) -> Bool {
+        layers.first == 0 && zip(layers, layers.dropFirst()).allSatisfy { (0...1).contains($1 - $0) }
+    }
+
+    /// How many layers side by side the hidden states have that an ensemble across layers takes; 1 for others.
+    package var layerCount: Int { (partLayers.last ?? 0) + 1 }
 
     /// Whether its heads have an attention over all tokens; of an ensemble whether those of a part have.
     public var attends: Bool { kind.attends || parts.contains(where: \.attends) }

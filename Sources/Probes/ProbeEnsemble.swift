@@ -13,9 +13,12 @@ extension Probe {
     ///   - shifts: what is taken from the outputs of each part, P×O.
     ///   - scales: what that is divided by, P×O, above 0.
     ///   - bias: what is added to the outputs, O.
+    ///   - layers: which of several layers side by side each part reads (`ProbeConfiguration.partLayers`), so that the
+    ///     probe is as many times as wide; none where all read all of the state.
     /// - Precondition: there is a part, all have one width and one task, and there are as many numbers as that.
     public static func ensemble(
-        _ parts: [Probe], weights: [Float], shifts: [[Float]], scales: [[Float]], bias: [Float]
+        _ parts: [Probe], weights: [Float], shifts: [[Float]], scales: [[Float]], bias: [Float],
+        layers: [Int] = []
     ) -> Probe {
         precondition(
             parts.allSatisfy { $0.width == parts[0].width && $0.task == parts[0].task },
@@ -24,8 +27,9 @@ extension Probe {
         let (common, own) = parts.map(\.training).split
         var training = common
         training[.partTrainings] = own.map(\.texts)
+        let configuration = ProbeConfiguration.ensemble(parts.map(\.configuration), layers: layers)
         return Probe(
-            .ensemble(parts.map(\.configuration)), width: parts[0].width, task: parts[0].task,
+            configuration, width: parts[0].width * configuration.layerCount, task: parts[0].task,
             parameters: parts.flatMap(\.parameters) + weights + shifts.joined() + scales.joined() + bias,
             training: training)
     }
@@ -39,7 +43,7 @@ extension Probe {
             record[.partTrainings] = nil
             if i < trainings.count { record.add(TrainingRecord(trainings[i])) }
             return Probe(
-                configuration.parts[i], width: width, task: task,
+                configuration.parts[i], width: architecture.parts[i].width, task: task,
                 parameters: Array(parameters[architecture.range(of: i)]), training: record)
         }
     }
@@ -47,10 +51,16 @@ extension Probe {
     /// How much each part of an ensemble counts: `weights`; none for other kinds.
     public var partWeights: [Float] { configuration.parts.isEmpty ? [] : tensor("weights")! }
 
-    /// "0.52 × attention, 24 heads": each part of an ensemble and how much it counts.
+    /// "0.52 × attention, 24 heads", of several layers "0.52 × layer 4: attention, 24 heads": each part of an ensemble
+    /// and how much it counts.
     package var partNames: [String] {
-        zip(configuration.parts, partWeights).map { part, weight in
-            "\((Double(weight) * 100).rounded() / 100) × \(part.summary)"
+        let layers = configuration.partLayers.map { layer in
+            let numbers = training.layers?.numbers ?? []
+            return numbers.count == configuration.layerCount
+                ? "layer \(numbers[layer]): " : "layer \(layer + 1) of \(configuration.layerCount): "
+        }
+        return zip(configuration.parts, partWeights).enumerated().map { i, part in
+            "\((Double(part.1) * 100).rounded() / 100) × \(layers.isEmpty ? "" : layers[i])\(part.0.summary)"
         }
     }
 

@@ -11,7 +11,8 @@
 // optionally calibration (binary; see Calibration.swift), and the hyperparameters of the kind, of which `units` may be absent
 // for 0. `classes` is absent for regression, `threshold` there for binary and multilabel. `v.bias` may be absent: the formula of the paper has none.
 // Of an ensemble `parts` is a JSON list with kind, attention, heads, hidden and hyperparameters of each part, and the
-// tensors of part I are called parts.I.NAME. Other metadata tell how the probe was trained.
+// tensors of part I are called parts.I.NAME. An ensemble across layers is of version 2, and `part_layers` is a JSON list of which
+// of several layers side by side each part reads, counted from 0. Other metadata tell how the probe was trained.
 private import FoundationEssentials
 private import Tensors
 package import Activations
@@ -21,7 +22,6 @@ import Storage
 extension Probe {
     /// The value of `format` in the metadata of a probe file.
     package static let fileFormat = "attention-probes/probe"
-    private static let fileVersion = "1"
     private static let weightTypes = ["F32", "F64", "F16", "BF16"]
 
     /// Reads a probe file.
@@ -36,11 +36,13 @@ extension Probe {
         let path = file.path
         let fields = ProbeMetadata(file)
         try fields.check("format", Self.fileFormat)
-        try fields.check("version", Self.fileVersion)
+        // An older reader would give every part all of the state.
+        try fields.check("version", file.metadata["part_layers"] == nil ? "1" : "2")
         let configuration = try fields.configuration()
         let task = try fields.task()
-        let first = configuration.architecture(width: 1, outputs: task.outputs).tensors.widest!.name
-        let width = try file.require(first, types: Self.weightTypes, dimensions: 2).shape[1]
+        let layers = configuration.layerCount
+        let first = configuration.architecture(width: layers, outputs: task.outputs).tensors.widest!.name
+        let width = try file.require(first, types: Self.weightTypes, dimensions: 2).shape[1] * layers
         guard width > 0 else {
             throw DataError(.shape, path, "tensor \(first)", expected: "a width of at least 1", found: "0")
         }
@@ -106,7 +108,7 @@ extension Probe {
     private func fileContent() throws -> SafetensorsWriter {
         var metadata = training.texts
         metadata["format"] = Self.fileFormat
-        metadata["version"] = Self.fileVersion
+        metadata["version"] = configuration.partLayers.isEmpty ? "1" : "2"
         metadata["outputs"] = String(task.outputs)
         metadata.merge(configuration.metadata) { $1 }
         if !configuration.parts.isEmpty {
@@ -115,6 +117,7 @@ extension Probe {
             metadata["parts"] = try String(
                 decoding: encoder.encode(configuration.parts.map(\.metadata)), as: UTF8.self)
         }
+        if !configuration.partLayers.isEmpty { metadata["part_layers"] = "\(configuration.partLayers)" }
         metadata["task"] = task.name
         if let classes = task.classes { metadata["classes"] = JSONList.encode(classes) }
         if task.hasThreshold { metadata["threshold"] = String(threshold) }

@@ -20,7 +20,7 @@ struct ProbeMetadata {
     static var names: Set<String> {
         Set([
             "format", "version", "kind", "attention", "heads", "outputs", "hidden", "task", "classes",
-            "threshold", "calibration", "parts",
+            "threshold", "calibration", "parts", "part_layers",
         ]).union(ProbeKind.allCases.flatMap { $0.hyperparameters.map(\.key.name) })
     }
     private let path: String
@@ -59,7 +59,10 @@ struct ProbeMetadata {
     }
 
     func configuration() throws(DataError) -> ProbeConfiguration {
-        if fields["kind"] == ProbeKind.ensemble.rawValue, place.isEmpty { return try .ensemble(parts()) }
+        if fields["kind"] == ProbeKind.ensemble.rawValue, place.isEmpty {
+            let parts = try parts()
+            return .ensemble(parts, layers: try partLayers(count: parts.count))
+        }
         let kind: ProbeKind = try value("kind")
         var configuration = ProbeConfiguration(kind)
         // Said of every kind.
@@ -86,6 +89,18 @@ struct ProbeMetadata {
             parts.append(try ProbeMetadata(path, fields, place: "parts, \(i): ").configuration())
         }
         return parts
+    }
+
+    private func partLayers(count: Int) throws(DataError) -> [Int] {
+        guard let text = fields["part_layers"] else { return [] }
+        guard let layers = try? JSONDecoder().decode([Int].self, from: Data(text.utf8)),
+            layers.count == count,
+            ProbeConfiguration.areInOrder(layers)
+        else {
+            throw fault(
+                "part_layers", expected: "a JSON list of \(count) layers, counted from 0, none left out")
+        }
+        return layers
     }
 
     func value(of hyperparameter: Hyperparameter) throws(DataError) -> Float {

@@ -37,8 +37,8 @@ extension ByteSource {
                         if let spill {
                             try spill.write(piece.span.bytes, at: start)
                         } else {
-                            unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[range]).copyBytes(
-                                from: piece)
+                            unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[range])
+                                .copyBytes(from: piece)
                         }
                     }
                     unsafe try spill?.map(over: buffer)

@@ -12,10 +12,10 @@ public struct TokenMatrix: Sendable {
     /// How an element is stored.
     package let elementType: ElementType
 
-    // All rows in memory; nil where they are in files.
-    private let values: [Float]?
-    // Rows in files, one block below the other; none in memory.
-    private let blocks: [Block]
+    /// All rows in memory; nil where they are in files.
+    let held: Held?
+    /// Rows in files, one block below the other; none in memory.
+    let blocks: [Block]
     /// The files they are in, each once; none if they are in memory.
     package let files: [ByteSource]
     // Where rows are put together from several small files.
@@ -32,8 +32,15 @@ public struct TokenMatrix: Sendable {
         rows = values.count / columns
         self.columns = columns
         elementType = .f32
-        self.values = values
+        held = Held(values: values, stride: columns, columns: [0..<columns])
         (blocks, files, isMapped, claim) = ([], [], false, nil)
+    }
+
+    /// Some columns of another matrix.
+    init(_ whole: TokenMatrix, columns: Int, _ held: Held?, _ blocks: [Block]) {
+        (rows, elementType, self.columns) = (whole.rows, whole.elementType, columns)
+        (self.held, self.blocks) = (held, blocks)
+        (files, isMapped, claim) = (whole.files, whole.isMapped, whole.claim)
     }
 
     /// Hidden states in a file, from byte `offset` on.
@@ -73,7 +80,7 @@ public struct TokenMatrix: Sendable {
         rows = blocks[blocks.count - 1].rows.upperBound
         columns = blocks[0].pieces.reduce(0) { $0 + $1.columns }
         self.elementType = elementType
-        values = nil
+        held = nil
         self.blocks = blocks
         var known: Set<ObjectIdentifier> = []
         files = blocks.flatMap(\.pieces).map(\.file).filter { known.insert(ObjectIdentifier($0)).inserted }
@@ -90,7 +97,7 @@ public struct TokenMatrix: Sendable {
         var blocks: [Block] = []
         for matrix in matrices {
             precondition(
-                matrix.values == nil && matrix.columns == first.columns
+                matrix.held == nil && matrix.columns == first.columns
                     && matrix.elementType == first.elementType)
             for block in matrix.blocks where !block.rows.isEmpty || blocks.isEmpty {
                 if blocks.isEmpty || !blocks[blocks.count - 1].append(block) {
@@ -176,7 +183,7 @@ public struct TokenMatrix: Sendable {
 
     /// Bytes of what `forEachPart` hands over, or of the rows in memory.
     package func byteCount(_ range: Range<Int>) -> Int {
-        guard values == nil else { return range.count * rowSize }
+        guard held == nil else { return range.count * rowSize }
         var count = 0
         forEachBlock(range) { _, pieces, rows in
             count += pieces.reduce(0) { $0 + $1.bytes(rows, elementType.size).count }
@@ -188,10 +195,7 @@ public struct TokenMatrix: Sendable {
     package func withRows<R, E: Error>(
         _ range: Range<Int>, scratch: inout [Float], _ body: (Span<Float>) throws(E) -> R
     ) throws(E) -> R {
-        if let values {
-            return try body(
-                values.span.extracting(range.lowerBound * columns..<range.upperBound * columns))
-        }
+        if let held, let place = held.whole(range) { return try body(held.values.span.extracting(place)) }
         if elementType == .f32, let (piece, rows) = wholePiece(of: range), piece.offset % 4 == 0 {
             return try piece.file.withBytes(piece.bytes(rows, 4)) { (bytes) throws(E) -> R in
                 try bytes.withFloats(body)
@@ -205,6 +209,15 @@ public struct TokenMatrix: Sendable {
 
     // Rows put together and widened, from the start of `scratch`.
     private func gather(_ range: Range<Int>, into scratch: inout [Float]) {
+        if let held {
+            var next = 0
+            for row in range {
+                for column in held.columns.joined() {
+                    scratch[next] = held.values[row * held.stride + column]
+                    next += 1
+                }
+            }
+        }
         forEachBlock(range) { start, pieces, own in
             var column = start * columns
             for piece in pieces {
@@ -234,10 +247,12 @@ public struct TokenMatrix: Sendable {
                 unsafe UnsafeMutableRawBufferPointer(rebasing: target[(start + place)...])
                     .copyMemory(from: source)
             }
-            if let values {
+            if held != nil {
                 // Floats are little-endian wherever this is built.
-                unsafe values[range.lowerBound * columns..<range.upperBound * columns]
-                    .withUnsafeBytes { unsafe put($0, 0) }
+                var scratch: [Float] = []
+                withRows(range, scratch: &scratch) { rows in
+                    unsafe rows.withUnsafeBufferPointer { unsafe put(UnsafeRawBufferPointer($0), 0) }
+                }
             }
             forEachBlock(range) { first, pieces, rows in
                 var column = first * rowSize

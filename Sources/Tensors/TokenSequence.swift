@@ -60,6 +60,11 @@ public struct TokenSequence: Sendable {
         return TokenSequence(tokens: tokens, rows: 0..<tokens.rows, visible: visible)
     }
 
+    /// The same tokens with some columns of their states; see `TokenMatrix.columns`.
+    package func columns(_ ranges: [Range<Int>]) -> TokenSequence {
+        TokenSequence(tokens: tokens.columns(ranges), rows: rows, visible: visible)
+    }
+
     /// Lends the unmasked tokens j of `range`, range.count×D: in place where they are floats that
     /// lie side by side, else gathered and widened into `scratch`.
     public func withTokens<R, E: Error>(

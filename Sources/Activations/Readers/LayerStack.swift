@@ -109,7 +109,9 @@ enum LayerStack {
                 .layers, other.path, "tensor hidden_states", expected: "\(type.rawValue) as in \(first.path)",
                 found: other.batch.tokens.elementType.rawValue)
         }
-        let layers = files.compactMap { $0.metadata["layer"] }.joined(separator: ",")
-        return ActivationFile(first, tokens: tokens, layer: layers)
+        let layers = LayerRecord(
+            files.flatMap { $0.layers!.numbers }, areAsStored: first.layers!.areAsStored)
+        return ActivationFile(
+            first, tokens: tokens, layers: layers, layerWidths: files.map(\.batch.width))
     }
 }

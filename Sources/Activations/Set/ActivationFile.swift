@@ -35,6 +35,8 @@ public final class ActivationFile: Sendable {
     package let layerCount: Int
     /// Which layers `batch` has; nil where the file does not say, or holds the only one.
     package let layers: LayerRecord?
+    /// The widths of the layers, where several files were put side by side; nil for others.
+    let layerWidths: [Int]?
     // The name of a file that holds one sequence.
     private let stem: String?
 
@@ -90,6 +92,7 @@ public final class ActivationFile: Sendable {
         self.tokenTexts = tokenTexts.map { TextTable($0) }
         tokenIDs = nil
         (self.form, source, layerCount, layers, stem) = (form, nil, 1, nil, nil)
+        layerWidths = nil
     }
 
     /// What a reader has found in an open file, and what else the file says of its sequences.
@@ -108,6 +111,7 @@ public final class ActivationFile: Sendable {
             ?? (layout.layerCount > 1
                 ? layers.map { LayerRecord($0, areAsStored: true) } : LayerRecord(metadata: file.metadata))
         stem = form.isOneSequence ? fileStem(file.path) : nil
+        layerWidths = nil
         path = file.path
         metadata = file.metadata
         let count = batch.count
@@ -123,13 +127,15 @@ public final class ActivationFile: Sendable {
         file.file.forgetHead()
     }
 
-    // The first file with the states of several side by side.
-    init(_ first: ActivationFile, tokens: TokenMatrix, layer: String) {
+    // A file with other states of the same sequences.
+    init(_ first: ActivationFile, tokens: TokenMatrix, layers: LayerRecord?, layerWidths: [Int]? = nil) {
         batch = first.batch.replacing(tokens: tokens)
         (path, targets, classes, groups) = (first.path, first.targets, first.classes, first.groups)
         weights = first.weights
-        metadata = first.metadata.merging(["layer": layer]) { $1 }
-        layers = LayerRecord(metadata: metadata)
+        var metadata = first.metadata
+        if metadata["layer"] != nil { metadata["layer"] = layers?.list }
+        self.metadata = metadata
+        (self.layers, self.layerWidths) = (layers, layerWidths)
         (ids, tokenTexts, tokenIDs) = (first.ids, first.tokenTexts, first.tokenIDs)
         (form, source, layerCount, stem) = (first.form, first.source, first.layerCount, first.stem)
     }

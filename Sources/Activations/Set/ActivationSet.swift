@@ -94,8 +94,11 @@ public struct ActivationSet: Sendable {
         return selecting(indices.filter { !left.contains($0) }, empty: empty.map(id))
     }
 
-    private init(_ set: ActivationSet, groups: [Int]) {
-        files = set.files
+    /// The same sequences in other groups, or with other states.
+    ///
+    /// - Parameter files: as many, with the same sequences; nil for the same.
+    init(_ set: ActivationSet, files: [ActivationFile]? = nil, groups: [Int]? = nil) {
+        self.files = files ?? set.files
         unfinished = set.unfinished
         empty = set.empty
         locations = set.locations
@@ -104,7 +107,7 @@ public struct ActivationSet: Sendable {
         targets = set.targets
         classes = set.classes
         weights = set.weights
-        self.groups = groups
+        self.groups = groups ?? set.groups
     }
 
     /// The same sequences in other groups.

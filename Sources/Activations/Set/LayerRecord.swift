@@ -14,7 +14,9 @@ package struct LayerRecord: Sendable, Equatable, CustomStringConvertible {
 
     static let keys = ["layer", "layer_order"]
 
-    init(_ numbers: [Int], areAsStored: Bool) { (self.numbers, self.areAsStored) = (numbers, areAsStored) }
+    package init(_ numbers: [Int], areAsStored: Bool) {
+        (self.numbers, self.areAsStored) = (numbers, areAsStored)
+    }
 
     /// What metadata say; nil where they name no layer.
     package init?(metadata: [String: String]) {

@@ -3,7 +3,8 @@
 //     y[o] = b[o] + Σ_i w_i·(y_i[o] - m_i[o]) / s_i[o]
 //
 // m and s bring the outputs of all parts to one scale, w says how much each counts. Heads of parts that attend are
-// the heads of the ensemble, one part after the other. Averages of unlike models: Breiman, 1996, "Stacked regressions";
+// the heads of the ensemble, one part after the other. Parts may each read one of several layers that stand side by side in
+// the states; then part i is as its own probe of the states of that layer (LayeredEnsemble.swift). Averages of unlike models: Breiman, 1996, "Stacked regressions";
 // weights that are not negative: the same.
 import Tensors
 
@@ -13,8 +14,11 @@ extension ProbeKind {
         "ensemble",
         architecture: { configuration, width, outputs in
             EnsembleArchitecture(
-                configuration.parts.map { $0.architecture(width: width, outputs: outputs) },
-                heads: configuration.parts.map { $0.attends ? $0.heads : 0 })
+                configuration.parts.map {
+                    $0.architecture(width: width / configuration.layerCount, outputs: outputs)
+                },
+                heads: configuration.parts.map { $0.attends ? $0.heads : 0 },
+                layers: configuration.partLayers)
         }
     ) { $0.tasks = [] }
 }
@@ -24,17 +28,19 @@ struct EnsembleArchitecture: ProbeArchitecture {
     let parts: [any ProbeArchitecture]
     /// H of each part that attends, 0 of the others.
     let heads: [Int]
+    /// Which of several layers each part reads; none where all read all of the state.
+    let layers: [Int]
 
     /// - Precondition: there is a part, and all have one width and one number of outputs.
-    init(_ parts: [any ProbeArchitecture], heads: [Int]) {
+    init(_ parts: [any ProbeArchitecture], heads: [Int], layers: [Int] = []) {
         precondition(
             !parts.isEmpty
                 && parts.allSatisfy { $0.width == parts[0].width && $0.outputs == parts[0].outputs },
             "parts of different shapes")
-        (self.parts, self.heads) = (parts, heads)
+        (self.parts, self.heads, self.layers) = (parts, heads, layers)
     }
 
-    var width: Int { parts[0].width }
+    var width: Int { parts[0].width * ((layers.last ?? 0) + 1) }
     var outputs: Int { parts[0].outputs }
     var rowsPerToken: Int { parts.reduce(0) { $0 + $1.rowsPerToken } }
 
@@ -62,13 +68,25 @@ struct EnsembleArchitecture: ProbeArchitecture {
             + Array(repeating: 1, count: size) + Array(repeating: 0, count: outputs)
     }
 
-    func evaluator(_ parameters: [Float]) -> any ProbeEvaluator { EnsembleEvaluator(self, parameters) }
+    /// The columns of the states that a part reads.
+    func columns(of part: Int) -> Range<Int> {
+        let (width, layer) = (parts[part].width, layers.isEmpty ? 0 : layers[part])
+        return layer * width..<(layer + 1) * width
+    }
+
+    func evaluator(_ parameters: [Float]) -> any ProbeEvaluator {
+        let parts = self.parts.enumerated().map { $1.evaluator(Array(parameters[range(of: $0)])) }
+        let sum = EnsembleSum(self, parameters)
+        return layers.isEmpty
+            ? EnsembleEvaluator(parts, sum, width: width) : LayeredEnsembleEvaluator(self, parts, sum)
+    }
 
     /// Nil where one of the parts has to see a sequence as a whole.
     func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? {
         let rules = parts.indices.compactMap { parts[$0].prefixRule(Array(parameters[range(of: $0)])) }
         return rules.count == parts.count
-            ? EnsembleRule(rules, Combination(self, parameters), width: width) : nil
+            ? EnsembleRule(
+                rules, Combination(self, parameters), columns: parts.indices.map(columns), width: width) : nil
     }
 }
 
@@ -96,22 +114,53 @@ struct Combination: Sendable {
     }
 }
 
+/// Takes what the parts of an ensemble leave for a sequence, one after the other, and leaves what the ensemble does.
+struct EnsembleSum: Sendable {
+    private let combination: Combination
+    private let heads: [Int]
+
+    init(_ shape: EnsembleArchitecture, _ parameters: [Float]) {
+        (combination, heads) = (Combination(shape, parameters), shape.heads)
+    }
+
+    func begin(_ work: inout Workspace) {
+        work.parts.outputs.reset(to: combination.constants[...])
+        work.parts.attention.removeAll(keepingCapacity: true)
+        work.parts.entropies.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds what part i has left of n tokens.
+    func add(_ i: Int, tokens n: Int, to work: inout Workspace) {
+        let outputs = work.outputs.count
+        for o in 0..<outputs {
+            work.parts.outputs[o] += combination.factors[i * outputs + o] * work.outputs[o]
+        }
+        guard heads[i] > 0 else { return }
+        work.parts.attention += work.attention[..<(heads[i] * n)]
+        work.parts.entropies += work.entropies
+    }
+
+    func end(_ work: inout Workspace) throws(NonFiniteProjection) {
+        swap(&work.outputs, &work.parts.outputs)
+        swap(&work.attention, &work.parts.attention)
+        swap(&work.entropies, &work.parts.entropies)
+        guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
+    }
+}
+
 private struct EnsembleEvaluator: ProbeEvaluator {
     private let parts: [any ProbeEvaluator]
     // The first row of each part's products.
     private let rows: [Int]
-    private let heads: [Int]
-    private let combination: Combination
+    private let sum: EnsembleSum
     let tokenWeights: ArraySlice<Float>
     let meetsAllTokens: Bool
 
-    init(_ shape: EnsembleArchitecture, _ parameters: [Float]) {
-        combination = Combination(shape, parameters)
-        parts = shape.parts.indices.map { shape.parts[$0].evaluator(Array(parameters[shape.range(of: $0)])) }
-        heads = shape.heads
+    init(_ parts: [any ProbeEvaluator], _ sum: EnsembleSum, width: Int) {
+        (self.parts, self.sum) = (parts, sum)
         var (rows, weights): ([Int], [Float]) = ([], [])
         for part in parts {
-            rows.append(weights.count / shape.width)
+            rows.append(weights.count / width)
             weights += part.tokenWeights
         }
         (self.rows, tokenWeights) = (rows, weights[...])
@@ -121,24 +170,12 @@ private struct EnsembleEvaluator: ProbeEvaluator {
     func forward(
         _ sequence: TokenSequence, row: Int, _ work: inout Workspace
     ) throws(NonFiniteProjection) {
-        let n = sequence.count
-        work.parts.outputs.reset(to: combination.constants[...])
-        work.parts.attention.removeAll(keepingCapacity: true)
-        work.parts.entropies.removeAll(keepingCapacity: true)
+        sum.begin(&work)
         for (i, part) in parts.enumerated() {
             try part.forward(sequence, row: row + rows[i], &work)
-            let outputs = work.outputs.count
-            for o in 0..<outputs {
-                work.parts.outputs[o] += combination.factors[i * outputs + o] * work.outputs[o]
-            }
-            guard heads[i] > 0 else { continue }
-            work.parts.attention += work.attention[..<(heads[i] * n)]
-            work.parts.entropies += work.entropies
+            sum.add(i, tokens: sequence.count, to: &work)
         }
-        swap(&work.outputs, &work.parts.outputs)
-        swap(&work.attention, &work.parts.attention)
-        swap(&work.entropies, &work.parts.entropies)
-        guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
+        try sum.end(&work)
     }
 
     /// - Precondition: none holds; parts are trained one by one.

@@ -9,11 +9,15 @@ import Storage
 /// 64 probes cost far less than 64 times one, because reading the hidden states is most of the work
 /// of one. A probe's scores beside others are those it has alone, within 1e-5 of the largest; with
 /// more than four weight rows (2H for H heads and one output) on a processor with AVX2 or AVX-512,
-/// the same bits.
+/// the same bits. Of states of several layers side by side each probe may see its own (ProbeLayers.swift): then probes of
+/// the same layers share a product.
 public struct ProbeSet: Sendable {
     /// The probes.
     public let probes: [Probe]
-    let pass: TokenPass
+    /// D of the hidden states that they are for.
+    let width: Int
+    // The columns of the states that some of the probes see, nil for all; which these are, and what takes them forward.
+    let passes: [(columns: [Range<Int>]?, probes: [Int], pass: TokenPass)]
     // Of each probe, its outputs and then its heads' entropies, in one row for all.
     private let columns: [(outputs: Range<Int>, entropies: Range<Int>)]
 
@@ -23,9 +27,26 @@ public struct ProbeSet: Sendable {
     public init(_ probes: [Probe]) {
         precondition(!probes.isEmpty, "no probes")
         precondition(probes.allSatisfy { $0.width == probes[0].width }, "probes of different widths")
-        self.probes = probes
-        pass = TokenPass(
-            probes.map { $0.architecture.evaluator($0.parameters) }, width: probes[0].width)
+        self.init(probes, seeing: probes.map { _ in nil }, width: probes[0].width)
+    }
+
+    /// Probes that each see some columns of hidden states, nil for all.
+    ///
+    /// - Precondition: there is a probe, and each is as wide as its columns are.
+    init(_ probes: [Probe], seeing views: [[Range<Int>]?], width: Int) {
+        (self.probes, self.width) = (probes, width)
+        var groups: [(columns: [Range<Int>]?, probes: [Int])] = []
+        for (i, columns) in views.enumerated() {
+            if let group = groups.firstIndex(where: { $0.columns == columns }) {
+                groups[group].probes.append(i)
+            } else {
+                groups.append((columns, [i]))
+            }
+        }
+        passes = groups.map { columns, own in
+            let evaluators = own.map { probes[$0].architecture.evaluator(probes[$0].parameters) }
+            return (columns, own, TokenPass(evaluators, width: probes[own[0]].width))
+        }
         var end = 0
         columns = probes.map { probe in
             let outputs = end..<end + probe.task.outputs
@@ -40,14 +61,21 @@ public struct ProbeSet: Sendable {
     /// - Throws: `SystemError` where one cannot be read; `DataError` where there is none, one breaks the
     ///   format, or has another width than the first.
     package init(paths: [String], opened: [String: TensorFile] = [:]) throws {
-        guard !paths.isEmpty else {
+        try self.init(Probe.all(paths: paths, opened: opened), names: paths)
+    }
+
+    /// Probes of one width.
+    ///
+    /// - Parameter names: what errors call them.
+    /// - Throws: `DataError` where there is none, or one has another width than the first.
+    package init(_ probes: [Probe], names: [String]) throws(DataError) {
+        guard !probes.isEmpty else {
             throw DataError(.mismatch, "the probes", expected: "at least one file", found: "none")
         }
-        let probes = try paths.map { try Probe(opened[$0] ?? Safetensors.open(path: $0)) }
-        for (path, probe) in zip(paths, probes) where probe.width != probes[0].width {
+        for (name, probe) in zip(names, probes) where probe.width != probes[0].width {
             throw DataError(
-                .mismatch, path, "tensor v.weight",
-                expected: "the width of \(paths[0]), \(probes[0].width)", found: "\(probe.width)")
+                .mismatch, name, "tensor v.weight",
+                expected: "the width of \(names[0]), \(probes[0].width)", found: "\(probe.width)")
         }
         self.init(probes)
     }
@@ -176,10 +204,17 @@ public struct ProbeSet: Sendable {
     private func forward(
         _ sequence: TokenSequence, _ row: inout MutableSpan<Float>, _ work: inout Workspace
     ) throws(NonFiniteProjection) {
-        try pass.forward(sequence, &work) { i, work in
-            copy(work.outputs, into: &row, columns[i].outputs)
-            copy(work.entropies, into: &row, columns[i].entropies)
+        for (seen, own, pass) in passes {
+            try pass.forward(seen.map(sequence.columns) ?? sequence, &work) { i, work in
+                copy(work.outputs, into: &row, columns[own[i]].outputs)
+                copy(work.entropies, into: &row, columns[own[i]].entropies)
+            }
         }
+    }
+
+    /// Takes the only probe forward over a sequence, and leaves the workspace as that left it.
+    func forward(_ sequence: TokenSequence, _ work: inout Workspace) throws(NonFiniteProjection) {
+        try passes[0].pass.forward(sequence, &work)
     }
 
     private func results(_ range: Range<Int>, _ rows: Matrix) -> [Scores] {
@@ -197,10 +232,10 @@ public struct ProbeSet: Sendable {
 
     /// - Throws: `DataError` where hidden states are of another width.
     package func checkFits(width: Int, _ name: String) throws(DataError) {
-        guard width == probes[0].width else {
+        guard width == self.width else {
             throw DataError(
                 .mismatch, name, "tensor hidden_states",
-                expected: "the width of the probe, \(probes[0].width)", found: "\(width)")
+                expected: "the width of the probe, \(self.width)", found: "\(width)")
         }
     }
 }

@@ -59,7 +59,7 @@ extension Probe {
         try data.checkLengths(index..<index + 1)
         var work = Workspace()
         do {
-            try set.pass.forward(data[index], &work)
+            try set.forward(data[index], &work)
         } catch {
             throw data.projectionError(in: index)
         }

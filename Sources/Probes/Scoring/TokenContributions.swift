@@ -78,7 +78,9 @@ extension Probe {
         var attention: [Float] = []
         var contributions = outputs.map { _ in [Float]() }
         for i in configuration.tellingParts {
-            let own = try all[i].tokenDetails(data, sequence: index, outputs: outputs)
+            let own = try all[i].tokenDetails(
+                shape.layers.isEmpty ? data : data.taking(columns: [shape.columns(of: i)]), sequence: index,
+                outputs: outputs)
             attention += own.attention?.storage ?? []
             for (k, o) in outputs.enumerated() {
                 contributions[k] += own.contributions![k].storage.map { $0 * factors[i * task.outputs + o] }

@@ -6,6 +6,8 @@ struct EnsembleRule: PrefixRule {
     private let combination: Combination
     // Where each part's products, numbers, heads and contributions begin.
     private let rows, states, heads: [Int]
+    // The columns of a token's states that each part looks at.
+    private let columns: [Range<Int>]
     private var outputs: Int { combination.constants.count }
 
     let tokenWeights: ArraySlice<Float>
@@ -14,12 +16,20 @@ struct EnsembleRule: PrefixRule {
     var meetsStates: Bool { parts.contains(where: \.meetsStates) }
     var isMergeable: Bool { parts.allSatisfy(\.isMergeable) }
 
-    init(_ parts: [any PrefixRule], _ combination: Combination, width: Int) {
-        (self.parts, self.combination) = (parts, combination)
-        tokenWeights = parts.flatMap(\.tokenWeights)[...]
+    /// - Parameter columns: those that each part reads of a token's states. Its weights are 0 for the others.
+    init(_ parts: [any PrefixRule], _ combination: Combination, columns: [Range<Int>], width: Int) {
+        (self.parts, self.combination, self.columns) = (parts, combination, columns)
+        tokenWeights =
+            zip(parts, columns).flatMap { part, columns in
+                part.tokenWeights.rows(of: columns.count).flatMap { row in
+                    Array(repeating: 0, count: columns.lowerBound) + row
+                        + Array(repeating: 0, count: width - columns.upperBound)
+                }
+            }[...]
         func starts(_ count: (any PrefixRule) -> Int) -> [Int] {
             parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + count($1)) }
         }
+        let width = columns[0].count
         rows = starts { $0.tokenWeights.count / width }
         states = starts(\.stateCount)
         heads = starts(\.headCount)
@@ -35,7 +45,8 @@ struct EnsembleRule: PrefixRule {
         _ work: inout PrefixWorkspace
     ) throws(NonFiniteProjection) {
         for i in parts.indices {
-            try parts[i].advance(&state, at: start + states[i], token.from(row: rows[i]), &work)
+            try parts[i].advance(
+                &state, at: start + states[i], token.from(row: rows[i], columns: columns[i]), &work)
         }
     }
 
@@ -88,10 +99,17 @@ struct EnsembleRule: PrefixRule {
             let added = heads[i] * outputs..<heads[i + 1] * outputs
             guard !added.isEmpty else { continue }
             parts[i].tell(
-                token.from(row: rows[i]), in: state, at: start + states[i], own,
+                token.from(row: rows[i], columns: columns[i]), in: state, at: start + states[i], own,
                 attention: &attention, at: head + heads[i],
                 contributions: &contributions, at: place + added.lowerBound, &work)
             for k in added { contributions[place + k] *= combination.factors[i * outputs + k % outputs] }
         }
+    }
+}
+
+extension ArraySlice<Float> {
+    // Rows that follow each other.
+    fileprivate func rows(of width: Int) -> [ArraySlice<Float>] {
+        stride(from: startIndex, to: endIndex, by: width).map { self[$0..<$0 + width] }
     }
 }

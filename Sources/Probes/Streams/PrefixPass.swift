@@ -43,7 +43,11 @@ final class PrefixPass: Sendable {
             rows.append(weights.count / width)
             states.append(states[states.count - 1] + rule.stateCount)
             outputs.append(outputs[outputs.count - 1] + probe.task.outputs)
-            scoredRows += probe.architecture.evaluator(probe.parameters).tokenWeights.count / width
+            // Of several layers each has a product of its own when a sequence is scored.
+            let scored =
+                probe.configuration.partLayers.isEmpty
+                ? probe.architecture.evaluator(probe.parameters).tokenWeights : rule.tokenWeights
+            scoredRows += scored.count / width
         }
         (self.rules, ruleRows, self.states, self.outputs) = (rules, rows, states, outputs)
         tileRules = rules.map { ($0 as? any PrefixTileRule).flatMap { $0.takesTiles ? $0 : nil } }

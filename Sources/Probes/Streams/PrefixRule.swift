@@ -160,11 +160,13 @@ public struct PrefixToken: ~Escapable {
     /// Its product with one of the rule's `tokenWeights`.
     public subscript(row: Int) -> Float { products[start + row * stride] }
 
-    /// The token as a rule meets it whose `tokenWeights` begin at a row of this one's.
+    /// The token as a rule meets it whose `tokenWeights` begin at a row of this one's, and which looks at some columns of
+    /// its states.
     @_lifetime(copy self)
-    func from(row: Int) -> PrefixToken {
+    func from(row: Int, columns: Range<Int>) -> PrefixToken {
         PrefixToken(
-            states, position: position, seen: seen, products: products, from: start + row * stride,
+            states.isEmpty ? states : states.extracting(columns), position: position, seen: seen,
+            products: products, from: start + row * stride,
             stride: stride)
     }
 }

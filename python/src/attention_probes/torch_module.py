@@ -156,10 +156,13 @@ class EnsembleModule(nn.Module):  # type: ignore[misc]
     parts : ModuleList of ProbeModule
     weights, shifts, scales, bias : Parameter
         (P,), (P, O), (P, O) and (O,): y = bias + Σ weights · (y_i - shifts) / scales.
+    layers : list of int or None
+        Which of several layers side by side in the states each part reads; None where all read all of the state.
     """
 
-    def __init__(self, parts: list[ProbeModule], outputs: int) -> None:
+    def __init__(self, parts: list[ProbeModule], outputs: int, layers: list[int] | None = None) -> None:
         super().__init__()
+        self.layers = layers
         self.parts = nn.ModuleList(parts)
         self.weights = nn.Parameter(torch.full((len(parts),), 1 / len(parts)))
         self.shifts = nn.Parameter(torch.zeros(len(parts), outputs))
@@ -174,15 +177,20 @@ class EnsembleModule(nn.Module):  # type: ignore[misc]
             prefix = f"parts.{i}."
             own = {name[len(prefix):]: array for name, array in tensors.items() if name.startswith(prefix)}
             parts.append(ProbeModule.of({**said, **part}, own))
-        module = cls(parts, said["outputs"])
+        layers = [part.get("layer") for part in said["parts"]]
+        module = cls(parts, said["outputs"], None if None in layers else layers)
         module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         return module
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Logits, as `ProbeModule.forward`."""
+        seen = [states] * len(self.parts)
+        if self.layers is not None:
+            of_layer = states.chunk(self.layers[-1] + 1, dim=-1)
+            seen = [of_layer[layer] for layer in self.layers]
         logits = [
-            weight * (part(states, mask) - shift) / scale
-            for part, weight, shift, scale in zip(self.parts, self.weights, self.shifts, self.scales)]
+            weight * (part(own, mask) - shift) / scale
+            for part, own, weight, shift, scale in zip(self.parts, seen, self.weights, self.shifts, self.scales)]
         return self.bias + torch.stack(logits).sum(0)
 
 
