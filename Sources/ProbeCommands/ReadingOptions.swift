@@ -1,5 +1,5 @@
 import ArgumentParser
-package import AttentionProbes
+import AttentionProbes
 
 /// Options that say what of the data is taken, the same in every subcommand that reads them.
 package struct ReadingOptions: ParsableArguments {

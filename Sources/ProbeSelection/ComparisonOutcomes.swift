@@ -66,7 +66,7 @@ extension ProbeComparison {
                 guard entry.pooled != nil else { return failed(outcome, entry, sets) }
                 let counter = TrialCounter(kept: journal.kept) { progress(names[i], $0) }
                 return try judged(outcome, entry, sets.map { $0.map { $0.taking(own)! } }) {
-                    try selections[i].train(entry, task, counter, isInterrupted) {
+                    try selections[i].train(entry, task, journal, counter, isInterrupted) {
                         training.taking($0.layers ?? own)!
                     }
                 }

@@ -41,20 +41,52 @@ public struct Controls: Sendable {
         _ training: ActivationSet, tests: [ActivationSet], task: ProbeTask,
         progress: (Control) -> Void = { _ in }, isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> [Scores] {
+        try run(
+            training, tests: tests, task: task, journal: nil, progress: progress, isInterrupted: isInterrupted
+        )
+    }
+
+    /// The same with what an earlier run has kept.
+    ///
+    /// - Parameter journal: that of the training data; nil to keep nothing.
+    func run(
+        _ training: ActivationSet, tests: [ActivationSet], task: ProbeTask, journal: SelectionJournal?,
+        progress: (Control) -> Void, isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Scores] {
         let sets = try ([training] + tests).map { try $0.labelled(for: task) }
         let columns = try confound.map { confound in try sets.map { try confound($0) } }
+        let tested =
+            try journal.map { _ in
+                try tests.map { try $0.statesHash(threads: selection.threads, isInterrupted: isInterrupted) }
+            } ?? []
         return try Control.allCases.filter { $0 != .confound || columns != nil }.map { control in
             progress(control)
-            do {
+            let own = control == .confound ? " \(Self.hash(columns!))" : ""
+            let key = "control \(control.rawValue)\(own) of \(configuration) on \(tested)"
+            let counts = tests.map { $0.count * task.outputs }
+            if let kept = try journal?.outputs(key, counts: counts) {
                 return Scores(
-                    control: control, logits: try logits(control, sets, task, columns, isInterrupted),
-                    failure: nil)
+                    control: control,
+                    logits: zip(tests, kept).map {
+                        Matrix(rows: $0.count, columns: task.outputs, storage: $1)
+                    }, failure: nil)
+            }
+            do {
+                let logits = try logits(control, sets, task, columns, isInterrupted)
+                if !logits.isEmpty { try journal?.add(key, outputs: logits.map(\.storage)) }
+                return Scores(control: control, logits: logits, failure: nil)
             } catch let error as CancellationError {
                 throw error
             } catch {
                 return Scores(control: control, logits: [], failure: "\(error)")
             }
         }
+    }
+
+    private static func hash(_ columns: [[String]]) -> String {
+        var hash = DataHash()
+        for name in columns.joined() { hash.add(name) }
+        return String(hash.value, radix: 16)
     }
 
     // Of the first set, which is trained on, and the others, the outputs of the others.

@@ -20,6 +20,8 @@ struct TrialResult: Codable, Sendable {
     var converged = true
     /// The error that ended it; nil without.
     var failure: String?
+    /// Where the next training on its path of penalties starts; nil where it is on none, or failed.
+    var end: [Float]?
     /// The probe's parameters; nil where training failed, or nobody asked for them.
     var parameters: [Float]?
 }
@@ -62,25 +64,43 @@ struct CrossValidation: Sendable {
     ///
     /// - Throws: `CancellationError` when interrupted; an error of `done`.
     func run(
-        _ trials: [Trial], isInterrupted: @escaping @Sendable () -> Bool,
+        _ paths: [OpenPath], isInterrupted: @escaping @Sendable () -> Bool,
         done: @Sendable (Trial, TrialResult) throws -> Void
     ) throws {
-        let paths = paths(trials)
         _ = try Parallel.map(count: paths.count, threads: threads) { index in
-            var start: [Float]?
-            for trial in paths[index] {
+            var start = paths[index].start
+            for trial in paths[index].trials {
                 if isInterrupted() { throw CancellationError() }
-                let (result, end) = try self.result(trial, from: start, isInterrupted)
-                start = paths[index].count > 1 ? end : nil
+                var (result, end) = try self.result(trial, from: start, isInterrupted)
+                start = paths[index].isPath ? end : nil
+                result.end = start
                 try done(trial, result)
             }
         }
     }
 
-    /// The trials of every path that has an open one: a path is trained as a whole, so that what comes of
-    /// it does not depend on where an earlier run was interrupted.
-    func wholePaths(_ trials: [Trial], isOpen: (Trial) throws -> Bool) rethrows -> [Trial] {
-        try paths(trials).filter { try $0.contains(where: isOpen) }.flatMap(\.self)
+    /// What is left of a path of penalties, or a trial that is on none.
+    struct OpenPath {
+        let trials: [Trial]
+        /// Where the first starts; nil for where any training starts.
+        let start: [Float]?
+        let isPath: Bool
+    }
+
+    /// Of every path what an earlier run has not trained, which goes on from where that ended, so that nothing that comes of
+    /// it depends on where that was interrupted.
+    ///
+    /// - Parameter result: what there is of a trial.
+    func openPaths(_ trials: [Trial], result: (Trial) throws -> TrialResult?) rethrows -> [OpenPath] {
+        try paths(trials).compactMap { path in
+            let results = try path.map(result)
+            guard var first = results.firstIndex(where: { $0 == nil }) else { return nil }
+            let before = first > 0 ? results[first - 1] : nil
+            // A run of before kept no end: then from the path's start.
+            if let before, before.failure == nil, before.end == nil { first = 0 }
+            return OpenPath(
+                trials: Array(path[first...]), start: first > 0 ? before?.end : nil, isPath: path.count > 1)
+        }
     }
 
     // The long trainings first, so that none is left over at the end.

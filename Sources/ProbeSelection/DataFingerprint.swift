@@ -10,19 +10,30 @@ extension ActivationSet {
     func fingerprint(
         _ folds: Folds, _ task: ProbeTask, seed: UInt64, threads: Int, isInterrupted: @Sendable () -> Bool
     ) throws -> SelectionJournal.Fingerprint {
+        var hash = DataHash()
+        hash.add("\(task)")
+        for number in [count, width, folds.count] + folds.assignment { hash.add(UInt64(number)) }
+        for sequence in try sequenceHashes(threads, isInterrupted) { hash.add(sequence) }
+        return SelectionJournal.Fingerprint(
+            data: String(hash.value, radix: 16), folds: folds.count, seed: seed)
+    }
+
+    /// A hash of everything about the sequences.
+    ///
+    /// - Throws: `CancellationError` when interrupted.
+    func statesHash(threads: Int, isInterrupted: @Sendable () -> Bool) throws -> String {
+        var hash = DataHash()
+        for sequence in try sequenceHashes(threads, isInterrupted) { hash.add(sequence) }
+        return String(hash.value, radix: 16)
+    }
+
+    private func sequenceHashes(_ threads: Int, _ isInterrupted: @Sendable () -> Bool) throws -> [UInt64] {
         let readAhead = readAhead(indices)
-        let sequences = try Parallel.map(count: count, threads: threads, workspace: { [UInt8]() }) {
-            index, scratch in
+        return try Parallel.map(count: count, threads: threads, workspace: { [UInt8]() }) { index, scratch in
             if isInterrupted() { throw CancellationError() }
             defer { readAhead.advance(byteCount(index)) }
             return sequenceHash(index, scratch: &scratch)
         }
-        var hash = DataHash()
-        hash.add("\(task)")
-        for number in [count, width, folds.count] + folds.assignment { hash.add(UInt64(number)) }
-        for sequence in sequences { hash.add(sequence) }
-        return SelectionJournal.Fingerprint(
-            data: String(hash.value, radix: 16), folds: folds.count, seed: seed)
     }
 
     // Everything about one sequence.

@@ -39,7 +39,7 @@ extension Selection {
         let counter = TrialCounter(kept: journal.kept, progress)
         let own = data.taking(chosen.layers!)!
         var result = SelectionResult(
-            probe: try train(chosen, task, counter, isInterrupted) {
+            probe: try train(chosen, task, journal, counter, isInterrupted) {
                 data.taking($0.layers ?? chosen.layers!)!
             },
             entries: swept.contenders, metric: metric ?? .suited(to: task), folds: folds,

@@ -126,11 +126,11 @@ public struct ProbeComparison: Sendable {
                     return failed(outcome, entries[0], sets)
                 }
                 return try judged(outcome, chosen, sets) {
-                    try selection.train(chosen, task, counter, isInterrupted) { _ in training }
+                    try selection.train(chosen, task, journal, counter, isInterrupted) { _ in training }
                 }
             }
         let controlled = try controls?.run(
-            training, tests: sets.compactMap(\.self), task: task,
+            training, tests: sets.compactMap(\.self), task: task, journal: journal,
             progress: { control in
                 progress(
                     "control \(control.rawValue)",

@@ -94,7 +94,8 @@ public struct Selection: Sendable {
         let validated = try crossValidate(data, task, folds, journal, counter, isInterrupted)
         let chosen = try validated.entries.chosen(data)
         return SelectionResult(
-            probe: try train(chosen, task, counter, isInterrupted) { _ in data }, entries: validated.entries,
+            probe: try train(chosen, task, journal, counter, isInterrupted) { _ in data },
+            entries: validated.entries,
             metric: metric ?? .suited(to: task), folds: folds,
             largestLogits: isStreaming
                 ? try largestLogits(data, folds) { fold in try chosen.probe { try validated.seeds($0, fold) }
@@ -152,8 +153,8 @@ public struct Selection: Sendable {
                 parameters: isStreaming ? architectures[trial.candidate].tensors.parameterCount : nil)
         }
         func run(_ trials: [Trial]) throws {
-            let open = try validation.wholePaths(trials) { try result($0) == nil }
-            counter.expect(open.count)
+            let open = try validation.openPaths(trials, result: result)
+            counter.expect(open.reduce(0) { $0 + $1.trials.count })
             try validation.run(open, isInterrupted: isInterrupted) { trial, result in
                 try journal.add(key(trial, layer), result)
                 counter.count(candidates[trial.candidate].name)
@@ -228,37 +229,6 @@ public struct Selection: Sendable {
                     member.candidate.configuration, width: width, task: task,
                     parameters: try result(trial)!.parameters!)
             }
-        }
-    }
-
-    /// Trains what was chosen on all sequences, with all its seeds.
-    ///
-    /// - Parameter data: what each of its members is trained on.
-    func train(
-        _ chosen: SelectionEntry, _ task: ProbeTask, _ counter: TrialCounter,
-        _ isInterrupted: @escaping @Sendable () -> Bool,
-        on data: (SelectionEntry) -> ActivationSet
-    ) throws -> Probe {
-        let sets = chosen.members.map(data)
-
-        let jobs = chosen.members.enumerated().flatMap { place, member in
-            (0..<member.replicates).map { (place: place, replicate: $0) }
-        }
-        counter.expect(jobs.count)
-        let probes = try Parallel.map(count: jobs.count, threads: threads) { job in
-            let (own, replicate) = (chosen.members[jobs[job].place].candidate, jobs[job].replicate)
-            let fit = try Trainer(
-                own.configuration,
-                options: own.options(seed: seed, replicate, threads: max(1, threads / jobs.count))
-            ).fit(sets[jobs[job].place], task: task, isInterrupted: isInterrupted)
-            guard fit.stop != .interrupted else { throw CancellationError() }
-            counter.count(own.name)
-            return fit.probe
-        }
-        var next = 0
-        return chosen.probe { member in
-            defer { next += member.replicates }
-            return Array(probes[next..<next + member.replicates])
         }
     }
 

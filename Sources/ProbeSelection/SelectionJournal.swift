@@ -2,15 +2,19 @@
 //
 //     {"data": "FINGERPRINT", "folds": 5, "seed": 0}
 //     {"key": "…", "result": {"logits": […], "seconds": 1.2, "converged": true}}
+//     {"key": "…", "probe": "…"}
+//     {"key": "…", "outputs": [[…], …]}
 //
 // The fingerprint is of the data and the folds; the key of a line is the candidate with all its options,
-// the fold and the replicate. Selections among other candidates use what they share, and leave the rest.
+// the fold and the replicate. What is trained on all sequences is kept as a probe file in base64, and what a control says
+// of other sequences as its outputs, of each set N×O. Selections among other candidates use what they share, and leave the rest.
 // A file of other data, folds or another seed is refused, so that no run takes away what another kept, and so
 // is one with a line that no training leaves. A line that was cut off at the end is written anew.
 private import FoundationEssentials
 private import Synchronization
 private import Tensors
 import Activations
+import Probes
 import Storage
 
 /// The trials of a selection that have ended, in memory and, if it has a path, in a file.
@@ -23,10 +27,16 @@ final class SelectionJournal: Sendable {
     }
     private struct Line: Codable {
         let key: String
-        let result: TrialResult
+        var result: TrialResult? = nil
+        var probe: Data? = nil
+        var outputs: [[Float]]? = nil
+
+        var isOne: Bool { [result != nil, probe != nil, outputs != nil].count(where: \.self) == 1 }
     }
     private struct State {
         var results: [String: TrialResult] = [:]
+        var probes: [String: Data] = [:]
+        var outputs: [String: [[Float]]] = [:]
         // Those of an earlier run, and in which line each is.
         var lines: [String: Int] = [:]
         var unused: Set<String> = []
@@ -61,11 +71,13 @@ final class SelectionJournal: Sendable {
                 )
                 bytes = lines[0].count + 1
                 for (number, line) in lines.enumerated().dropFirst() {
-                    guard let trial = try? decoder.decode(Line.self, from: line) else {
+                    guard let kept = try? decoder.decode(Line.self, from: line), kept.isOne else {
                         throw Self.fault(path, number + 1, expected: "a training", found: "something else")
                     }
-                    state.results[trial.key] = trial.result
-                    state.lines[trial.key] = number + 1
+                    state.results[kept.key] = kept.result
+                    state.probes[kept.key] = kept.probe
+                    state.outputs[kept.key] = kept.outputs
+                    state.lines[kept.key] = number + 1
                     bytes += line.count + 1
                 }
             }
@@ -78,15 +90,20 @@ final class SelectionJournal: Sendable {
             }
             state.file = file
         }
-        state.unused = Set(state.results.keys)
-        kept = state.results.count
+        state.unused = Set(state.lines.keys)
+        kept = state.lines.count
         keptBytes = bytes
         self.path = path
         self.state = Mutex(state)
     }
 
     // A file in which nothing is kept is not left.
-    deinit { state.withLock { if $0.results.isEmpty { $0.file?.keepNothing() } } }
+    deinit {
+        state.withLock { state in
+            let isEmpty = state.results.isEmpty && state.probes.isEmpty && state.outputs.isEmpty
+            if isEmpty { state.file?.keepNothing() }
+        }
+    }
 
     private static func check(_ found: Fingerprint?, _ own: Fingerprint, _ path: String) throws(DataError) {
         guard found != own else { return }
@@ -145,6 +162,59 @@ final class SelectionJournal: Sendable {
         DataError(
             .mismatch, OutputFile.partialPath(path), "line \(line)", expected: expected,
             found: "\(found); delete the file to start anew")
+    }
+
+    /// The probe that a training on all sequences has left; nil where it has not ended.
+    ///
+    /// - Parameter parameters: how many it has.
+    /// - Throws: `DataError` where what an earlier run kept is no such probe.
+    func probe(_ key: String, parameters: Int) throws -> Probe? {
+        let (bytes, line) = state.withLock { state in
+            state.unused.remove(key)
+            return (state.probes[key], state.lines[key])
+        }
+        guard let bytes else { return nil }
+        guard let probe = try? Probe(bytes: Array(bytes), name: key), probe.parameters.count == parameters
+        else {
+            throw Self.fault(
+                path ?? "memory", line ?? 0, expected: "a probe of \(parameters) parameters", found: "another"
+            )
+        }
+        return probe
+    }
+
+    /// Keeps what a training on all sequences has left, where there is a file.
+    func add(_ key: String, _ probe: Probe) throws {
+        guard path != nil else { return }
+        let bytes = try Data(probe.fileBytes(name: key))
+        try state.withLock { state in
+            state.probes[key] = bytes
+            try state.file?.write(Self.line(Line(key: key, probe: bytes)))
+        }
+    }
+
+    /// What a control says of some sets, each so many numbers; nil where it has not been trained.
+    ///
+    /// - Throws: `DataError` where what an earlier run kept is of other sets.
+    func outputs(_ key: String, counts: [Int]) throws(DataError) -> [[Float]]? {
+        let (outputs, line) = state.withLock { state in
+            state.unused.remove(key)
+            return (state.outputs[key], state.lines[key])
+        }
+        guard let outputs, outputs.map(\.count) != counts || !outputs.joined().allSatisfy(\.isFinite) else {
+            return outputs
+        }
+        throw Self.fault(
+            path ?? "memory", line ?? 0, expected: "\(counts.reduce(0, +)) finite outputs", found: "others")
+    }
+
+    /// Keeps what a control says, where there is a file.
+    func add(_ key: String, outputs: [[Float]]) throws {
+        guard path != nil else { return }
+        try state.withLock { state in
+            state.outputs[key] = outputs
+            try state.file?.write(Self.line(Line(key: key, outputs: outputs)))
+        }
     }
 
     /// Keeps the result of a trial.

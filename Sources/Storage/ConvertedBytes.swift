@@ -35,7 +35,7 @@ extension ByteSource {
                             return false
                         }
                         if let spill {
-                            try spill.write(piece.span.bytes, at: start)
+                            try unsafe spill.write(piece.span.bytes, at: start)
                         } else {
                             unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[range])
                                 .copyBytes(from: piece)

@@ -34,6 +34,65 @@ struct JournalTests {
         withExtendedLifetime(rest) {}
     }
 
+    /// Interrupted after so many trainings, those of a path of penalties and of all sequences among them.
+    @Test(arguments: [1, 2, 5, 19, 28])
+    func nothingIsTrainedTwice(after count: Int) throws {
+        let folder = try TemporaryFolder()
+        let data = try needleSet(count: 60)
+        var selection = smallSelection()
+        selection.threads = 1
+        let all = Atomic(0)
+        let whole = try selection.run(data, progress: { all.store($0.done, ordering: .relaxed) })
+        let stop = Atomic(false)
+        #expect(throws: CancellationError.self) {
+            try selection.run(
+                data, journal: folder("probe"),
+                progress: { if $0.done == count { stop.store(true, ordering: .relaxed) } },
+                isInterrupted: { stop.load(ordering: .relaxed) })
+        }
+        let kept = Atomic(0)
+        let done = Atomic(0)
+        let rest = try selection.run(
+            data, journal: folder("probe"),
+            progress: {
+                kept.store($0.kept, ordering: .relaxed)
+                done.store($0.done, ordering: .relaxed)
+            })
+        #expect(kept.load(ordering: .relaxed) == count)
+        #expect(done.load(ordering: .relaxed) == all.load(ordering: .relaxed) - count)
+        #expect(rest.probe.parameters == whole.probe.parameters)
+        #expect(rest.entries.map(\.outOfFold) == whole.entries.map(\.outOfFold))
+        rest.removeJournal()
+    }
+
+    /// Trials, probes of all sequences and controls.
+    @Test func aComparisonThatIsRepeatedTrainsNothing() throws {
+        let folder = try TemporaryFolder()
+        let (data, test) = (try needleSet(count: 60), try needleSet(count: 30, seed: 9))
+        let candidates = fewCandidates()
+        var selection = smallSelection()
+        selection.average = 1
+        var comparison = ProbeComparison(
+            candidates.map { ProbeComparison.Model(name: $0.name, candidates: [$0]) }, selection: selection)
+        comparison.bootstrap = Bootstrap(replicates: 20)
+        comparison.controls = Controls(.attention(heads: 1), selection: selection)
+        func run(_ told: @escaping @Sendable (String) -> Void) throws -> String {
+            let result = try comparison.run(
+                data, test: test, name: "needles", journal: folder("comparison"),
+                progress: { model, _ in told(model) })
+            return "\(result.dataSet)"
+        }
+        let first = try run { _ in }
+        let journal = try Data(contentsOf: URL(fileURLWithPath: folder("comparison.partial")))
+        let second = try run { #expect($0.hasPrefix("control"), "\($0) was trained again") }
+        #expect(first == second)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder("comparison.partial"))) == journal)
+        // Controls are of the sequences that they were scored on.
+        let other = try comparison.run(
+            data, test: try needleSet(count: 30, seed: 10), name: "needles", journal: folder("comparison"))
+        #expect("\(other.dataSet)" != first)
+    }
+
     @Test func theJournalOfAnotherSelectionIsRefusedAndStays() throws {
         let folder = try TemporaryFolder()
         let data = try needleSet(count: 40)
@@ -213,11 +272,11 @@ struct JournalTests {
         _ = try run(Array(all.suffix(2)))
         // Of two candidates on four folds one is used again.
         #expect(try run([all[0], all[4]]).removeJournal() == 4)
-        #expect(kept.load(ordering: .relaxed) == 8)
+        #expect(kept.load(ordering: .relaxed) == 9)
         // What was there before stays, and that alone.
         #expect(try folder.names == ["probe.partial"])
         #expect(try run([all[0]] + all.suffix(2)).removeJournal() == 0)
-        #expect(kept.load(ordering: .relaxed) == 8)
+        #expect(kept.load(ordering: .relaxed) == 9)
         #expect(try folder.names.isEmpty)
     }
 

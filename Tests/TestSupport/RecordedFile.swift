@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// Files that other tools have written, by `Recorded/record.py`: the same six tokens, two wide, of three sequences of 2, 1
 /// and 3 tokens, or each as a pooled state.
