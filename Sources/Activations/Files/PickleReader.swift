@@ -15,6 +15,7 @@ struct PickleReader {
     /// The longest pickle that is read, as the longest header of safetensors.
     static let longest = 100_000_000
     private static let mostMarks = 64
+    private static let mostDepth = 16
 
     private let bytes: [UInt8]
     // Where the instruction that is being followed starts, and where the next byte is.
@@ -25,6 +26,8 @@ struct PickleReader {
     private var marks: [Int] = []
     private var memo: [PickleValue] = []
     private var collections: [[PickleValue]] = []
+    // How many collections each holds inside each other.
+    private var depths: [UInt8] = []
     private var storages: [TorchStorage] = []
     private var tensors: [TorchTensor] = []
 
@@ -80,15 +83,15 @@ struct PickleReader {
             stack.append(.number(Double(bitPattern: bits)))
         case .binUnicode: stack.append(.text(try text(number(4))))
         case .shortBinUnicode: stack.append(.text(try text(number(1))))
-        case .emptyTuple: push([], PickleValue.tuple)
-        case .tuple: push(try popMarked(), PickleValue.tuple)
-        case .tuple1: push(try pop(1), PickleValue.tuple)
-        case .tuple2: push(try pop(2), PickleValue.tuple)
-        case .tuple3: push(try pop(3), PickleValue.tuple)
-        case .emptyList: push([], PickleValue.list)
+        case .emptyTuple: try push([], PickleValue.tuple)
+        case .tuple: try push(popMarked(), PickleValue.tuple)
+        case .tuple1: try push(pop(1), PickleValue.tuple)
+        case .tuple2: try push(pop(2), PickleValue.tuple)
+        case .tuple3: try push(pop(3), PickleValue.tuple)
+        case .emptyList: try push([], PickleValue.list)
         case .append: try extend(by: pop(1), isDictionary: false)
         case .appends: try extend(by: popMarked(), isDictionary: false)
-        case .emptyDictionary: push([], PickleValue.dictionary)
+        case .emptyDictionary: try push([], PickleValue.dictionary)
         case .setItem: try extend(by: pop(2), isDictionary: true)
         case .setItems: try extend(by: popMarked(), isDictionary: true)
         case .binPut: try remember(number(1))
@@ -147,9 +150,25 @@ struct PickleReader {
 
     // MARK: Stack and memo
 
-    private mutating func push(_ values: [PickleValue], _ kind: (Int) -> PickleValue) {
+    private mutating func push(_ values: [PickleValue], _ kind: (Int) -> PickleValue) throws(Fault) {
         stack.append(kind(collections.count))
         collections.append(values)
+        depths.append(try depth(of: values))
+    }
+
+    private func depth(of values: [PickleValue]) throws(Fault) -> UInt8 {
+        var deepest: UInt8 = 0
+        for value in values {
+            switch value {
+            case .list(let index), .tuple(let index), .dictionary(let index):
+                deepest = max(deepest, depths[index])
+            default: break
+            }
+        }
+        guard deepest < Self.mostDepth else {
+            throw fault("at most \(Self.mostDepth) values inside each other", "more")
+        }
+        return deepest + 1
     }
 
     // What is above the last mark is there.
@@ -173,8 +192,10 @@ struct PickleReader {
 
     private mutating func extend(by values: [PickleValue], isDictionary: Bool) throws(Fault) {
         switch (top, isDictionary) {
-        case (.list(let index), false): collections[index] += values
-        case (.dictionary(let index), true) where values.count % 2 == 0: collections[index] += values
+        case (.list(let index), false), (.dictionary(let index), true):
+            guard !isDictionary || values.count % 2 == 0 else { throw fault("pairs", "a value alone") }
+            depths[index] = max(depths[index], try depth(of: values))
+            collections[index] += values
         default: throw fault(isDictionary ? "a dictionary for pairs" : "a list for values", "another value")
         }
     }
@@ -208,7 +229,7 @@ struct PickleReader {
         // What a call has taken is not asked for again.
         collections[index] = []
         switch (function, arguments.first) {
-        case (.orderedDictionary, nil): push([], PickleValue.dictionary)
+        case (.orderedDictionary, nil): try push([], PickleValue.dictionary)
         case (.size, .tuple(let shape)?): stack.append(.tuple(shape))
         case (.parameter, .tensor(let tensor)?): stack.append(.tensor(tensor))
         case (.tensor, _), (.typedTensor, _): try tensor(arguments, isTyped: function == .typedTensor)

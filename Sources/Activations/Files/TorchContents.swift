@@ -25,6 +25,7 @@ struct TorchContents {
     ///
     /// - Throws: `DataError` where it is none of these, or a tensor is not in the file.
     mutating func add(_ root: PickleValue) throws(DataError) {
+        guard !pickle.tensors.isEmpty else { throw other("\(Self.kind(root)), without a tensor") }
         if let entries = pickle.entries(root) {
             for entry in entries { try add(entry.name, entry.value) }
         } else if case .tensor = root {
@@ -32,7 +33,7 @@ struct TorchContents {
         } else if let values = pickle.values(root), !values.isEmpty {
             try addList(values)
         } else {
-            throw other(Self.kind(root))
+            throw other("\(Self.kind(root)) and tensors that it does not hold")
         }
     }
 
@@ -62,7 +63,7 @@ struct TorchContents {
             else { throw other("a list of dictionaries with other names") }
             for (name, column) in zip(names, columns) { try add(name, column) }
         } else {
-            throw other("a list that begins with \(Self.kind(values[0]))")
+            throw other("a list of \(Self.kind(values[0]))")
         }
     }
 
@@ -165,7 +166,7 @@ struct TorchContents {
         case .none: "None"
         case .flag, .integer, .number: "a number"
         case .text: "a text"
-        case .list, .tuple: "an empty list, or one in another"
+        case .list, .tuple: "a list"
         case .dictionary: "a dictionary"
         case .storage: "a storage"
         case .tensor: "a tensor"

@@ -85,7 +85,8 @@ def is_path(x: Any) -> bool:
 def open_activations(
     paths: Any, *, labels: str | os.PathLike[str] | None = None, id_column: str | None = None,
     label_column: str | None = None, group_column: str | None = None, layer: int | None = None,
-    layers: Any = None, skip_nonfinite: bool | None = None, threads: int | None = None
+    layers: Any = None, pooled: bool | None = None, sequence: bool | None = None, skip_nonfinite: bool | None = None,
+    threads: int | None = None
 ) -> Data:
     """Opens activation files, or folders of them, in all forms that the command line reads.
 
@@ -98,6 +99,8 @@ def open_activations(
         Names in that table.
     layer, layers : int, list of int, optional
         Which of several layers; `layers` puts them side by side.
+    pooled, sequence : bool, optional
+        What a matrix without offsets is: pooled states, each row a sequence, or one sequence, each row a token.
     skip_nonfinite : bool, optional
         Whether sequences with a NaN or infinity are left out.
 
@@ -112,5 +115,6 @@ def open_activations(
     array = (ctypes.c_char_p * max(1, len(given)))(*(os.fsencode(one) for one in given))
     said = options(
         labels=None if labels is None else os.fspath(labels), id_column=id_column, label_column=label_column,
-        group_column=group_column, layer=layer, layers=layers, skip_nonfinite=skip_nonfinite, threads=threads)
+        group_column=group_column, layer=layer, layers=layers, pooled=pooled, sequence=sequence,
+        skip_nonfinite=skip_nonfinite, threads=threads)
     return Data(opened(lib().ap_data_open, lib().ap_data_free, array, len(given), said))
