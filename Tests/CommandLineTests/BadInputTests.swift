@@ -31,8 +31,8 @@ struct BadInputTests {
             literalSafetensors(#"{"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}"#, [1, 2, 3])
         ),
         (
-            "dtype", 65, "F32, F16 or BF16",
-            LiteralActivations().with("hidden_states", "F64", [1, 3], integerBytes(1, 2, 3)).file
+            "dtype", 65, "F32, F16, BF16 or F64, found I64",
+            LiteralActivations().with("hidden_states", "I64", [1, 3], integerBytes(1, 2, 3)).file
         ),
         (
             "width", 65, "found 3",

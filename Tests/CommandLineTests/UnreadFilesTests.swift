@@ -35,6 +35,18 @@ struct UnreadFilesTests {
             65, "an archive of arrays (.npy), found readme.txt", in: folder, ["inspect", other])
     }
 
+    @Test func filesOfOtherFormats() throws {
+        for (start, words) in [
+            ([0x28, 0xB5, 0x2F, 0xFD], "zstd -d unpacks it"),
+            (Array("\u{89}HDF".unicodeScalars.map { UInt8($0.value) }), "an HDF5 file; python -m"),
+            (Array("PAR1".utf8), "a Parquet file; python -m"),
+            (Array("ARROW1".utf8), "an Arrow file; python -m"),
+        ] as [([UInt8], String)] {
+            let data = try folder.write(start + Array(repeating: 1, count: 8), to: "data")
+            try expectFailure(65, words, in: folder, ["inspect", data])
+        }
+    }
+
     // A vector a sequence, and no word of where sequences end.
     @Test func pooledStates() throws {
         let states = floatBytes(1, 2, 3, 4, 5, 6)

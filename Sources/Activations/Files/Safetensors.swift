@@ -46,11 +46,7 @@ package enum Safetensors: TensorContainer {
             throw DataError(
                 .headerLength, path,
                 expected: "a safetensors file, which starts with the length of its header",
-                found: pickle.contains(stated & 0xFFFF)
-                    ? stated & 0xFFFF_FFFF == torchPickle
-                        ? "an older file of torch.save; \(wayFromPyTorch)"
-                        : "pickled Python objects, which are not read"
-                    : "another format")
+                found: foundInstead(stated))
         }
         let start = 8 + Int(stated)
         guard start <= file.count else {
@@ -62,6 +58,21 @@ package enum Safetensors: TensorContainer {
         return TensorFile(
             file, self, metadata: header.metadata, tensors: try place(header.entries, from: start, in: file))
     }
+
+    // What a file that begins with these bytes is.
+    private static func foundInstead(_ start: UInt64) -> String {
+        if start & 0xFFFF_FFFF == torchPickle { return "an older file of torch.save; \(wayFromPyTorch)" }
+        if pickle.contains(start & 0xFFFF) { return "pickled Python objects, which are not read" }
+        return others[UInt32(truncatingIfNeeded: start)] ?? "another format"
+    }
+
+    // Formats that are not read, by their first four bytes.
+    private static let others: [UInt32: String] = [
+        0xFD2F_B528: "a file that zstd has packed; zstd -d unpacks it",
+        0x4644_4889: "an HDF5 file; python -m attention_probes.convert writes it as safetensors",
+        0x3152_4150: "a Parquet file; python -m attention_probes.convert writes it as safetensors",
+        0x4F52_5241: "an Arrow file; python -m attention_probes.convert writes it as safetensors",
+    ]
 
     private static func header(_ bytes: [UInt8], _ path: String) throws(DataError) -> SafetensorsHeader {
         if let header = SafetensorsHeader(plain: bytes) { return header }
