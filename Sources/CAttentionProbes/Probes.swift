@@ -212,7 +212,6 @@ private struct PartDescription: Encodable {
 
 extension ProbeConfiguration {
     fileprivate var hyperparameterTexts: [String: String] {
-        Dictionary(
-            uniqueKeysWithValues: kind.hyperparameters.map { ($0.key.name, $0.key.text(self[$0.key])) })
+        Dictionary(uniqueKeysWithValues: saidValues.map { ($0.name, $0.text) })
     }
 }

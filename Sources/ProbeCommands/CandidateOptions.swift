@@ -24,6 +24,10 @@ struct CandidateOptions: ParsableArguments {
     var k: Int?
     @Option(help: Hyperparameter.window.optionHelp)
     var window: Int?
+    @Option(help: Hyperparameter.order.optionHelp)
+    var order: Int?
+    @Option(help: Hyperparameter.rank.optionHelp)
+    var rank: Int?
     @Option(help: Hyperparameter.temperature.optionHelp)
     var temperature: Float?
     @Option(help: Hyperparameter.decay.optionHelp)
@@ -33,7 +37,10 @@ struct CandidateOptions: ParsableArguments {
     @Option(help: Hyperparameter.smoothing.optionHelp)
     var smoothing: Smoothing?
 
-    @Option(help: "Optimiser. (default: lbfgs for \(names(\.isConvex)) and regression, else adamw)")
+    @Option(
+        help: """
+            Optimiser. (default: lbfgs for \(names { $0.usualOptimizer == .lbfgs }) and regression, else adamw)
+            """)
     var optimizer: CommaList<TrainingOptions.Optimizer>?
     @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
@@ -103,7 +110,7 @@ struct CandidateOptions: ParsableArguments {
     // Those given, of the ones that a configuration has one value of.
     private var hyperparameters: [(Hyperparameter, value: Double, text: String)] {
         let whole: [(Hyperparameter, Int?)] = [
-            (.hidden, hidden), (.units, units), (.k, k), (.window, window),
+            (.hidden, hidden), (.units, units), (.k, k), (.window, window), (.order, order), (.rank, rank),
         ]
         let others: [(Hyperparameter, Float?)] = [
             (.temperature, temperature), (.decay, decay), (.coherence, coherence),
@@ -161,7 +168,7 @@ struct CandidateOptions: ParsableArguments {
         for (option, name) in options { try kinds.checkTrained(option, name) }
         let trained = kinds.filter { !$0.isClosedForm }
         let isAdamW =
-            optimizer.map { $0.values.contains(.adamw) } ?? !trained.filter { !$0.isConvex }.isEmpty
+            optimizer.map { $0.values.contains(.adamw) } ?? trained.contains { $0.usualOptimizer == .adamw }
         for (option, name) in [
             (batchSize as Any?, "batch-size"), (learningRate, "learning-rate"),
             (tokenDropout, "token-dropout"),

@@ -25,10 +25,12 @@ func require(_ value: Int?, _ name: String, from least: Int = 1, to most: Int = 
 }
 
 /// Refuses a value that a hyperparameter cannot have.
-func require(_ value: Double, _ hyperparameter: Hyperparameter, found: String) throws {
+///
+/// - Parameter option: what the option is called; nil for the hyperparameter's name.
+func require(_ value: Double, _ hyperparameter: Hyperparameter, option: String? = nil, found: String) throws {
     guard !hyperparameter.isOption(value) else { return }
     throw ValidationError(
-        "--\(hyperparameter.name): expected \(hyperparameter.expectedOption), found \(found)")
+        "--\(option ?? hyperparameter.name): expected \(hyperparameter.expectedOption), found \(found)")
 }
 
 /// Refuses a list with a value that a hyperparameter cannot have.

@@ -33,6 +33,13 @@ struct Score: ParsableCommand {
     var resume = false
     @Flag(help: "Write the scores of every token, not of every sequence.")
     var tokens = false
+    @Option(help: "Highest order that is computed of tpc probes. (default: all)")
+    var maxOrder: Int?
+    @Option(
+        help:
+            "Probability of either of two classes from which on tpc probes compute no higher order. (default: none)"
+    )
+    var earlyExit: Float?
     @OptionGroup var shared: SharedOptions
 
     private var ending: String { out.map { URL(fileURLWithPath: $0).pathExtension } ?? "" }
@@ -48,6 +55,8 @@ struct Score: ParsableCommand {
         guard chosenFormat != .safetensors || out != nil else {
             throw ValidationError("--format safetensors: expected --out FILE")
         }
+        if let maxOrder { try require(Double(maxOrder), .order, option: "max-order", found: "\(maxOrder)") }
+        try require(earlyExit, "early-exit", "a number from 0.5 to below 1") { (0.5..<1).contains($0) }
         guard !resume || !tokens else {
             throw ValidationError("--resume: not with --tokens, which leaves nothing where it is interrupted")
         }
@@ -58,7 +67,7 @@ struct Score: ParsableCommand {
 
     func run() throws {
         let (probePaths, opened, dataPaths) = try ProbePaths.split(paths)
-        let all = try Probe.all(paths: probePaths, opened: opened)
+        let all = try limited(Probe.all(paths: probePaths, opened: opened))
         let data = try shared.open(dataPaths, labels: nil, for: all)
         let probes = try ProbeSet(all, names: probePaths, over: data)
         guard !tokens || probes.seeAlike else {
@@ -104,6 +113,16 @@ struct Score: ParsableCommand {
             }
             throw error
         }
+    }
+
+    // The probes as --max-order and --early-exit want them.
+    private func limited(_ probes: [Probe]) throws -> [Probe] {
+        for (name, isGiven) in [("max-order", maxOrder != nil), ("early-exit", earlyExit != nil)]
+        where isGiven && !probes.contains(where: { $0.configuration.kind == .tpc }) {
+            throw ValidationError("--\(name): expected it only with a tpc probe")
+        }
+        guard maxOrder != nil || earlyExit != nil else { return probes }
+        return probes.map { $0.limited(order: maxOrder, exit: earlyExit) }
     }
 
     private func keptRows(_ probes: ProbeSet, _ names: [String], _ data: ActivationSet) throws

@@ -11,11 +11,13 @@ struct AdamW {
     private var m, v: [Float]
     private var power: (first: Float, second: Float) = (1, 1)
 
-    /// - Parameter weightDecay: λ.
-    init(_ tensors: [ParameterTensor], weightDecay: Float) {
-        self.weightDecay = tensors.flatMap {
-            Array(repeating: $0.isPenalised ? weightDecay : 0, count: $0.count)
-        }
+    /// - Parameters:
+    ///   - weightDecay: λ.
+    ///   - isTrained: which parameters decay; nil for all weights.
+    init(_ tensors: [ParameterTensor], weightDecay: Float, isTrained: [Bool]? = nil) {
+        var decays = tensors.flatMap { Array(repeating: $0.isPenalised ? weightDecay : 0, count: $0.count) }
+        if let isTrained { for i in decays.indices where !isTrained[i] { decays[i] = 0 } }
+        self.weightDecay = decays
         m = Array(repeating: 0, count: tensors.parameterCount)
         v = m
     }

@@ -22,7 +22,7 @@ public struct Candidate: Sendable, Equatable {
         if configuration.attention != .softmax { parts.append(configuration.attention.rawValue) }
         if kind.isClosedForm { return parts.joined(separator: ", ") }
         let usual = TrainingOptions(options.optimizer)
-        if (options.optimizer == .lbfgs) != kind.isConvex { parts.append(options.optimizer.rawValue) }
+        if options.optimizer != kind.usualOptimizer { parts.append(options.optimizer.rawValue) }
         if options.l2 != usual.l2 { parts.append("l2 \(options.l2.shortest)") }
         if options.optimizer == .adamw, !kind.readsOneToken, options.tokenDropout != usual.tokenDropout {
             parts.append("dropout \(options.tokenDropout.shortest)")

@@ -10,7 +10,9 @@ struct StandardizedObjective {
     let tensors: [ParameterTensor]
     /// Of each parameter w', what its square is multiplied with in the penalty, twice: λ for weights, and 0 for
     /// biases and positions.
-    let penalties: [Double]
+    private(set) var penalties: [Double]
+    /// Which parameters are trained: others have no gradient and no penalty; nil for all.
+    private(set) var isTrained: [Bool]?
     private let l2: Double
     // For linear probes on one token a sequence; their loss is convex.
     private let linear: LinearObjective?
@@ -39,6 +41,15 @@ struct StandardizedObjective {
         linear = isLinear ? training.linear(task, standardization) : nil
     }
 
+    /// The same where only some parameters are trained.
+    func training(_ trained: [Range<Int>]) -> StandardizedObjective {
+        var objective = self
+        let isTrained = penalties.indices.map { i in trained.contains { $0.contains(i) } }
+        for i in penalties.indices where !isTrained[i] { objective.penalties[i] = 0 }
+        objective.isTrained = isTrained
+        return objective
+    }
+
     /// Parameters on the tokens as they are.
     func folded<Number: BinaryFloatingPoint>(_ parameters: [Number]) -> [Float] {
         standardization.fold(parameters, tensors)
@@ -49,7 +60,9 @@ struct StandardizedObjective {
         _ parameters: [Number], over indices: [Int]? = nil, tokens: (@Sendable (Int) -> TokenSequence)? = nil
     ) throws -> (loss: Double, gradient: [Double]) {
         let (loss, gradient) = try training.gradient(folded(parameters), over: indices, tokens: tokens)
-        return (loss, standardization.pullBack(gradient, tensors))
+        var own = standardization.pullBack(gradient, tensors)
+        if let isTrained { for i in own.indices where !isTrained[i] { own[i] = 0 } }
+        return (loss, own)
     }
 
     /// λ/2·Σw² over the weights.

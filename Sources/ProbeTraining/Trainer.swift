@@ -85,10 +85,10 @@ public struct Trainer: Sendable {
         let isPooledOnce = options.optimizer == .lbfgs || options.tokenDropout == 0
         // What scores tokens one by one, and is trained as a probe on pooled ones, keeps the scale of tokens.
         let tokens = configuration.kind.trainedAs == nil ? nil : training
-        if let linear = architecture as? PooledArchitecture, isPooledOnce {
+        if let pooled = architecture as? any PoolingArchitecture, isPooledOnce {
             // Dimensions are then those of the pooled states, and so is their standard deviation.
-            training = try training.pooled(linear.pooling, threads: options.threads)
-            heldOut = try heldOut?.pooled(linear.pooling, threads: options.threads)
+            training = try training.pooled(pooled.pooling, threads: options.threads)
+            heldOut = try heldOut?.pooled(pooled.pooling, threads: options.threads)
         }
         var run = try TrainingRun(
             architecture, task, loss: configuration.kind.tokenLoss?(configuration), options,

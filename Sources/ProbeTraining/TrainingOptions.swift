@@ -78,11 +78,11 @@ public struct TrainingOptions: Sendable, Equatable {
 
 extension Optimizer {
     /// The optimiser that training takes when none is chosen: AdamW for probes that classify and whose loss has
-    /// many optima. L-BFGS where it is convex, so that it finds the one optimum; and for regression, where targets of
+    /// many optima. L-BFGS where it is convex, so that it finds the one optimum, or the kind asks for it; and for regression, where targets of
     /// any scale make a learning rate hard to choose.
     public static func suited(to kind: ProbeKind, _ task: ProbeTask) -> Optimizer {
         if case .regression = task { return .lbfgs }
-        return kind.isConvex ? .lbfgs : .adamw
+        return kind.usualOptimizer
     }
 }
 

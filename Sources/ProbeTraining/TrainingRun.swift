@@ -17,13 +17,18 @@ struct TrainingRun {
     private let options: TrainingOptions
     private let tensors: [ParameterTensor]
     private let targetScale: TargetScale
-    private let objective: StandardizedObjective
+    // Of all parameters, and of those that are trained now.
+    private let whole: StandardizedObjective
+    private var objective: StandardizedObjective
+    private let stages: [[Range<Int>]]
+    // Epochs of the stages that are done.
+    private var done = 0
     // What parameters are on that a run starts from and leaves for another: standardised tokens, or tokens as they are.
     private let standardization: Standardization
     // Whether the objective has a scale of its own instead.
     private let isBalanced: Bool
     private let validation: Objective?
-    private let start: [Float]
+    private var start: [Float]
     private let isInterrupted: @Sendable () -> Bool
     private let progress: (TrainingProgress) -> Void
 
@@ -47,13 +52,15 @@ struct TrainingRun {
         // Also where dimensions stay as they are: this pass finds NaN in tokens that training may never meet.
         let measured = try Standardization(tokens ?? training, threads: threads)
         standardization = options.standardizes ? measured : measured.ofPositionsAlone
-        objective = StandardizedObjective(
+        stages = architecture.stages
+        whole = StandardizedObjective(
             training: Objective(
                 architecture, training, task, loss: loss,
                 weights: training.trainingWeights(options.classWeight), threads: threads),
             standardization: isBalanced ? measured.balanced(l2: Double(options.l2)) : standardization,
             tensors: tensors, task: task, l2: options.l2, penalizesScaled: options.standardizes,
             isLinear: options.optimizer == .lbfgs)
+        objective = stages.first.map(whole.training) ?? whole
         self.targetScale = targetScale
         self.validation = validation.map { validation in
             Objective(
@@ -100,8 +107,20 @@ struct TrainingRun {
         return parameters
     }
 
-    /// Trains to the end, or until it is interrupted.
+    /// Trains to the end, or until it is interrupted; stages one after the other.
     mutating func run() throws -> TrainingStop {
+        var stop = try optimize()
+        for stage in stages.dropFirst() where stop != .interrupted {
+            start = bestStandardized
+            objective = whole.training(stage)
+            done = history.last?.epoch ?? 0
+            let own = try optimize()
+            if own == .interrupted || stop != .unconverged { stop = own }
+        }
+        return stop
+    }
+
+    private mutating func optimize() throws -> TrainingStop {
         switch options.optimizer {
         case .adamw: try runAdamW()
         case .lbfgs: try runLBFGS()
@@ -110,13 +129,13 @@ struct TrainingRun {
 
     private mutating func runAdamW() throws -> TrainingStop {
         var parameters = start
-        var optimizer = AdamW(tensors, weightDecay: options.l2)
+        var optimizer = AdamW(tensors, weightDecay: options.l2, isTrained: objective.isTrained)
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.order)
         var order = Array(objective.training.data.indices)
         let batches = (order.count - 1) / options.batchSize(for: order.count) + 1
         for epoch in 1...options.epochs {
             order.shuffle(using: &generator)
-            let tokens = tokenDropout(epoch)
+            let tokens = tokenDropout(done + epoch)
             var loss = 0.0
             for batch in 0..<batches {
                 if isInterrupted() { return .interrupted }
@@ -196,8 +215,9 @@ struct TrainingRun {
         let factor = targetScale.lossFactor
         let validationLoss = try validation.map { try factor * $0.value(objective.folded(parameters)) }
         let isBest = validationLoss.map { $0 < best?.validationLoss ?? .infinity } ?? true
+        let epoch = done + epoch
         let report = TrainingProgress(
-            epoch: epoch, epochs: options.epochs, loss: factor * loss,
+            epoch: epoch, epochs: options.epochs * max(1, stages.count), loss: factor * loss,
             penalty: factor * objective.penalty(parameters),
             validationLoss: validationLoss, bestEpoch: isBest ? epoch : best?.epoch ?? epoch)
         history.append(report)

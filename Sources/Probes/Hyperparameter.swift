@@ -138,6 +138,20 @@ extension Hyperparameter {
     /// α: the weight of the newest token.
     public static let decay = Hyperparameter(
         "decay", atMost: 1, help: "Weight of the newest token in KINDS.")
+    /// K: the highest order of a polynomial.
+    public static let order = Hyperparameter(
+        "order", from: 1, to: 16, help: "Highest order of KINDS.", label: { "order \($0)" })
+    /// R: terms of each order of a polynomial.
+    public static let rank = Hyperparameter(
+        "rank", from: 1, to: 65536, help: "Terms of each order of KINDS from the second on.",
+        label: { "rank \($0)" })
+    /// The probability of either class from which on no higher order is computed.
+    static let exit: Hyperparameter = {
+        var exit = Hyperparameter(
+            "exit", atMost: 1, help: "Probability from which on KINDS computes no higher order.")
+        exit.isOptional = true
+        return exit
+    }()
     /// λ: what the variance over windows of a negative counts in the loss.
     public static let coherence = Hyperparameter(
         "coherence", help: "Weight of the variance over windows of a negative in the loss of KINDS.",

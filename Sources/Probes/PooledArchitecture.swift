@@ -17,8 +17,14 @@ public enum Pooling: String, Sendable, CaseIterable {
     case absmax
 }
 
+/// A probe that sees of a sequence one vector, and is the same on sequences of that one.
+package protocol PoolingArchitecture: ProbeArchitecture {
+    /// How the tokens become the vector.
+    var pooling: Pooling { get }
+}
+
 /// A linear probe on the unmasked tokens as one vector.
-package struct PooledArchitecture: ProbeArchitecture, Equatable {
+package struct PooledArchitecture: PoolingArchitecture, Equatable {
     /// D, the width of a hidden state.
     package let width: Int
     /// O, the number of outputs.

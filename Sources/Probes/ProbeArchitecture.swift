@@ -14,6 +14,9 @@ public protocol ProbeArchitecture: Sendable {
     var numbersPerToken: Int { get }
     /// What scoring multiplies a token with, in rows of weights: where tokens are pooled by H weights each, H rows more.
     var rowsPerToken: Int { get }
+    /// Parts of the flat vector that are trained one after the other, while all else stays; none where all is trained
+    /// at once.
+    var stages: [[Range<Int>]] { get }
     /// Where training starts.
     func initialParameters(_ generator: inout SeededGenerator) -> [Float]
     /// Parameters made ready to meet many sequences. O(parameters).
@@ -35,6 +38,8 @@ extension ProbeArchitecture {
             if case .tokenWeights = tensor.role { sum + tensor.count / width } else { sum }
         }
     }
+    /// None.
+    public var stages: [[Range<Int>]] { [] }
     /// None.
     public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { nil }
 }

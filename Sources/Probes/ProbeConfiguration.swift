@@ -121,7 +121,7 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The values of the hyperparameters as probe files have them, without those that say that there is nothing.
-    var saidValues: [(name: String, text: String)] {
+    package var saidValues: [(name: String, text: String)] {
         kind.hyperparameters.compactMap { hyperparameter, _ in
             let value = self[hyperparameter]
             return hyperparameter.isOptional && value == 0

@@ -25,7 +25,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     public var addsHeads = false
     /// Whether the loss is convex in its parameters, so that every start leads to the same optimum.
     public var isConvex = false
-    /// How tokens become the one vector that a linear probe looks at; nil for kinds that look at tokens.
+    /// How tokens become the one vector that a linear probe, or a polynomial, looks at; nil for kinds that look at tokens.
     public var pooling: Pooling?
     /// How tokens are pooled for the linear probe that is trained in its place; nil if it is trained itself.
     public var trainedAs: Pooling?
@@ -36,6 +36,8 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     public var tasks = Set(ProbeTask.Kind.allCases)
     /// The fit in one step, without an optimiser; nil for kinds that an optimiser trains.
     public var closedForm: ClosedForm?
+    /// The optimiser that suits it where that is not AdamW, nor L-BFGS because the loss is convex.
+    public var optimizer: Optimizer?
     /// The highest learning rate of AdamW that suits it.
     public var learningRate = usualLearningRate
     /// What single tokens have in a probe of this kind; all but `none` take the values `v.weight` and `v.bias`.
@@ -113,6 +115,9 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     /// Whether it is fitted in one step, without an optimiser; for two classes only.
     package var isClosedForm: Bool { closedForm != nil }
 
+    /// The optimiser that suits it where a task does not ask for another.
+    package var usualOptimizer: Optimizer { optimizer ?? (isConvex ? .lbfgs : .adamw) }
+
     /// Whether the sizes of classes make a difference to what is trained.
     package var countsClassSizes: Bool { closedForm?.countsClassSizes ?? true }
 
@@ -128,7 +133,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
 extension ProbeKind: CaseIterable, CustomStringConvertible {
     private static let builtIn: [ProbeKind] = [
         .attention, .mean, .last, .absmax, .max, .topk, .softmax, .rolling, .ema, .mlpAttention, .multimax,
-        .rollingAttention, .massMean, .lda, .swim, .scTopK,
+        .rollingAttention, .massMean, .lda, .swim, .scTopK, .tpc,
     ]
     private static let registered = Mutex<[ProbeKind]>([])
 

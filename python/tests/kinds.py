@@ -24,6 +24,7 @@ KINDS = {
     "swim": ("swim", 1, {"window": 4}),
     "swim-ema": ("swim", 1, {"smoothing": "ema", "decay": 0.25}),
     "sc-topk": ("sc-topk", 1, {"window": 4, "k": 3}),
+    "tpc": ("tpc", 1, {}),
     "mass-mean": ("mass-mean", 1, {}),
     "lda": ("lda", 1, {}),
 }
@@ -50,5 +51,8 @@ def probe_of(name, width=16, outputs=1, seed=3):
     if units:
         tensors |= {"mlp.0.weight": draw(units, width), "mlp.0.bias": draw(units),
                     "mlp.2.weight": draw(units, units), "mlp.2.bias": draw(units)}
+    if kind == "tpc":
+        for k in (2, 3):
+            tensors |= {f"u.{k}.weight": draw(4, width), f"u.{k}.bias": draw(4), f"lambda.{k}": draw(outputs, 4)}
     task = "multilabel" if outputs > 1 else "binary"
     return ap.AttentionProbe.from_parameters(kind, tensors, task=task, **known)

@@ -20,10 +20,11 @@ HYPERPARAMETERS: dict[str, dict[str, Any]] = {
     "ema": {"decay": 0.5},
     "swim": {"window": 16, "temperature": 1.0, "smoothing": "mean", "decay": 0.12},
     "sc-topk": {"k": 8, "window": 16, "temperature": 2.0, "coherence": 0.01},
+    "tpc": {"order": None, "rank": 64},
     "mean": {}, "last": {}, "absmax": {}, "max": {}, "mass-mean": {}, "lda": {},
 }
 
-_WHOLE = frozenset({"heads", "hidden", "units", "k", "window"})
+_WHOLE = frozenset({"heads", "hidden", "units", "k", "window", "order", "rank"})
 
 
 def value_of(name: str, text: str) -> Any:
@@ -53,6 +54,11 @@ def probe_bytes(
         values["hidden"] = arrays["o.weight"].shape[1] if "o.weight" in arrays else 0
     if "units" in values and "mlp.0.weight" in arrays:
         values["units"] = arrays["mlp.0.weight"].shape[0]
+    if "order" in values:
+        factors = [array for name, array in arrays.items() if name.startswith("lambda.")]
+        values["order"] = 1 + len(factors)
+        if factors:
+            values["rank"] = factors[0].shape[-1]
     for name, value in values.items():
         if value is None:
             raise ValueError(f"tensors: expected those of {kind}, from which {name} follows, found {', '.join(arrays)}")

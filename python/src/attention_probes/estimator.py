@@ -23,8 +23,9 @@ class AttentionProbe(Judging):
     ----------
     kind : str
         "attention", "mean", "last", "absmax", "max", "topk", "softmax", "rolling", "ema", "mlp-attention", "multimax",
-        "rolling-attention", "mass-mean", "lda", "swim" or "sc-topk".
-    heads, hidden, units, attention_function, window, k, temperature, decay, coherence, smoothing : optional
+        "rolling-attention", "mass-mean", "lda", "swim", "sc-topk" or "tpc".
+    heads, hidden, units, attention_function, window, k, temperature, decay, coherence, smoothing, order,
+    rank : optional
         What the kind has; None for its usual value, 8 heads for instance. `attention_function` is "softmax" or "tanh".
     optimizer, epochs, batch_size, learning_rate, l2, token_dropout, no_standardize, class_weight, average : optional
         How it is trained: the options of `attnprobe train`, which has their usual values. In `select`, lists span a grid.
@@ -71,7 +72,7 @@ class AttentionProbe(Judging):
         self, kind: Any = "attention", *, heads: Any = None, hidden: int | None = None, units: int | None = None,
         attention_function: str | None = None, window: int | None = None, k: int | None = None,
         temperature: float | None = None, decay: float | None = None, coherence: float | None = None,
-        smoothing: str | None = None,
+        smoothing: str | None = None, order: int | None = None, rank: int | None = None,
         optimizer: Any = None, epochs: int | None = None, batch_size: int | None = None,
         learning_rate: float | None = None, l2: Any = None, token_dropout: Any = None,
         no_standardize: bool | None = None, class_weight: str | None = None, average: int | None = None,
@@ -82,6 +83,7 @@ class AttentionProbe(Judging):
         self.kind, self.heads, self.hidden, self.units = kind, heads, hidden, units
         self.attention_function, self.window, self.k = attention_function, window, k
         self.temperature, self.decay, self.coherence, self.smoothing = temperature, decay, coherence, smoothing
+        self.order, self.rank = order, rank
         self.optimizer, self.epochs, self.batch_size = optimizer, epochs, batch_size
         self.learning_rate, self.l2, self.token_dropout = learning_rate, l2, token_dropout
         self.no_standardize, self.class_weight, self.average = no_standardize, class_weight, average

@@ -23,7 +23,8 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
     task, classes, threshold
         What the outputs mean; kept for `AttentionProbe.from_torch`.
     hyperparameters
-        Those of the kind: `hidden`, `units`, `window`, `k`, `temperature`, `decay`, `coherence`, `smoothing`.
+        Those of the kind: `hidden`, `units`, `window`, `k`, `temperature`, `decay`, `coherence`, `smoothing`, `order`,
+        `rank`.
 
     Notes
     -----
@@ -47,9 +48,13 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
         self.v = nn.Linear(inner, heads * (hidden or outputs))
         if kind in ("attention", "mlp-attention"):
             self.position_weight = nn.Parameter(torch.zeros(heads))
+        if kind == "tpc":
+            orders, rank = [str(k) for k in range(2, int(hyperparameters["order"]) + 1)], int(hyperparameters["rank"])
+            self.u = nn.ModuleDict({k: nn.Linear(width, rank) for k in orders})
+            self.add_module("lambda", nn.ParameterDict({k: nn.Parameter(torch.zeros(outputs, rank)) for k in orders}))
         if hidden:
             self.o = nn.Linear(hidden, outputs)
-        own = {name: value for name, value in hyperparameters.items() if name not in ("hidden", "units")}
+        own = {name: value for name, value in hyperparameters.items() if name not in ("hidden", "units", "order", "rank")}
         if kind == "multimax":
             own["heads"] = heads
         self.configuration = {
@@ -93,6 +98,9 @@ class ProbeModule(nn.Module):  # type: ignore[misc]
             return self._attend(states, positions)
         if self.kind in ("mean", "last", "absmax", "mass-mean", "lda"):
             return self.v(self._pooled(states))
+        if self.kind == "tpc":
+            mean, factors = states.mean(0), getattr(self, "lambda")
+            return self.v(mean) + sum(self.u[k](mean) ** int(k) @ factors[k].T for k in self.u)
         values = self.v(states).unflatten(-1, (self.heads, self.outputs))
         if self.kind == "rolling-attention":
             return self._roll(states, values)
