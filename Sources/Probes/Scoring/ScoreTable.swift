@@ -25,11 +25,14 @@ struct ScoreTable {
     /// Names of the outputs, where the file has them.
     private(set) var outputs: [String]?
 
-    /// Whether a file begins as scores in text do. Safetensors are told by their metadata.
+    /// Whether the first line of a file is one of scores. Safetensors are told by their metadata.
     static func isScores(_ path: String) throws -> Bool {
         guard !isFolder(path) else { return false }
         let file = try ByteSource(path: path)
-        if isText(file) { return true }
+        if isText(file) {
+            let start = String(decoding: file.bytes(0..<min(1 << 20, file.count)), as: UTF8.self)
+            return start.prefix { !$0.isNewline }.contains("logit")
+        }
         let isProbeOrData = try? Safetensors.open(file).metadata["format"]
         return isProbeOrData == "attention-probes/scores"
     }
