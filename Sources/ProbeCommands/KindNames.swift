@@ -1,5 +1,6 @@
 import ArgumentParser
 import AttentionProbes
+import Synchronization
 
 // What help and errors say of kinds, from what the kinds say of themselves.
 
@@ -38,14 +39,27 @@ var learningRates: String {
 }
 
 extension Hyperparameter {
+    // Options are made many times while a command line is read, and what is said of them takes long to put together.
+    private static let helps = Mutex<[String: String]>([:])
+
     /// What the option is, and its usual value or values.
     var optionHelp: ArgumentHelp {
+        ArgumentHelp(
+            Self.helps.withLock { helps in
+                if let known = helps[name] { return known }
+                let made = madeHelp
+                helps[name] = made
+                return made
+            })
+    }
+
+    private var madeHelp: String {
         let usual = ProbeKind.allCases.compactMap { kind in
             kind.hyperparameters.first { $0.key == self }.map { (kind, text: $0.key.shortText($0.value)) }
         }
         let same = Set(usual.map(\.text)).count < 2
         let values = same ? usual[0].text : usual.map { "\($0) \($1)" }.joined(separator: ", ")
         let names = names({ $0.has(self) }, last: " and ")
-        return ArgumentHelp("\(help.replacing("KINDS", with: names)) (default: \(values))")
+        return "\(help.replacing("KINDS", with: names)) (default: \(values))"
     }
 }

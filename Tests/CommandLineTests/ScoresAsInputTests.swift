@@ -113,7 +113,7 @@ struct ScoresAsInputTests {
         #expect(single.0 == 65 && single.1.contains("or the probe's file before the scores"), "\(single.1)")
         for text in [
             #"{"id":"a","logits":[1],"probabilities":[2],"label":"x"}"#, #"{"id":"a","logits":"1"}"#,
-            "id,logit\r\na,b\r\n", "id,label\r\na,b\r\n", #"{"id":"a","logits":[],"label":null}"#,
+            "id,logit\r\na,b\r\n", #"{"id":"a","logits":[],"label":null}"#,
         ] {
             try Data(text.utf8).write(to: URL(fileURLWithPath: scores))
             let bad = try refusal("evaluate", scores, "--labels", labels)
