@@ -40,14 +40,7 @@ struct GradientTests {
             zip(reference.forward(tokens, positions: positions, parameters).outputs, weights)
                 .reduce(0) { $0 + $1.0 * Double($1.1) }
         }
-        let differences = parameters.indices.map { i -> Float in
-            var moved = parameters.map(Double.init)
-            moved[i] += 1e-6
-            let above = objective(moved)
-            moved[i] -= 2e-6
-            return Float((above - objective(moved)) / 2e-6)
-        }
-        #expect(relativeError(gradient, differences) < 1e-4)
+        #expect(relativeError(gradient, centralDifferences(at: parameters, objective)) < 1e-4)
         let outputs = reference.forward(tokens, positions: positions, parameters.map(Double.init)).outputs
         #expect(relativeError(work.outputs, outputs.map { Float($0) }) < 1e-5)
     }

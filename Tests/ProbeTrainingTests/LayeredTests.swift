@@ -81,13 +81,8 @@ struct LayeredTests {
             }
             return behind(hidden, positions, Array(p[(c + units)...]))
         }
-        let differences = parameters.indices.map { i -> Float in
-            func objective(_ step: Double) -> Double {
-                var moved = parameters.map(Double.init)
-                moved[i] += step
-                return zip(scores(moved), weights).reduce(0) { $0 + $1.0 * Double($1.1) }
-            }
-            return Float((objective(1e-6) - objective(-1e-6)) / 2e-6)
+        let differences = centralDifferences(at: parameters) {
+            zip(scores($0), weights).reduce(0) { $0 + $1.0 * Double($1.1) }
         }
         #expect(relativeError(gradient, differences) < 1e-4)
         #expect(relativeError(work.outputs, scores(parameters.map(Double.init)).map { Float($0) }) < 1e-5)

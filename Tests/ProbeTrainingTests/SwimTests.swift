@@ -99,15 +99,8 @@ struct SwimTests {
                 return sum + Double(own[i]) * part / 5
             }
         }
-        let wide = parameters.map(Double.init)
-        #expect(abs(loss - expected(wide)) < 1e-6)
-        let differences = wide.indices.map { i -> Float in
-            var (up, down) = (wide, wide)
-            up[i] += 1e-6
-            down[i] -= 1e-6
-            return Float((expected(up) - expected(down)) / 2e-6)
-        }
-        #expect(relativeError(gradient, differences) < 1e-4)
+        #expect(abs(loss - expected(parameters.map(Double.init))) < 1e-6)
+        #expect(relativeError(gradient, centralDifferences(at: parameters, expected)) < 1e-4)
     }
 
     // Held-out sequences are judged by the loss that is trained, and L2 and both optimisers do what they do elsewhere.

@@ -108,16 +108,9 @@ struct TPCTests {
                 return sum + Double(weights[o]) * y
             }
         }
-        let wide = parameters.map(Double.init)
-        let differences = wide.indices.map { i -> Float in
-            var (up, down) = (wide, wide)
-            up[i] += 1e-6
-            down[i] -= 1e-6
-            return Float((value(up) - value(down)) / 2e-6)
-        }
-        #expect(relativeError(gradient, differences) < 1e-4)
+        #expect(relativeError(gradient, centralDifferences(at: parameters, value)) < 1e-4)
         let output = zip(work.outputs, weights).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-        #expect(abs(output - value(wide)) < 1e-4)
+        #expect(abs(output - value(parameters.map(Double.init))) < 1e-4)
     }
 
     // Signs of two dimensions that agree: no linear probe tells them apart, and a product does. Lower orders are what they

@@ -8,3 +8,16 @@ public func relativeError(_ found: some Collection<Float>, _ expected: some Coll
     }
     return largest == 0 ? difference : difference / largest
 }
+
+/// The gradient of a function by central differences, in double precision: (f(x + h·e_i) - f(x - h·e_i)) / 2h.
+public func centralDifferences(
+    at x: some Collection<Float>, step h: Double = 1e-6, _ f: ([Double]) throws -> Double
+) rethrows -> [Float] {
+    let wide = x.map(Double.init)
+    return try wide.indices.map { i in
+        var (up, down) = (wide, wide)
+        up[i] += h
+        down[i] -= h
+        return Float(try (f(up) - f(down)) / (2 * h))
+    }
+}

@@ -1,4 +1,4 @@
-// Documents, made from the JSON in the page, what is in sight first: tokens shaded by attention or by
+// Documents, made from the JSON in the page: tokens shaded by attention or by
 // what they add to an output, numbers under the pointer or the arrow keys, and filters.
 function showDocuments(data, reader) {
   const hasAttention = Boolean(data.attention);
@@ -90,7 +90,7 @@ function showDocuments(data, reader) {
       this.current = -1;
     }
 
-    // Once, when it comes into sight.
+    // Once.
     fill() {
       if (this.spans) return;
       const d = this.source;
@@ -252,13 +252,6 @@ function showDocuments(data, reader) {
   };
 
   const cards = data.documents.map((d) => new Card(d));
-  const sight = new IntersectionObserver((entries) => entries.forEach((entry) => {
-    if (!entry.isIntersecting) return;
-    sight.unobserve(entry.target);
-    cards[Number(entry.target.dataset.number)].fill();
-  }), { rootMargin: "600px" });
-  cards.forEach((card, i) => { card.element.dataset.number = i; });
-
   function paintAll() { cards.forEach((card) => card.paint()); }
 
   function list() {
@@ -269,19 +262,18 @@ function showDocuments(data, reader) {
       fits(source.labels, label.value) && fits(source.predictions, prediction.value)
       && fits(source.outcome, outcome.value) && fits(source.pattern, pattern.value) && text.includes(words));
     holder.replaceChildren(...shown.map((card) => card.element));
-    shown.forEach((card) => { if (!card.spans) sight.observe(card.element); });
     count.textContent = `${shown.length} of ${cards.length} documents`;
   }
   addEventListener("beforeprint", () => cards.forEach((card) => { if (card.element.isConnected) card.fill(); }));
   list();
-  // What is not in sight follows soon, so that a picture of the whole page has every document.
+  // In turns, so that the page answers meanwhile.
   const fillSome = (from) => {
     const end = performance.now() + 30;
     let next = from;
     while (next < cards.length && performance.now() < end) cards[next++].fill();
     if (next < cards.length) setTimeout(fillSome, 10, next);
   };
-  setTimeout(fillSome, 0, 0);
+  fillSome(0);
 }
 
 {
