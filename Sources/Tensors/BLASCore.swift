@@ -1,5 +1,5 @@
 // OpenBLAS chooses kernels for a processor when it is loaded, by a list of processors that it knows. On one that is newer it may
-// take those of a much older one, and multiply at a twentieth of the speed. The environment variable OPENBLAS_CORETYPE names
+// take those of a much older one, and multiply at a fifth of the speed. The environment variable OPENBLAS_CORETYPE names
 // the right ones, if it is set before the process starts; a name that the processor cannot run would end the process.
 private import Glibc
 
