@@ -79,6 +79,10 @@ private struct ProgressReport: Encodable {
             (done, total) = (report.epoch, report.epochs)
             (epoch, epochs, self.number, self.count) = (report.epoch, report.epochs, number, count)
             (loss, penalty, validation_loss) = (report.loss, report.penalty, report.validationLoss)
+        case .step(let step, let number, let count, _):
+            phase = step.epoch == 0 ? "reading" : "step"
+            (done, total, loss) = (step.done, step.total, step.loss)
+            (epoch, epochs, self.number, self.count) = (step.epoch, step.epochs, number, count)
         case .selection(let report):
             phase = "selection"
             (done, total, candidate) = (report.done, report.total, report.name)

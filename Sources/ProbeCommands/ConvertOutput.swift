@@ -61,20 +61,7 @@ struct ConvertOutput: ParsableArguments {
                 && FileIdentity(regularFile: out) == nil
     }
 
-    // "2GB", "500MiB", "1000000".
-    private var shardBytes: Int? {
-        guard let shardSize else { return nil }
-        let units = [
-            "": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000,
-            "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "KIB": 1 << 10, "MIB": 1 << 20,
-            "GIB": 1 << 30, "TIB": 1 << 40,
-        ]
-        let digits = shardSize.prefix { $0.isNumber || $0 == "." }
-        let unit = String(shardSize.dropFirst(digits.count)).trimmed.uppercased()
-        guard let number = Double(digits), let factor = units[unit] else { return nil }
-        let size = number * Double(factor)
-        return (1...1e18).contains(size) ? Int(size) : nil
-    }
+    private var shardBytes: Int? { shardSize.flatMap(byteCount) }
 
     /// The files for some data, and of shards the folder; nothing that is there is touched.
     ///

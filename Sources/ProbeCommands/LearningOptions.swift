@@ -109,23 +109,28 @@ package struct LearningOptions: ParsableArguments {
         let count = average ?? 1
         try Trainer(candidate.configuration, options: options(candidate, 0, running))
             .checkMemory(data, task: task, average: count)
-        // Until the first epoch has ended.
+        // Until there is something to save.
         watch.mayEnd(TrainedProbe.nothingToSave)
+        watch.note(data.heading(task))
         var results: [Trainer.Result] = []
         var isInterrupted = false
         for number in 0..<count where !isInterrupted {
             let options = options(candidate, number, running)
             let result = try Trainer(candidate.configuration, options: options).fit(
-                data, validation: heldOut, task: task,
+                data, validation: heldOut, task: task, start: nil,
                 progress: { report in
                     watch.mayEnd(nil)
-                    // Not before: bad data are refused in one sentence.
-                    if report.epoch <= 1, number == 0 { watch.note(data.heading(task)) }
                     watch.progress(.training(report, number: number, count: count, tokens: data.tokenCount))
+                },
+                step: { step in
+                    if step.epoch > 0 { watch.mayEnd(nil) }
+                    watch.progress(.step(step, number: number, count: count, tokens: data.tokenCount))
                 },
                 isInterrupted: watch.isInterrupted)
             isInterrupted = result.stop == .interrupted
-            if result.best != nil { results.append(result) }
+            guard result.best != nil else { continue }
+            watch.mayEnd(nil)
+            results.append(result)
         }
         guard let last = results.last, let best = last.best else { throw CancellationError() }
         let probes = results.map(\.probe)

@@ -10,6 +10,13 @@ struct SharedOptions: ParsableArguments {
     @Flag(help: "Print no progress and no notes.")
     var quiet = false
 
+    @Option(
+        help: """
+            Memory to use at most, such as 8GB, besides what is read of files: a training that needs more is refused \
+            before it starts. (default: what the machine has left)
+            """)
+    var maxMemory: String?
+
     @OptionGroup var reading: ReadingOptions
 
     // All that the process reads. Sets stay open until it ends: thousands of files that are let go of one by one
@@ -19,6 +26,14 @@ struct SharedOptions: ParsableArguments {
     /// Says that a file is an input, which no output may take the place of (`checkOutput`). `open` says it of data and
     /// their labels.
     static func reads(_ paths: [String]) { inputs.withLock { $0.paths += paths } }
+
+    func validate() throws {
+        guard let maxMemory else { return }
+        guard let bytes = byteCount(maxMemory) else {
+            throw ValidationError("--max-memory: expected a size such as 8GB or 500MiB, found \(maxMemory)")
+        }
+        AvailableMemory.limit(to: bytes)
+    }
 
     var threadCount: Int { running.threadCount }
     var seed: UInt64 { running.seed }

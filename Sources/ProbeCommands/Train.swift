@@ -75,25 +75,51 @@ struct Train: ParsableCommand {
         watch.isInterrupted = { interrupt.isSet }
         watch.mayEnd = { interrupt.mayEnd($0) }
         watch.progress = { [average = options.average] progress in
-            guard case .training(let report, let number, let count, let tokens) = progress else { return }
-            let elapsed = times.withLock { times in
-                // A training starts when the one before has ended.
-                if number != times.number { (times.start, times.number) = (times.last, number) }
-                times.last = line.elapsed
-                return times.last - times.start
+            func show(_ number: Int, _ count: Int, _ text: (Double) -> String) {
+                let elapsed = times.withLock { times in
+                    // A training starts when the one before has ended.
+                    if number != times.number { (times.start, times.number) = (times.last, number) }
+                    times.last = line.elapsed
+                    return times.last - times.start
+                }
+                line.show((average == nil ? "" : "\(number + 1)/\(count) ") + text(elapsed))
             }
-            let name = average == nil ? "" : "\(number + 1)/\(count) "
-            line.show(name + Self.progress(report, tokens, elapsed))
+            switch progress {
+            case .training(let report, let number, let count, let tokens):
+                show(number, count) { report.line(tokens, $0) }
+            case .step(let step, let number, let count, let tokens):
+                show(number, count) { step.line(tokens, $0) }
+            case .selection, .scoring: break
+            }
         }
         return watch
     }
+}
 
-    private static func progress(_ report: TrainingProgress, _ tokens: Int, _ elapsed: Double) -> String {
-        let left = elapsed / Double(max(1, report.epoch)) * Double(report.epochs - report.epoch)
-        let number = String(report.epoch).padded(to: String(report.epochs).count)
-        let validation = report.validationLoss.map { " val \(significant($0))" } ?? ""
-        return "epoch \(number)/\(report.epochs) \(bar(report.epoch, of: report.epochs)) "
-            + "loss \(significant(report.loss))\(validation) \(rate(tokens * report.epoch, elapsed)) "
-            + "\(clock(elapsed))<\(clock(left))"
+extension TrainingProgress {
+    // After so many seconds with so many tokens an epoch.
+    fileprivate func line(_ tokens: Int, _ elapsed: Double) -> String {
+        let validation = validationLoss.map { " val \(significant($0))" } ?? ""
+        return trainingLine(
+            epoch, epochs, Double(epoch) / Double(epochs), "loss \(significant(loss))\(validation)", tokens,
+            elapsed)
     }
+}
+
+extension TrainingStep {
+    fileprivate func line(_ tokens: Int, _ elapsed: Double) -> String {
+        guard epoch > 0 else { return "reading \(bar(done, of: total)) \(clock(elapsed))" }
+        return trainingLine(
+            epoch, epochs, fraction, loss.map { "loss \(significant($0))" } ?? "", tokens, elapsed)
+    }
+}
+
+private func trainingLine(
+    _ epoch: Int, _ epochs: Int, _ fraction: Double, _ loss: String, _ tokens: Int, _ elapsed: Double
+) -> String {
+    let number = String(epoch).padded(to: String(epochs).count)
+    let done = fraction * Double(epochs) * Double(tokens)
+    let left = elapsed * (1 / max(fraction, 1e-9) - 1)
+    return "epoch \(number)/\(epochs) \(bar(Int((1000 * fraction).rounded()), of: 1000)) \(loss) "
+        + "\(rate(Int(done), elapsed)) \(clock(elapsed))<\(clock(left))"
 }

@@ -20,7 +20,8 @@ package struct TrainedProbe {
     /// How the training ended, in a sentence.
     func sentence(_ path: String) -> String {
         let validationLoss = best.validationLoss.map { ", validation \(significant($0))" } ?? ""
-        return "\(stop.rawValue): saved \(path) as of round \(best.epoch), "
+        let part = best.fraction < 1 ? "\(Int((100 * best.fraction).rounded())) % of " : ""
+        return "\(stop.rawValue): saved \(path) as of \(part)round \(best.epoch), "
             + "loss \(significant(best.loss))\(validationLoss)"
     }
 

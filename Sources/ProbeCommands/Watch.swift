@@ -24,6 +24,8 @@ package struct Watch: Sendable {
 package enum WorkProgress {
     /// A training, which is the `number`th, from 0, of `count` that are averaged.
     case training(TrainingProgress, number: Int, count: Int, tokens: Int)
+    /// The same between the epochs of one that takes long.
+    case step(TrainingStep, number: Int, count: Int, tokens: Int)
     /// A selection.
     case selection(Selection.Progress)
     /// A pass over sequences.

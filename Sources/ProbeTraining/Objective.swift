@@ -13,8 +13,14 @@ struct Objective {
     let targets: Targets
     let loss: Loss
     let threads: Int
-    private let weights: [Float]?
-    private let isLargerThanMemory: Bool
+    let weights: [Float]?
+    let isLargerThanMemory: Bool
+    /// Asked in the middle of an evaluation; true ends it with a `CancellationError`.
+    var isInterrupted: @Sendable () -> Bool = { false }
+    // What an evaluation leaves for the next.
+    let workspaces = Pool { Workspace() }
+    let blockGradients = Pool { [[Float]]() }
+    let jointWorkspaces = Pool { JointWorkspace() }
 
     /// Blocks an evaluation is cut into at most: enough for the threads of a server, few enough
     /// that a gradient for each costs little.
@@ -46,69 +52,30 @@ struct Objective {
 
     /// The mean loss over all sequences.
     func value(_ parameters: [Float]) throws -> Double {
-        try sum(parameters, over: Array(0..<data.count), { data[$0] }, addsGradient: false).loss
-            / Double(data.count)
+        try ObjectivePass(self, parameters, over: Array(data.indices)).value() / Double(data.count)
     }
 
-    /// The mean loss over some sequences, all by default, and its gradient.
+    /// The mean loss over all sequences, and its gradient.
+    func gradient(_ parameters: [Float]) throws -> (loss: Double, gradient: [Float]) {
+        var gradient: [Float] = []
+        let loss = try self.gradient(parameters, over: Array(data.indices), into: &gradient)
+        return (loss, gradient)
+    }
+
+    /// The mean loss over some sequences; `gradient` becomes its gradient.
     ///
     /// - Parameter tokens: the tokens to use of a sequence, given its index; all by default.
     func gradient(
-        _ parameters: [Float], over indices: [Int]? = nil, tokens: (@Sendable (Int) -> TokenSequence)? = nil
-    ) throws -> (loss: Double, gradient: [Float]) {
-        let indices = indices ?? Array(0..<data.count)
-        var sum = try sum(parameters, over: indices, tokens ?? { data[$0] }, addsGradient: true)
+        _ parameters: [Float], over indices: [Int], tokens: (@Sendable (Int) -> TokenSequence)? = nil,
+        into gradient: inout [Float]
+    ) throws -> Double {
+        gradient.grow(to: parameters.count)
+        let loss = try ObjectivePass(self, parameters, over: indices, tokens: tokens).gradient(&gradient)
         let scale = 1 / Float(indices.count)
-        for i in sum.gradient.indices { sum.gradient[i] *= scale }
-        return (sum.loss / Double(indices.count), sum.gradient)
-    }
-
-    private typealias Sum = (loss: Double, gradient: [Float])
-
-    private func sum(
-        _ parameters: [Float], over indices: [Int], _ tokens: @Sendable (Int) -> TokenSequence,
-        addsGradient: Bool
-    ) throws -> Sum {
-        try data.checkLengths(indices)
-        let evaluator = architecture.evaluator(parameters)
-        let pass = TokenPass([evaluator], width: architecture.width)
-        let blocks = Self.blocks(indices.map { data[$0].rows.count })
-        // Data that fit in memory are there after the first pass.
-        let readAhead = isLargerThanMemory ? data.readAhead(Self.order(indices, blocks, threads)) : nil
-        let sums = try Parallel.map(count: blocks.count, threads: threads, workspace: Workspace.init) {
-            block, work -> Sum in
-            var gradient = [Float](repeating: 0, count: addsGradient ? parameters.count : 0)
-            var total = 0.0
-            func addLoss(_ index: Int, _ work: inout Workspace) {
-                let weight = weights?[index] ?? 1
-                total +=
-                    Double(weight) * loss(work.outputs, targets[index], gradient: &work.outputGradient)
-                if weight != 1 { for o in work.outputGradient.indices { work.outputGradient[o] *= weight } }
-                readAhead?.advance(data.byteCount(index))
-            }
-            let own = indices[blocks[block]]
-            let sequences = own.map(tokens)
-            do {
-                if addsGradient {
-                    try evaluator.addGradients(
-                        sequences, pass.projection, &work, gradient: &gradient
-                    ) { addLoss(own[own.startIndex + $0], &$1) }
-                } else {
-                    for (index, sequence) in zip(own, sequences) {
-                        try pass.forward(sequence, &work)
-                        addLoss(index, &work)
-                    }
-                }
-            } catch {
-                let faulty = zip(own, sequences).first { (try? pass.forward($1, &work)) == nil }
-                throw data.projectionError(in: faulty?.0 ?? own[own.startIndex])
-            }
-            return (total, gradient)
+        _ = Parallel.changeParts(of: &gradient, at: Parallel.starts(of: gradient.indices), threads: threads) {
+            for i in $1.indices { $1[i] *= scale }
         }
-        return sums.dropFirst().reduce(into: sums[0]) { sum, block in
-            sum.loss += block.loss
-            for i in block.gradient.indices { sum.gradient[i] += block.gradient[i] }
-        }
+        return loss / Double(indices.count)
     }
 
     /// The order in which threads come to the sequences of blocks: as many blocks at once as there are

@@ -13,6 +13,7 @@
 // A position is one more dimension: p = p'/σ_t with σ_t the standard deviation of positions. One
 // step of an optimiser then moves the logits of a sequence about as far through p as through q,
 // whether the sequence has sixty tokens or six thousand.
+import Synchronization
 import Tensors
 import Activations
 import Probes
@@ -28,15 +29,21 @@ struct Standardization: Sendable {
     /// Mean and standard deviation of all unmasked tokens of a set, and of their positions, where the tokens of a
     /// sequence count by its weight. O(T·D), the same bits on any number of threads.
     ///
-    /// - Throws: `DataError` where a hidden state is NaN or infinite.
-    init(_ data: ActivationSet, threads: Int) throws {
+    /// - Parameter progress: told how many of so many parts of the tokens were seen, from any thread.
+    /// - Throws: `DataError` where a hidden state is NaN or infinite; `CancellationError` where it is interrupted.
+    init(
+        _ data: ActivationSet, threads: Int, isInterrupted: @Sendable () -> Bool = { false },
+        progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws {
         let width = data.width
         let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
         var scratch: [Float] = []
         let first = data[0].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
         let readAhead = data.readAhead(Objective.order(Array(data.indices), blocks, threads))
+        let done = Atomic(0)
         let parts = try Parallel.map(count: blocks.count, threads: threads, workspace: { [Float]() }) {
             block, scratch in
+            if isInterrupted() { throw CancellationError() }
             var moments = Moments(origin: first)
             for index in blocks[block] {
                 if let weights = data.weights {
@@ -48,6 +55,7 @@ struct Standardization: Sendable {
                 }
                 readAhead.advance(data.byteCount(index))
             }
+            progress(done.add(1, ordering: .relaxed).newValue, blocks.count)
             return moments
         }
         let moments = parts.dropFirst().reduce(into: parts[0]) { $0.add($1) }
@@ -90,44 +98,76 @@ struct Standardization: Sendable {
 
     /// Parameters on the tokens as they are, from parameters on scaled tokens. What a bias gives up is that of the
     /// weights as they are rounded.
-    func fold<Number: BinaryFloatingPoint>(_ parameters: [Number], _ tensors: [ParameterTensor]) -> [Float] {
-        var folded = parameters.map { Float($0) }
-        forEachTokenRow(tensors) { row, bias in
-            var shift = 0.0
-            for d in mean.indices {
-                folded[row + d] = Float(Double(parameters[row + d]) * scale[d])
-                shift += Double(folded[row + d]) * mean[d]
-            }
-            if let bias { folded[bias] = Float(Double(parameters[bias]) - shift) }
-        }
-        forEachPosition(tensors) { folded[$0] = Float(Double(parameters[$0]) * positionScale) }
+    func fold<Number: BinaryFloatingPoint & Sendable>(_ parameters: [Number], _ tensors: [ParameterTensor])
+        -> [Float]
+    {
+        var folded: [Float] = []
+        fold(parameters, tensors, into: &folded)
         return folded
+    }
+
+    /// The same into memory that is there, on several threads.
+    func fold<Number: BinaryFloatingPoint & Sendable>(
+        _ parameters: [Number], _ tensors: [ParameterTensor], into folded: inout [Float], threads: Int = 1
+    ) {
+        folded.grow(to: parameters.count)
+        for (tensor, range) in tensors.placed {
+            let scale = tensor.role == .position ? positionScale : 1
+            if case .tokenWeights = tensor.role { continue }
+            for i in range { folded[i] = Float(Double(parameters[i]) * scale) }
+        }
+        for (range, biases) in tokenRows(tensors) {
+            let shifts = changeRows(of: &folded, in: range, threads: threads) { row, numbers, start in
+                var shift = 0.0
+                for d in mean.indices {
+                    let weight = Float(Double(parameters[row + d]) * scale[d])
+                    numbers[start + d] = weight
+                    shift += Double(weight) * mean[d]
+                }
+                return shift
+            }
+            guard let biases else { continue }
+            for (bias, shift) in zip(biases, shifts.joined()) {
+                folded[bias] = Float(Double(parameters[bias]) - shift)
+            }
+        }
     }
 
     /// Parameters on scaled tokens, from parameters on the tokens as they are: the opposite of `fold`, but for the
     /// weights of dimensions that do not vary.
     func unfold(_ folded: [Float], _ tensors: [ParameterTensor]) -> [Double] {
         var parameters = folded.map(Double.init)
-        forEachTokenRow(tensors) { row, bias in
-            for d in mean.indices {
-                if let bias { parameters[bias] += parameters[row + d] * mean[d] }
-                parameters[row + d] = scale[d] == 0 ? 0 : parameters[row + d] / scale[d]
+        for (range, biases) in tokenRows(tensors) {
+            let own = biases.map { Array(parameters[$0]) }
+            let sums = changeRows(of: &parameters, in: range) { row, numbers, start in
+                var sum = own?[(row - range.lowerBound) / mean.count] ?? 0
+                for d in mean.indices {
+                    sum += numbers[start + d] * mean[d]
+                    numbers[start + d] = scale[d] == 0 ? 0 : numbers[start + d] / scale[d]
+                }
+                return sum
             }
+            if let biases { for (bias, sum) in zip(biases, sums.joined()) { parameters[bias] = sum } }
         }
         forEachPosition(tensors) { parameters[$0] /= positionScale }
         return parameters
     }
 
-    /// The gradient by parameters on scaled tokens, from that by folded ones.
-    func pullBack(_ gradient: [Float], _ tensors: [ParameterTensor]) -> [Double] {
-        var pulled = gradient.map(Double.init)
-        forEachTokenRow(tensors) { row, bias in
-            let g = bias.map { pulled[$0] } ?? 0
-            for d in mean.indices { pulled[row + d] = (pulled[row + d] - g * mean[d]) * scale[d] }
+    /// The gradient by parameters on scaled tokens, from that by folded ones, in its place.
+    func pullBack<Number: BinaryFloatingPoint & Sendable>(
+        _ gradient: inout [Number], _ tensors: [ParameterTensor], threads: Int = 1
+    ) {
+        for (range, biases) in tokenRows(tensors) {
+            let biases = biases.map { Array(gradient[$0]) }
+            _ = changeRows(of: &gradient, in: range, threads: threads) { row, numbers, start in
+                let bias = biases.map { Double($0[(row - range.lowerBound) / mean.count]) } ?? 0
+                for d in mean.indices {
+                    numbers[start + d] = Number((Double(numbers[start + d]) - bias * mean[d]) * scale[d])
+                }
+            }
         }
         // p = p'/σ_t, and likewise ∂p' = ∂p/σ_t.
-        forEachPosition(tensors) { pulled[$0] *= positionScale }
-        return pulled
+        forEachPosition(tensors) { gradient[$0] = Number(Double(gradient[$0]) * positionScale) }
     }
 
     /// States of one token a sequence as they are seen: (x - μ)·s.
@@ -145,15 +185,24 @@ struct Standardization: Sendable {
         for (tensor, range) in tensors.placed where tensor.role == .position { range.forEach(body) }
     }
 
-    // Where each row that multiplies tokens starts, and its bias, in the flat vector.
-    private func forEachTokenRow(_ tensors: [ParameterTensor], _ body: (Int, Int?) -> Void) {
-        for (tensor, range) in tensors.placed {
-            guard case .tokenWeights(let biasName) = tensor.role else { continue }
-            let biases = biasName.flatMap { tensors.range(of: $0) }
-            for (r, row) in stride(from: range.lowerBound, to: range.upperBound, by: mean.count).enumerated()
-            {
-                body(row, biases.map { $0.lowerBound + r })
-            }
+    // Where rows that multiply tokens stand in the flat vector, and their biases.
+    private func tokenRows(_ tensors: [ParameterTensor]) -> [(rows: Range<Int>, biases: Range<Int>?)] {
+        tensors.placed.compactMap { tensor, range in
+            guard case .tokenWeights(let bias) = tensor.role else { return nil }
+            return (range, bias.flatMap { tensors.range(of: $0) })
+        }
+    }
+
+    // Changes rows of D numbers; the results of `body`, which is given where a row starts in the array, the span that it
+    // is in, and where it starts there.
+    private func changeRows<Number: Sendable, R>(
+        of array: inout [Number], in range: Range<Int>, threads: Int = 1,
+        _ body: @Sendable (Int, inout MutableSpan<Number>, Int) -> R
+    ) -> [[R]] {
+        let width = mean.count
+        let starts = Parallel.starts(of: range, size: width * max(1, (1 << 15) / width))
+        return Parallel.changeParts(of: &array, at: starts, threads: threads) { part, numbers in
+            stride(from: 0, to: numbers.count, by: width).map { body(starts[part] + $0, &numbers, $0) }
         }
     }
 }

@@ -11,8 +11,8 @@ struct StandardizedObjective {
     /// Of each parameter w', what its square is multiplied with in the penalty, twice: λ for weights, and 0 for
     /// biases and positions.
     private(set) var penalties: [Double]
-    /// Which parameters are trained: others have no gradient and no penalty; nil for all.
-    private(set) var isTrained: [Bool]?
+    /// The parts of the flat vector that are trained: others have no gradient and no penalty; nil for all.
+    private(set) var trained: [Range<Int>]?
     private let l2: Double
     // For linear probes on one token a sequence; their loss is convex.
     private let linear: LinearObjective?
@@ -44,24 +44,43 @@ struct StandardizedObjective {
     /// The same where only some parameters are trained.
     func training(_ trained: [Range<Int>]) -> StandardizedObjective {
         var objective = self
-        let isTrained = penalties.indices.map { i in trained.contains { $0.contains(i) } }
-        for i in penalties.indices where !isTrained[i] { objective.penalties[i] = 0 }
-        objective.isTrained = isTrained
+        objective.trained = trained
+        objective.clearUntrained(&objective.penalties)
         return objective
     }
 
+    private func clearUntrained<Number: BinaryFloatingPoint>(_ numbers: inout [Number]) {
+        guard let trained else { return }
+        for i in numbers.indices where !trained.contains(where: { $0.contains(i) }) { numbers[i] = 0 }
+    }
+
     /// Parameters on the tokens as they are.
-    func folded<Number: BinaryFloatingPoint>(_ parameters: [Number]) -> [Float] {
+    func folded<Number: BinaryFloatingPoint & Sendable>(_ parameters: [Number]) -> [Float] {
         standardization.fold(parameters, tensors)
     }
 
-    /// The mean loss over some sequences, without the penalty, and its gradient.
-    func gradient<Number: BinaryFloatingPoint>(
-        _ parameters: [Number], over indices: [Int]? = nil, tokens: (@Sendable (Int) -> TokenSequence)? = nil
-    ) throws -> (loss: Double, gradient: [Double]) {
-        let (loss, gradient) = try training.gradient(folded(parameters), over: indices, tokens: tokens)
-        var own = standardization.pullBack(gradient, tensors)
-        if let isTrained { for i in own.indices where !isTrained[i] { own[i] = 0 } }
+    /// The mean loss over some sequences, without the penalty; `gradient` becomes its gradient.
+    ///
+    /// - Parameters:
+    ///   - tokens: the tokens to use of a sequence, given its index.
+    ///   - folded: memory for as many numbers as there are parameters.
+    func gradient(
+        _ parameters: [Float], over indices: [Int], tokens: (@Sendable (Int) -> TokenSequence)?,
+        folded: inout [Float], into gradient: inout [Float]
+    ) throws -> Double {
+        standardization.fold(parameters, tensors, into: &folded, threads: training.threads)
+        let loss = try training.gradient(folded, over: indices, tokens: tokens, into: &gradient)
+        standardization.pullBack(&gradient, tensors, threads: training.threads)
+        clearUntrained(&gradient)
+        return loss
+    }
+
+    // The mean loss over all sequences, without the penalty, and its gradient.
+    private func gradient(_ parameters: [Double]) throws -> (loss: Double, gradient: [Double]) {
+        let (loss, gradient) = try training.gradient(folded(parameters))
+        var own = gradient.map(Double.init)
+        standardization.pullBack(&own, tensors)
+        clearUntrained(&own)
         return (loss, own)
     }
 

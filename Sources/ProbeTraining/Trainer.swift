@@ -45,7 +45,7 @@ public struct Trainer: Sendable {
     ///   - isInterrupted: asked between steps; true ends training with the best probe so far.
     /// - Throws: `DataError` where there is no sequence, labels are missing, are of one class or do not fit the
     ///   task, the groups allow no split, hidden states are not finite, or a file has become shorter;
-    ///   `MemoryShortage`.
+    ///   `MemoryShortage`; `CancellationError` where it is interrupted before training begins.
     public func fit(
         _ data: ActivationSet, validation: ActivationSet? = nil, task: ProbeTask? = nil,
         progress: @escaping (TrainingProgress) -> Void = { _ in },
@@ -56,10 +56,14 @@ public struct Trainer: Sendable {
             isInterrupted: isInterrupted)
     }
 
-    /// - Parameter start: parameters on standardised tokens to start from; nil for the probe's own start.
+    /// - Parameters:
+    ///   - start: parameters on standardised tokens to start from; nil for the probe's own start.
+    ///   - step: told of an epoch that takes long on the way, from any thread, one call at a time.
+    /// - Throws: `CancellationError` besides, where it is interrupted before training begins.
     package func fit(
         _ data: ActivationSet, validation: ActivationSet? = nil, task: ProbeTask? = nil, start: [Float]?,
         progress: @escaping (TrainingProgress) -> Void = { _ in },
+        step: @escaping @Sendable (TrainingStep) -> Void = { _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> Result {
         for set in [data, validation].compactMap(\.self) {
@@ -93,7 +97,7 @@ public struct Trainer: Sendable {
         var run = try TrainingRun(
             architecture, task, loss: configuration.kind.tokenLoss?(configuration), options,
             training: training, scaledAs: tokens, validation: heldOut,
-            start: start, isInterrupted: isInterrupted, progress: progress)
+            start: start, isInterrupted: isInterrupted, progress: progress, step: step)
         let stop = try run.run()
         let probe = Probe(
             configuration, width: data.width, task: task, parameters: run.bestParameters,
@@ -121,7 +125,7 @@ public struct Trainer: Sendable {
                 .value(parameters)
         }
         let report = TrainingProgress(
-            epoch: 1, epochs: 1, loss: try loss(training, weights), penalty: 0,
+            epoch: 1, epochs: 1, fraction: 1, loss: try loss(training, weights), penalty: 0,
             validationLoss: try heldOut.map { try loss($0, $0.trainingWeights(.none)) }, bestEpoch: 1)
         progress(report)
         var record = TrainingRecord(training, task)

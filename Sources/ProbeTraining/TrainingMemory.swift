@@ -1,14 +1,16 @@
 // What a training needs in memory, at the least, so that one that cannot fit is refused in a sentence before anything
 // is allocated. With P parameters, all numbers floats:
 //
-//     P·(B + c)      gradients of the B blocks of a step, and c vectors more: of AdamW 8 (start, latest and best
-//                    parameters, decay, two moments, the gradient's sum, and what products take); of L-BFGS 10 and
-//                    two for each of the pairs that it keeps, up to ten
+//     P·(B + c)      gradients of the B blocks of a step, or one for all of them, and c vectors more: of AdamW 8 (start,
+//                    latest and best parameters, these in double precision, two moments, and for the products the
+//                    parameters and their gradient on tokens as they are); of L-BFGS 10 and two for each of the
+//                    pairs that it keeps, up to ten
 //     threads·L·N    numbers of the tokens of the longest sequence (`numbersPerToken`)
 //
 // and for fits in one step what they say themselves.
 package import Activations
 package import Storage
+import Probes
 import Tensors
 
 /// A training that needs more memory than there is.
@@ -45,10 +47,16 @@ extension Candidate {
         if let bytes = configuration.kind.closedForm?.bytes { return bytes(Double(data.width)) }
         let architecture = configuration.trainedArchitecture(width: data.width, outputs: task.outputs)
         let batch = options.optimizer == .adamw ? options.batchSize(for: data.count) : data.count
+        let lengths = data.indices.map { data.length($0) }
         let blocks = min(Objective.mostBlocks, batch, data.count)
+        let stepTokens = lengths.reduce(0, +) / max(1, data.count) * batch
+        let gradients =
+            (architecture as? any JointArchitecture)?.isFasterJointly(tokens: stepTokens, blocks: blocks)
+                ?? false
+            ? 1 : blocks
         let vectors = options.optimizer == .adamw ? 8 : 10 + 2 * min(options.epochs, 10)
-        let tokens = (data.indices.map { data.length($0) }.max() ?? 0) * min(threads, blocks)
-        return 4 * Double(architecture.tensors.parameterCount) * Double(blocks + vectors)
+        let tokens = (lengths.max() ?? 0) * min(threads, blocks)
+        return 4 * Double(architecture.tensors.parameterCount) * Double(gradients + vectors)
             + 4 * Double(architecture.numbersPerToken) * Double(tokens)
     }
 

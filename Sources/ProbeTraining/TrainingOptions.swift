@@ -93,6 +93,8 @@ public struct TrainingProgress: Sendable, Equatable {
     public let epoch: Int
     /// How many there will be at most.
     public let epochs: Int
+    /// How much of the epoch was done: 1, but for the last of a training that was interrupted in the middle of it.
+    public let fraction: Double
     /// Mean loss over the training sequences: of the epoch's minibatches as they were met (AdamW),
     /// or at the point reached (L-BFGS). Without the penalty.
     public let loss: Double

@@ -31,36 +31,47 @@ struct TrainingRun {
     private var start: [Float]
     private let isInterrupted: @Sendable () -> Bool
     private let progress: (TrainingProgress) -> Void
+    private let teller: StepTeller
 
     /// - Parameters:
     ///   - loss: what the architecture's outputs are judged by; nil for the task's loss.
     ///   - tokens: the sequences whose tokens set the scale of dimensions; those of `training` if nil.
+    /// - Throws: `DataError` where a hidden state is NaN or infinite; `CancellationError` where it is interrupted.
     init(
         _ architecture: any ProbeArchitecture, _ task: ProbeTask, loss: Loss?, _ options: TrainingOptions,
         training: ActivationSet, scaledAs tokens: ActivationSet? = nil, validation: ActivationSet?,
         start: [Float]? = nil, isInterrupted: @escaping @Sendable () -> Bool,
-        progress: @escaping (TrainingProgress) -> Void
+        progress: @escaping (TrainingProgress) -> Void, step: @escaping @Sendable (TrainingStep) -> Void
     ) throws {
         let threads = min(options.threads, Parallel.availableThreads)
         self.options = options
         self.isInterrupted = isInterrupted
         self.progress = progress
+        let teller = StepTeller(step)
+        self.teller = teller
         tensors = architecture.tensors
         let targetScale = TargetScale(task, training.targets, weights: training.weights)
         let training = targetScale.scaled(training)
         isBalanced = options.optimizer == .lbfgs && !options.standardizes
         // Also where dimensions stay as they are: this pass finds NaN in tokens that training may never meet.
-        let measured = try Standardization(tokens ?? training, threads: threads)
+        let epochs = options.epochs * max(1, architecture.stages.count)
+        let measured = try Standardization(
+            tokens ?? training, threads: threads, isInterrupted: isInterrupted
+        ) { done, total in
+            teller(TrainingStep(epoch: 0, epochs: epochs, done: done, total: total, loss: nil))
+        }
         standardization = options.standardizes ? measured : measured.ofPositionsAlone
         stages = architecture.stages
+        var objective = Objective(
+            architecture, training, task, loss: loss, weights: training.trainingWeights(options.classWeight),
+            threads: threads)
+        objective.isInterrupted = isInterrupted
         whole = StandardizedObjective(
-            training: Objective(
-                architecture, training, task, loss: loss,
-                weights: training.trainingWeights(options.classWeight), threads: threads),
+            training: objective,
             standardization: isBalanced ? measured.balanced(l2: Double(options.l2)) : standardization,
             tensors: tensors, task: task, l2: options.l2, penalizesScaled: options.standardizes,
             isLinear: options.optimizer == .lbfgs)
-        objective = stages.first.map(whole.training) ?? whole
+        self.objective = stages.first.map(whole.training) ?? whole
         self.targetScale = targetScale
         self.validation = validation.map { validation in
             Objective(
@@ -107,6 +118,9 @@ struct TrainingRun {
         return parameters
     }
 
+    // Of all stages, at most.
+    private var epochs: Int { options.epochs * max(1, stages.count) }
+
     /// Trains to the end, or until it is interrupted; stages one after the other.
     mutating func run() throws -> TrainingStop {
         var stop = try optimize()
@@ -129,7 +143,9 @@ struct TrainingRun {
 
     private mutating func runAdamW() throws -> TrainingStop {
         var parameters = start
-        var optimizer = AdamW(tensors, weightDecay: options.l2, isTrained: objective.isTrained)
+        var (gradient, folded): ([Float], [Float]) = ([], [])
+        var optimizer = AdamW(
+            tensors, weightDecay: options.l2, trained: objective.trained, threads: objective.training.threads)
         var generator = SeededGenerator(seed: options.seed, stream: RandomStream.order)
         var order = Array(objective.training.data.indices)
         let batches = (order.count - 1) / options.batchSize(for: order.count) + 1
@@ -138,17 +154,33 @@ struct TrainingRun {
             let tokens = tokenDropout(done + epoch)
             var loss = 0.0
             for batch in 0..<batches {
-                if isInterrupted() { return .interrupted }
+                let steps = (epoch - 1) * batches + batch
                 let indices = Array(
                     order[batch * order.count / batches..<(batch + 1) * order.count / batches])
-                let steps = (epoch - 1) * batches + batch
-                let (batchLoss, gradient) = try blamingRate(after: steps) {
-                    try objective.gradient(parameters, over: indices, tokens: tokens)
+                let batchLoss = try unlessInterrupted {
+                    try blamingRate(after: steps) {
+                        try objective.gradient(
+                            parameters, over: indices, tokens: tokens, folded: &folded, into: &gradient)
+                    }
+                }
+                guard let batchLoss else {
+                    if batch > 0 {
+                        _ = try report(
+                            epoch, parameters.map(Double.init),
+                            loss: loss / Double(batch * order.count / batches),
+                            fraction: Double(batch) / Double(batches))
+                    }
+                    return .interrupted
                 }
                 let done = Double(steps) / (Double(options.epochs) * Double(batches))
                 let rate = options.learningRate * Float(0.5 * (1 + cos(.pi * done)))
-                optimizer.step(&parameters, gradient.map { Float($0) }, learningRate: rate)
+                optimizer.step(&parameters, gradient, learningRate: rate)
                 loss += batchLoss * Double(indices.count)
+                let seen = (batch + 1) * order.count / batches
+                teller(
+                    TrainingStep(
+                        epoch: self.done + epoch, epochs: epochs, done: batch + 1, total: batches,
+                        loss: targetScale.lossFactor * loss / Double(seen)))
             }
             let isPatienceOver = try blamingRate(after: epoch * batches) {
                 guard allFinite(objective.folded(parameters)[...]) else { throw NonFiniteProjection() }
@@ -157,6 +189,16 @@ struct TrainingRun {
             if isPatienceOver { return .earlyStopping }
         }
         return .finished
+    }
+
+    // nil where it was interrupted before or on the way.
+    private func unlessInterrupted<R>(_ body: () throws -> R) throws -> R? {
+        guard !isInterrupted() else { return nil }
+        do {
+            return try body()
+        } catch is CancellationError {
+            return nil
+        }
     }
 
     // Numbers beyond the range of floats after a step come from the step, not from the sequence that met them.
@@ -178,15 +220,20 @@ struct TrainingRun {
 
     private mutating func runLBFGS() throws -> TrainingStop {
         var stop: TrainingStop?
-        let outcome = try LBFGS(iterations: options.epochs, curvatures: objective.curvatures).minimize(
-            from: scaled(start)
-        ) { [objective] in
-            try objective.penalizedGradient($0)
-        } afterStep: { iteration, point in
-            let loss = point.value - objective.penalty(point.x)
-            if try report(iteration, point.x, loss: loss) { stop = .earlyStopping }
-            if stop == nil, isInterrupted() { stop = .interrupted }
-            return stop == nil
+        let outcome: LBFGS.Outcome
+        do {
+            outcome = try LBFGS(iterations: options.epochs, curvatures: objective.curvatures).minimize(
+                from: scaled(start)
+            ) { [objective] in
+                try objective.penalizedGradient($0)
+            } afterStep: { iteration, point in
+                let loss = point.value - objective.penalty(point.x)
+                if try report(iteration, point.x, loss: loss) { stop = .earlyStopping }
+                if stop == nil, isInterrupted() { stop = .interrupted }
+                return stop == nil
+            }
+        } catch is CancellationError {
+            return .interrupted
         }
         // Nothing to gain from the start on: the start is the result.
         if history.isEmpty {
@@ -210,14 +257,16 @@ struct TrainingRun {
         }
     }
 
-    // Notes an epoch; true if patience is at its end.
-    private mutating func report(_ epoch: Int, _ parameters: [Double], loss: Double) throws -> Bool {
+    // Notes an epoch, or what was done of it; true if patience is at its end.
+    private mutating func report(
+        _ epoch: Int, _ parameters: [Double], loss: Double, fraction: Double = 1
+    ) throws -> Bool {
         let factor = targetScale.lossFactor
         let validationLoss = try validation.map { try factor * $0.value(objective.folded(parameters)) }
         let isBest = validationLoss.map { $0 < best?.validationLoss ?? .infinity } ?? true
         let epoch = done + epoch
         let report = TrainingProgress(
-            epoch: epoch, epochs: options.epochs * max(1, stages.count), loss: factor * loss,
+            epoch: epoch, epochs: epochs, fraction: fraction, loss: factor * loss,
             penalty: factor * objective.penalty(parameters),
             validationLoss: validationLoss, bestEpoch: isBest ? epoch : best?.epoch ?? epoch)
         history.append(report)

@@ -8,6 +8,8 @@ struct AttentionEvaluator: ProbeEvaluator {
     let parameters: [Float]
     // Where the tensors stand in the flat vector.
     let q, v, valueBias, position, outputWeights, outputBias: Range<Int>
+    /// Numbers that are missing in the middle of the gradient: those by v, or none.
+    var gap = 0
 
     init(_ shape: AttentionArchitecture, _ parameters: [Float]) {
         let tensors = shape.tensors
@@ -186,10 +188,10 @@ struct AttentionEvaluator: ProbeEvaluator {
         work.valueGradient.reset(count: shape.hidden)
         for o in 0..<shape.outputs {
             let g = outputGradient[o]
-            gradient[outputBias.lowerBound + o] += g
+            gradient[outputBias.lowerBound - gap + o] += g
             for k in 0..<shape.hidden where work.values[k] > 0 {
                 let weight = outputWeights.lowerBound + o * shape.hidden + k
-                gradient[weight] += g * work.values[k]
+                gradient[weight - gap] += g * work.values[k]
                 work.valueGradient[k] += g * parameters[weight]
             }
         }
@@ -209,7 +211,7 @@ struct AttentionEvaluator: ProbeEvaluator {
         let weight = totalAttention(h, n, work)
         var constant: Float = 0
         for k in 0..<values {
-            gradient[valueBias.lowerBound + h * values + k] += g[k] * weight
+            gradient[valueBias.lowerBound - gap + h * values + k] += g[k] * weight
             constant += g[k] * bias(h, k)
         }
 
@@ -240,7 +242,7 @@ struct AttentionEvaluator: ProbeEvaluator {
                 positionGradient += Double(d) * Double(work.positions[j])
             }
         }
-        gradient[position.lowerBound + h] += Float(positionGradient)
+        gradient[position.lowerBound - gap + h] += Float(positionGradient)
     }
 
     func bias(_ h: Int, _ k: Int) -> Float { parameters[valueBias.lowerBound + h * shape.values + k] }

@@ -38,13 +38,7 @@ extension AttentionEvaluator {
         let (count, values, size) = (sequences.count, shape.values, shape.heads * shape.width)
         work.group.grow(count: count, values: values, size: size)
         for (i, sequence) in sequences.enumerated() {
-            projection.apply(sequence, into: &work.projections, scratch: &work.tokens)
-            let n = sequence.count
-            guard allFinite(work.projections[..<(shape.heads * n)]) else { throw NonFiniteProjection() }
-            attend(sequence, 0, &work)
-            poolTokens(sequence, &work)
-            work.values.reset(count: values)
-            for h in 0..<shape.heads { addBiases(h, n, &work) }
+            try attendAndPool(sequence, projection, &work)
             work.group.pooled.replace(at: i * size, with: work.pooled[..<size])
             work.group.values.replace(at: i * values, with: work.values[..<values])
             swap(&work.attention, &work.group.attention[i])
@@ -53,10 +47,7 @@ extension AttentionEvaluator {
 
         for i in 0..<count {
             work.values.reset(to: work.group.values[i * values..<(i + 1) * values])
-            applyHiddenLayer(&work)
-            guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
-            loss(first + i, &work)
-            hiddenLayerGradient(work.outputGradient, &work, &gradient)
+            try judge(&work, &gradient) { loss(first + i, &$0) }
             work.group.valueGradient.replace(at: i * values, with: work.valueGradient[..<values])
         }
         combineValues(count, work.group.valueGradient, into: &work.group.combined)
@@ -68,6 +59,29 @@ extension AttentionEvaluator {
             work.combined.reset(to: work.group.combined[i * size..<(i + 1) * size])
             addTokenGradient(sequence, &work, &gradient)
         }
+    }
+
+    /// Leaves attention, pooled tokens, and of the values what biases add, in the workspace.
+    func attendAndPool(
+        _ sequence: TokenSequence, _ projection: Projection, _ work: inout Workspace
+    ) throws(NonFiniteProjection) {
+        projection.apply(sequence, into: &work.projections, scratch: &work.tokens)
+        let n = sequence.count
+        guard allFinite(work.projections[..<(shape.heads * n)]) else { throw NonFiniteProjection() }
+        attend(sequence, 0, &work)
+        poolTokens(sequence, &work)
+        work.values.reset(count: shape.values)
+        for h in 0..<shape.heads { addBiases(h, n, &work) }
+    }
+
+    /// From values to their gradient.
+    func judge(
+        _ work: inout Workspace, _ gradient: inout [Float], loss: (inout Workspace) -> Void
+    ) throws(NonFiniteProjection) {
+        applyHiddenLayer(&work)
+        guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
+        loss(&work)
+        hiddenLayerGradient(work.outputGradient, &work, &gradient)
     }
 
     // r += Σ_h U_h·v_hᵀ

@@ -1,5 +1,6 @@
 private import FoundationEssentials
 private import Glibc
+private import Synchronization
 
 /// Memory that this process can still get, and what sets that limit.
 package struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
@@ -11,14 +12,26 @@ package struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
     /// "14.9 GB left on this machine".
     package var description: String { "\(byteText(Double(bytes))) \(limit)" }
 
+    // Bytes that the process is to have at most; 0 for no such limit.
+    private static let most = Atomic(0)
+
+    /// Limits the memory of the process, for `now` to say what is left of it. Of files that are mapped nothing counts.
+    package static func limit(to bytes: Int) { most.store(bytes, ordering: .relaxed) }
+
     /// The least of what the machine has left (with its swap space), what the process's control group and those around
-    /// it leave (both versions; a group's file cache can be dropped, and counts as left), and what the limits on
-    /// address space and data (`ulimit -v`, `ulimit -d`) leave. nil where the system tells nothing.
+    /// it leave (both versions; a group's file cache can be dropped, and counts as left), what the limits on
+    /// address space and data (`ulimit -v`, `ulimit -d`) leave, and what `limit` does. nil where the system tells
+    /// nothing.
     ///
-    /// - Parameter root: the folder that `proc` and `sys` are in.
-    package static func now(root: String = "/") -> AvailableMemory? {
+    /// - Parameters:
+    ///   - root: the folder that `proc` and `sys` are in.
+    ///   - most: bytes that the process is to have at most; nil for those that `limit` was given.
+    package static func now(root: String = "/", most: Int? = nil) -> AvailableMemory? {
         let root = root.hasSuffix("/") ? root : root + "/"
-        return ([machine(root)] + groups(root) + limits(root)).compactMap(\.self).min { $0.bytes < $1.bytes }
+        let most = most ?? self.most.load(ordering: .relaxed)
+        return ([machine(root)] + groups(root) + limits(root, most)).compactMap(\.self).min {
+            $0.bytes < $1.bytes
+        }
     }
 
     private static func machine(_ root: String) -> AvailableMemory? {
@@ -59,19 +72,23 @@ package struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    private static func limits(_ root: String) -> [AvailableMemory?] {
+    private static func limits(_ root: String, _ most: Int) -> [AvailableMemory?] {
         // Pages: all, resident, shared, code, 0, data and stack.
         let pages = text("\(root)proc/self/statm").split { $0.isWhitespace }.compactMap { Int($0) }
         guard pages.count >= 6 else { return [] }
+        let own = (pages[1] - pages[2]) * Int(getpagesize())
+        let limited =
+            most == 0 ? nil : AvailableMemory(bytes: max(0, most - own), limit: "left of --max-memory")
         let kinds = [(RLIMIT_AS, pages[0], "ulimit -v"), (RLIMIT_DATA, pages[5], "ulimit -d")]
-        return kinds.map { kind, used, name in
-            var limit = rlimit()
-            guard unsafe getrlimit(__rlimit_resource_t(kind.rawValue), &limit) == 0,
-                limit.rlim_cur < UInt64(Int.max)
-            else { return nil }
-            let left = max(0, Int(limit.rlim_cur) - used * Int(getpagesize()))
-            return AvailableMemory(bytes: left, limit: "left of \(name)")
-        }
+        return [limited]
+            + kinds.map { kind, used, name in
+                var limit = rlimit()
+                guard unsafe getrlimit(__rlimit_resource_t(kind.rawValue), &limit) == 0,
+                    limit.rlim_cur < UInt64(Int.max)
+                else { return nil }
+                let left = max(0, Int(limit.rlim_cur) - used * Int(getpagesize()))
+                return AvailableMemory(bytes: left, limit: "left of \(name)")
+            }
     }
 
     private static func text(_ path: String) -> String {

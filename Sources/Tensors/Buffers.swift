@@ -43,3 +43,13 @@ extension [Float] {
         }
     }
 }
+
+extension MutableSpan<Float> {
+    /// Gives the elements from `start` on the values of an array.
+    ///
+    /// - Precondition: there are that many.
+    package mutating func replace(at start: Int, with other: ArraySlice<Float>) {
+        precondition(start >= 0 && start + other.count <= count, "elements beyond the span")
+        for (i, value) in other.enumerated() { self[start + i] = value }
+    }
+}

@@ -36,15 +36,8 @@ public enum Parallel {
         _ body: @Sendable (Int, inout MutableSpan<Float>, inout Workspace) throws -> Void
     ) throws -> Matrix {
         var storage = [Float](repeating: 0, count: count * columns)
-        try unsafe storage.withUnsafeMutableBufferPointer { elements in
-            nonisolated(unsafe) let elements = unsafe elements
-            try forEach(count: count, threads: threads, workspace: workspace) { index, own in
-                let part = unsafe UnsafeMutableBufferPointer(
-                    rebasing: elements[index * columns..<(index + 1) * columns])
-                var row = unsafe MutableSpan(_unsafeElements: part)
-                try body(index, &row, &own)
-            }
-        }
+        _ = try changeParts(
+            of: &storage, at: (0...count).map { $0 * columns }, threads: threads, workspace: workspace, body)
         return Matrix(rows: count, columns: columns, storage: storage)
     }
 

@@ -30,7 +30,8 @@ struct LossCurveTests {
     func ofVeryManyEpochsEverySoMany(count: Int) throws {
         let history = (1...count).map {
             TrainingProgress(
-                epoch: $0, epochs: count, loss: 1 / Double($0), penalty: 0, validationLoss: 2 / Double($0),
+                epoch: $0, epochs: count, fraction: 1, loss: 1 / Double($0), penalty: 0,
+                validationLoss: 2 / Double($0),
                 bestEpoch: $0)
         }
         var record = TrainingRecord()

@@ -53,6 +53,16 @@ struct AvailableMemoryTests {
         #expect(found == "1050 left in its control group")
     }
 
+    // 40 pages of its own besides 60 of files.
+    @Test func whatTheProcessIsToHaveAtMost() throws {
+        try write("proc/self/statm", "500 100 60 9 0 80 0\n")
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let left = try #require(AvailableMemory.now(root: folder.path, most: 50 * page))
+        #expect(left.bytes == 10 * page && left.limit == "left of --max-memory")
+        #expect(AvailableMemory.now(root: folder.path, most: 30 * page)?.bytes == 0)
+        #expect(found == "\(1024 * 1024) left on this machine")
+    }
+
     /// What this process has, with its own limits.
     @Test func thisMachine() throws {
         let now = try #require(AvailableMemory.now())

@@ -135,4 +135,13 @@ void ck_narrow_bf16(const float *from, uint16_t *to, ptrdiff_t count);
 uint64_t ck_hash_number(uint64_t hash, uint64_t number);
 uint64_t ck_hash_bytes(uint64_t hash, const void *bytes, ptrdiff_t count);
 
+// What a step of AdamW multiplies with: 1/(1 - β₁ᵗ), 1/(1 - β₂ᵗ), η and λ.
+typedef struct {
+    float first_scale, second_scale, rate, decay;
+} ck_adamw_step;
+
+// One step for each of some parameters, with their two moments and their gradient.
+void ck_adamw(float *parameters, float *first, float *second, const float *gradient, ptrdiff_t count,
+              ck_adamw_step step);
+
 #endif

@@ -1,0 +1,186 @@
+package import Tensors
+
+/// A probe of so many parameters that the gradient of many sequences together may cost less than one for each block of
+/// them.
+package protocol JointArchitecture: ProbeArchitecture {
+    /// Whether it does.
+    ///
+    /// - Parameters:
+    ///   - tokens: of all sequences.
+    ///   - blocks: how many blocks the sequences are cut into.
+    func isFasterJointly(tokens: Int, blocks: Int) -> Bool
+}
+
+/// The evaluator of a `JointArchitecture`.
+package protocol JointEvaluator: ProbeEvaluator {
+    /// Floats that are kept of a sequence of so many tokens that is taken together with others.
+    func jointNumbers(tokens: Int) -> Int
+
+    /// The sum of the losses of some sequences; `gradient` becomes its gradient, or has that added to it. The same bits on
+    /// any number of threads.
+    ///
+    /// - Parameters:
+    ///   - blocks: what one thread takes at a time.
+    ///   - projection: the products with `tokenWeights`.
+    ///   - loss: sets `outputGradient` from `outputs` in the workspace it is given, for the i-th sequence.
+    /// - Throws: `NonFiniteProjection` as `forward` does, for any of them.
+    func jointGradient(
+        _ sequences: [TokenSequence], blocks: [Range<Int>], _ projection: Projection, addsTo: Bool,
+        threads: Int,
+        _ workspaces: Pool<Workspace>, _ joint: inout JointWorkspace, gradient: inout [Float],
+        loss: @Sendable (Int, inout Workspace) -> Double
+    ) throws -> Double
+}
+
+/// Buffers for G sequences together.
+package struct JointWorkspace: Sendable {
+    /// Of each sequence its pooled tokens, H·D, and of its values what biases add, V.
+    fileprivate var pooled: [Float] = []
+    /// H×n of each sequence.
+    fileprivate var attention: [Float] = []
+    /// V×G.
+    fileprivate var values: [Float] = []
+    /// G×V.
+    fileprivate var valueGradient: [Float] = []
+    /// Value rows combined by that, H×G×D.
+    fileprivate var combined: [Float] = []
+    /// Of each block the gradient without that by v.
+    fileprivate var rest: [[Float]] = []
+
+    /// An empty workspace.
+    package init() {}
+
+    fileprivate mutating func grow(count: Int, values: Int, size: Int, attention: Int, blocks: Int) {
+        pooled.grow(to: count * (size + values))
+        self.attention.grow(to: attention)
+        self.values.grow(to: count * values)
+        valueGradient.grow(to: count * values)
+        combined.grow(to: count * size)
+        while rest.count < blocks { rest.append([]) }
+    }
+}
+
+extension AttentionArchitecture: JointArchitecture {
+    package func isFasterJointly(tokens: Int, blocks: Int) -> Bool {
+        // The gradient of a block is cleared, written and added; the tokens are read once more.
+        plan == .poolThenProject && 3 * blocks * heads * values > tokens
+    }
+}
+
+// The formula of AttentionSharedValues.swift for as many sequences as there are, step by step: what belongs to a
+// sequence a block of sequences at a time, and what belongs to a head a head at a time, which alone writes ∂v_h.
+extension AttentionEvaluator: JointEvaluator {
+    // Values that one thread computes at a time.
+    private static let tile = 64
+
+    package func jointNumbers(tokens: Int) -> Int {
+        shape.heads * (tokens + 2 * shape.width) + 3 * shape.values
+    }
+
+    package func jointGradient(
+        _ sequences: [TokenSequence], blocks: [Range<Int>], _ projection: Projection, addsTo: Bool,
+        threads: Int,
+        _ workspaces: Pool<Workspace>, _ joint: inout JointWorkspace, gradient: inout [Float],
+        loss: @Sendable (Int, inout Workspace) -> Double
+    ) throws -> Double {
+        let (count, heads, width, values) = (sequences.count, shape.heads, shape.width, shape.values)
+        let size = heads * width
+        let row = size + values
+        let starts = [0] + blocks.map(\.upperBound)
+        let attentionStarts = sequences.reduce(into: [0]) { $0.append($0.last! + heads * $1.count) }
+        joint.grow(
+            count: count, values: values, size: size, attention: attentionStarts.last!, blocks: blocks.count)
+
+        _ = try Parallel.changeParts(
+            of: &joint.pooled, at: starts.map { $0 * row }, and: &joint.attention,
+            at: starts.map { attentionStarts[$0] }, threads: threads, workspace: workspaces.lend
+        ) { block, pooled, attention, work in
+            let first = blocks[block].lowerBound
+            for i in blocks[block] {
+                try attendAndPool(sequences[i], projection, &work.value)
+                pooled.replace(at: (i - first) * row, with: work.value.pooled[..<size])
+                pooled.replace(at: (i - first) * row + size, with: work.value.values[..<values])
+                attention.replace(
+                    at: attentionStarts[i] - attentionStarts[first],
+                    with: work.value.attention[..<(heads * sequences[i].count)])
+            }
+        }
+        let (pooled, attention) = (joint.pooled, joint.attention)
+
+        // r += Σ_h v_h·U_hᵀ, V×G.
+        let tiles = Parallel.starts(of: 0..<values, size: Self.tile)
+        _ = Parallel.changeParts(of: &joint.values, at: tiles.map { $0 * count }, threads: threads) {
+            tile, r in
+            for h in 0..<heads {
+                BLAS.gemm(
+                    .no, .yes, m: tiles[tile + 1] - tiles[tile], n: count, k: width,
+                    a: parameters[valueRange(h)].span.extracting(droppingFirst: tiles[tile] * width),
+                    aStride: width, b: pooled.span.extracting(droppingFirst: h * width), bStride: row,
+                    beta: h == 0 ? 0 : 1, c: &r, cStride: count)
+            }
+        }
+
+        var tokenEvaluator = self
+        tokenEvaluator.gap = v.count
+        let (own, r) = (tokenEvaluator, joint.values)
+        let losses = try Parallel.changeParts(
+            of: &joint.valueGradient, at: starts.map { $0 * values }, and: &joint.rest,
+            at: Array(0...blocks.count), threads: threads, workspace: workspaces.lend
+        ) { block, g, rest, work in
+            rest[0].reset(count: parameters.count - v.count)
+            var total = 0.0
+            for i in blocks[block] {
+                work.value.values.reset(to: pooled[i * row + size..<(i + 1) * row])
+                for k in 0..<values { work.value.values[k] += r[k * count + i] }
+                try own.judge(&work.value, &rest[0]) { total += loss(i, &$0) }
+                g.replace(
+                    at: (i - blocks[block].lowerBound) * values, with: work.value.valueGradient[..<values])
+            }
+            return total
+        }
+
+        // C_h = g·v_h and ∂v_h = gᵀ·U_h.
+        let g = joint.valueGradient
+        _ = try Parallel.changeParts(
+            of: &joint.combined, at: (0...heads).map { $0 * count * width }, and: &gradient,
+            at: (0...heads).map { v.lowerBound + $0 * values * width }, threads: threads, workspace: { () }
+        ) { h, combined, sums, _ in
+            BLAS.gemm(
+                .no, .no, m: count, n: width, k: values, a: g.span, aStride: values,
+                b: parameters[valueRange(h)].span, bStride: width, c: &combined, cStride: width)
+            BLAS.gemm(
+                .yes, .no, m: values, n: width, k: count, a: g.span, aStride: values,
+                b: pooled.span.extracting(droppingFirst: h * width), bStride: row, beta: addsTo ? 1 : 0,
+                c: &sums, cStride: width)
+        }
+
+        let combined = joint.combined
+        _ = try Parallel.changeParts(
+            of: &joint.rest, at: Array(0...blocks.count), threads: threads, workspace: workspaces.lend
+        ) { block, rest, work in
+            work.value.combined.grow(to: size)
+            for i in blocks[block] {
+                work.value.attention.reset(to: attention[attentionStarts[i]..<attentionStarts[i + 1]])
+                work.value.valueGradient.reset(to: g[i * values..<(i + 1) * values])
+                for h in 0..<heads {
+                    work.value.combined.replace(
+                        at: h * width, with: combined[(h * count + i) * width..<(h * count + i + 1) * width])
+                }
+                own.addTokenGradient(sequences[i], &work.value, &rest[0])
+            }
+        }
+        let rests = joint.rest[..<blocks.count]
+        for (range, missing) in [(0..<v.lowerBound, 0), (v.upperBound..<parameters.count, v.count)] {
+            let starts = Parallel.starts(of: range)
+            _ = Parallel.changeParts(of: &gradient, at: starts, threads: threads) { part, sums in
+                for (block, rest) in rests.enumerated() {
+                    let start = starts[part] - missing
+                    for i in sums.indices {
+                        sums[i] = addsTo || block > 0 ? sums[i] + rest[start + i] : rest[start + i]
+                    }
+                }
+            }
+        }
+        return losses.reduce(0, +)
+    }
+}

@@ -1,0 +1,89 @@
+private import Synchronization
+
+extension Parallel {
+    /// Changes parts of two arrays, the i-th of both together, each on one thread. The results of `body`, in order.
+    ///
+    /// - Parameters:
+    ///   - starts: where the parts of the first array start, and where the last ends; likewise `otherStarts`.
+    ///   - workspace: made once for each thread, in the manner of `map`.
+    /// - Precondition: as many parts of both; they lie inside their arrays, and no start is before the one before it.
+    package static func changeParts<A, B, Workspace, R>(
+        of first: inout [A], at starts: [Int], and second: inout [B], at otherStarts: [Int], threads: Int,
+        workspace: @Sendable () -> Workspace,
+        _ body: @Sendable (Int, inout MutableSpan<A>, inout MutableSpan<B>, inout Workspace) throws -> R
+    ) throws -> [R] {
+        precondition(!starts.isEmpty && starts.count == otherStarts.count, "parts of two arrays")
+        precondition(areParts(starts, of: first.count) && areParts(otherStarts, of: second.count), "no parts")
+        return try unsafe first.withUnsafeMutableBufferPointer { first in
+            try unsafe second.withUnsafeMutableBufferPointer { second in
+                // Every index is taken by one thread, so every part has one writer.
+                nonisolated(unsafe) let (first, second) = unsafe (first, second)
+                return try map(count: starts.count - 1, threads: threads, workspace: workspace) { i, own in
+                    var part = unsafe MutableSpan(_unsafeElements: first[starts[i]..<starts[i + 1]])
+                    var other = unsafe MutableSpan(
+                        _unsafeElements: second[otherStarts[i]..<otherStarts[i + 1]])
+                    return try body(i, &part, &other, &own)
+                }
+            }
+        }
+    }
+
+    /// The same for one array.
+    package static func changeParts<A, Workspace, R>(
+        of array: inout [A], at starts: [Int], threads: Int, workspace: @Sendable () -> Workspace,
+        _ body: @Sendable (Int, inout MutableSpan<A>, inout Workspace) throws -> R
+    ) throws -> [R] {
+        var none: [UInt8] = []
+        return try changeParts(
+            of: &array, at: starts, and: &none, at: Array(repeating: 0, count: starts.count),
+            threads: threads, workspace: workspace
+        ) { try body($0, &$1, &$3) }
+    }
+
+    /// The same for one array, by work that needs no workspace and cannot fail.
+    package static func changeParts<A, R>(
+        of array: inout [A], at starts: [Int], threads: Int,
+        _ body: @Sendable (Int, inout MutableSpan<A>) -> R
+    ) -> [R] {
+        try! changeParts(of: &array, at: starts, threads: threads, workspace: { () }) { part, numbers, _ in
+            body(part, &numbers)
+        }
+    }
+
+    /// Where parts of a range start that have `size` elements, the last what is left, and where that ends: what takes some
+    /// ten microseconds by default, so that a thread is worth waking for it.
+    package static func starts(of range: Range<Int>, size: Int = 1 << 15) -> [Int] {
+        Array(stride(from: range.lowerBound, to: range.upperBound, by: size)) + [range.upperBound]
+    }
+
+    private static func areParts(_ starts: [Int], of count: Int) -> Bool {
+        starts[0] >= 0 && starts[starts.count - 1] <= count
+            && zip(starts, starts.dropFirst()).allSatisfy { $0 <= $1 }
+    }
+}
+
+/// Things that are made when none is free, and are lent to one user at a time: buffers that grow once and stay.
+package final class Pool<Value: Sendable>: Sendable {
+    private let free = Mutex<[Value]>([])
+    private let make: @Sendable () -> Value
+
+    package init(_ make: @escaping @Sendable () -> Value) { self.make = make }
+
+    /// Something that is back in the pool when nobody holds it any more.
+    package func lend() -> Loan<Value> {
+        let value = free.withLock { $0.popLast() }
+        return Loan(value ?? make(), from: self)
+    }
+
+    fileprivate func take(_ value: Value) { free.withLock { $0.append(value) } }
+}
+
+/// What a pool has lent.
+package final class Loan<Value: Sendable> {
+    package var value: Value
+    private let pool: Pool<Value>
+
+    fileprivate init(_ value: Value, from pool: Pool<Value>) { (self.value, self.pool) = (value, pool) }
+
+    deinit { pool.take(value) }
+}

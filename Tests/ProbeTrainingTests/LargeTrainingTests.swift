@@ -1,0 +1,93 @@
+import AttentionProbes
+@testable import ProbeTraining
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("Trainings that take long")
+struct LargeTrainingTests {
+    private func options(_ optimizer: TrainingOptions.Optimizer) -> TrainingOptions {
+        var options = TrainingOptions(optimizer)
+        (options.epochs, options.threads, options.batchSize) = (4, 1, 10)
+        return options
+    }
+
+    // Interrupted in some later step of the first epoch, of 12 steps.
+    private func interrupted(
+        after steps: Int, _ data: ActivationSet, validation: ActivationSet? = nil
+    ) throws -> Trainer.Result {
+        // Asked before each part of the tokens is measured, then before each step and each of its ten sequences.
+        let questions = Mutex(0)
+        let before = Objective.blocks(data.indices.map { data.length($0) }).count
+        return try Trainer(.attention(heads: 2), options: options(.adamw)).fit(
+            data, validation: validation,
+            isInterrupted: {
+                questions.withLock {
+                    $0 += 1
+                    return $0 > before + 11 * steps
+                }
+            })
+    }
+
+    @Test func stepsOfAnUnfinishedEpochAreSaved() throws {
+        let data = try needleSet(count: 120)
+        let (early, later) = (try interrupted(after: 2, data), try interrupted(after: 7, data))
+        for result in [early, later] {
+            let best = try #require(result.best)
+            #expect(result.stop == .interrupted && result.history.count == 1 && best.epoch == 1)
+            #expect(best.fraction > 0 && best.fraction < 1 && best.loss.isFinite)
+        }
+        #expect(early.best!.fraction < later.best!.fraction)
+        #expect(early.probe.parameters != later.probe.parameters)
+        #expect(try interrupted(after: 7, data).probe.parameters == later.probe.parameters)
+        let held = try interrupted(after: 7, data, validation: needleSet(count: 20, seed: 5))
+        #expect(try #require(held.best?.validationLoss).isFinite)
+    }
+
+    @Test func nothingIsSavedWhereNothingWasDone() throws {
+        let data = try needleSet(count: 120)
+        #expect(throws: CancellationError.self) {
+            try Trainer(.attention(heads: 2)).fit(data, isInterrupted: { true })
+        }
+    }
+
+    // L-BFGS is asked in the middle of a pass too, and keeps the iteration before.
+    @Test func anUnfinishedIterationIsLeftOut() throws {
+        let data = try needleSet(count: 120)
+        let isOver = Mutex(false)
+        let result = try Trainer(.attention(heads: 2), options: options(.lbfgs)).fit(
+            data,
+            progress: { report in if report.epoch == 2 { isOver.withLock { $0 = true } } },
+            isInterrupted: { isOver.withLock { $0 } })
+        #expect(result.stop == .interrupted && result.best?.epoch == 2 && result.best?.fraction == 1)
+    }
+
+    // A page that a thread sees for the first time is a fault: memory that is asked for anew in every step has thousands.
+    @Test(arguments: [(40, 30), (1, 2000)])
+    func stepsUseTheMemoryThatTheyHave(shape: (heads: Int, width: Int)) throws {
+        let outputs = 64
+        let sequences = (0..<96).map { randomFloats(3 * shape.width, seed: UInt64($0)) }
+        let data = try ActivationSet([
+            ActivationFile(
+                RaggedBatch(sequences, width: shape.width),
+                targets: .classes(sequences.indices.map { $0 % outputs }),
+                classes: (0..<outputs).map { "c\($0)" })
+        ])
+        let faults = Mutex([Int]())
+        var options = options(.adamw)
+        (options.epochs, options.batchSize, options.tokenDropout) = (2, 8, 0)
+        _ = try Trainer(.attention(heads: shape.heads), options: options).fit(
+            data,
+            isInterrupted: {
+                var usage = rusage()
+                unsafe getrusage(1, &usage)  // RUSAGE_THREAD
+                faults.withLock { $0.append(usage.ru_minflt) }
+                return false
+            })
+        // The later half of the first epoch.
+        let seen = faults.withLock { $0 }
+        let (first, last) = (seen[seen.count / 3], seen[seen.count / 2 - 8])
+        #expect(last - first < 64, "\(last - first) faults")
+    }
+}
