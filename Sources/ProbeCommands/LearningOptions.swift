@@ -1,5 +1,6 @@
 package import ArgumentParser
 package import AttentionProbes
+import Synchronization
 
 /// What is learned from labelled data: one probe, or with --select the best of several.
 package struct LearningOptions: ParsableArguments {
@@ -111,7 +112,11 @@ package struct LearningOptions: ParsableArguments {
             .checkMemory(data, task: task, average: count)
         // Until there is something to save.
         watch.mayEnd(TrainedProbe.nothingToSave)
-        watch.note(data.heading(task))
+        // As soon as a training takes time, and not before: bad data are refused in one sentence.
+        let isAnnounced = Atomic(false)
+        @Sendable func announce() {
+            if !isAnnounced.exchange(true, ordering: .relaxed) { watch.note(data.heading(task)) }
+        }
         var results: [Trainer.Result] = []
         var isInterrupted = false
         for number in 0..<count where !isInterrupted {
@@ -120,10 +125,12 @@ package struct LearningOptions: ParsableArguments {
                 data, validation: heldOut, task: task, start: nil,
                 progress: { report in
                     watch.mayEnd(nil)
+                    announce()
                     watch.progress(.training(report, number: number, count: count, tokens: data.tokenCount))
                 },
                 step: { step in
                     if step.epoch > 0 { watch.mayEnd(nil) }
+                    announce()
                     watch.progress(.step(step, number: number, count: count, tokens: data.tokenCount))
                 },
                 isInterrupted: watch.isInterrupted)
