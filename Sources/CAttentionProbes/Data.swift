@@ -167,6 +167,7 @@ private struct DataDescription: Encodable {
     let labels: String?
     let groups, weights, ids, token_text: Bool
     let notes: [String]
+    let left_out: LeftOutNames
 
     init(_ target: DataTarget) {
         let data = target.data
@@ -183,5 +184,6 @@ private struct DataDescription: Encodable {
         (groups, weights, token_text) = (data.groups != nil, data.weights != nil, data.hasTokenText)
         ids = data.files.allSatisfy { $0.id(0) != nil }
         notes = target.notes
+        left_out = LeftOutNames(data.leftOut)
     }
 }

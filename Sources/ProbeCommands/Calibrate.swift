@@ -39,7 +39,7 @@ struct Calibrate: ParsableCommand {
         }
         line.finish()
         try calibrated.probe.write(to: out)
-        if json { try StandardOutput.print(calibrated.summary(out).json()) }
+        if json { try StandardOutput.print(shared.json(calibrated.summary(out))) }
         shared.note("saved \(out)")
         shared.note(calibrated.probe.thresholdRule?.sentence(calibrated.probe.threshold) ?? "threshold 0.5")
     }

@@ -122,7 +122,7 @@ struct Compare: ParsableCommand {
         line.finish()
         let comparison = Comparison(dataSets: results.flatMap(\.dataSets))
         if let report { try ComparisonReport(comparison).write(to: report) }
-        try StandardOutput.print(json ? comparison.json() : comparison.table)
+        try StandardOutput.print(json ? shared.json(comparison) : comparison.table)
         for result in results { result.removeJournal() }
         if let report { shared.note("saved \(report)") }
         for (result, path) in zip(results, data) {

@@ -105,9 +105,9 @@ struct Convert: ParsableCommand {
         line.finish()
         let summary = Summary(
             files: written, dtype: (output.elementType ?? data.storedType).rawValue, width: data.width,
-            unfinished: data.unfinished)
+            unfinished: data.leftOut.unfinished)
         shared.note(summary.text)
-        if json { try StandardOutput.print(summary.json()) }
+        if json { try StandardOutput.print(shared.json(summary)) }
     }
 
     private struct Summary: Encodable {
@@ -148,6 +148,7 @@ struct Convert: ParsableCommand {
             let wanted = bytes[start...].split(separator: UInt8(ascii: "\n"))
                 .map { String(decoding: $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0, as: UTF8.self) }
                 .filter { !$0.isEmpty }
+            try data.checkIDsAreKnown()
             let set = Set(wanted.map(\.idBytes))
             let indices = data.indices.filter { set.contains(data.id($0).idBytes) }
             let found = Set(indices.map { data.id($0).idBytes })

@@ -56,7 +56,7 @@ struct Evaluate: ParsableCommand {
             line.finish()
             try StandardOutput.print(
                 json
-                    ? NamedJudgements(dataSets: judgements).json()
+                    ? shared.json(NamedJudgements(dataSets: judgements))
                     : NamedJudgements(dataSets: judgements).table(probe))
             return
         }
@@ -68,7 +68,7 @@ struct Evaluate: ParsableCommand {
             probe, input.data, controls.trained(probe, shared, labels: labelling))
         line.finish()
         if json {
-            try StandardOutput.print(judgement.json())
+            try StandardOutput.print(shared.json(judgement))
         } else {
             let parts = [judgement.evaluation.table(probe, judgement.data)] + judgement.furtherTables
             try StandardOutput.print(parts.joined(separator: "\n\n"))

@@ -52,7 +52,14 @@ struct FileDescription: Encodable {
 
     /// Checks what is behind the header by the file's format, and reads all hidden states of
     /// activations, to count sequences with one that is not finite.
-    init(_ opened: OpenedFile, _ layers: [Int]?, readers: [any ActivationReader], _ threads: Int) throws {
+    ///
+    /// - Parameters:
+    ///   - skips: what is left out instead of being an error.
+    ///   - leftOut: takes the sequences that were left out.
+    init(
+        _ opened: OpenedFile, _ layers: [Int]?, _ skips: Skips, leavingOut leftOut: inout LeftOut,
+        readers: [any ActivationReader], _ threads: Int
+    ) throws {
         let file = try opened.tensors
         path = opened.path
         let lists = file.lists.compactMap { name, tensors in
@@ -68,27 +75,32 @@ struct FileDescription: Encodable {
             format = "probe"
             probe = ProbeSummary(try Probe(file))
         } else if ActivationFile.recognises(file) {
+            let allowsEmpty = skips.contains(.emptySequences)
             let first =
-                try layers == nil ? opened.file : ActivationFile(file, layers: layers, readers: readers)
+                try layers == nil
+                ? opened.file
+                : ActivationFile(file, layers: layers, allowsEmpty: allowsEmpty, readers: readers)
             let count = first.layerCount
             let data =
                 count == 1 || layers != nil
                 ? first
                 : try ActivationFile(
                     file, layers: ActivationFile.layers(of: file, count: count, readers: readers),
-                    readers: readers)
+                    allowsEmpty: allowsEmpty, readers: readers)
             format = data.form.name
-            activations = try Self.activations(data, layers?.count ?? count, threads)
+            let all = try ActivationSet([data])
+            let set = allowsEmpty ? try all.skippingEmpty() : all
+            leftOut.empty += set.leftOut.empty
+            activations = try Self.activations(data, set, layers?.count ?? count, threads)
         } else {
             format = metadata["format"] ?? file.kind
         }
     }
 
     // `width` is that of one of the layers that were read.
-    private static func activations(_ file: ActivationFile, _ layers: Int, _ threads: Int) throws
-        -> Activations
-    {
-        let set = try ActivationSet([file])
+    private static func activations(
+        _ file: ActivationFile, _ set: ActivationSet, _ layers: Int, _ threads: Int
+    ) throws -> Activations {
         let lengths = set.indices.map { set[$0].rows.count }.sorted()
         return Activations(
             sequences: set.count, tokens: set.tokenCount, width: set.width / layers,

@@ -22,6 +22,7 @@ struct Inspect: ParsableCommand {
     @Option(help: "The layer to look at of files that hold several. (default: all)")
     var layer: Int?
     @OptionGroup var matrices: MatrixOptions
+    @OptionGroup var skipping: SkipOptions
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
     @Option(help: "Threads to use at most. (default: all processors)")
@@ -40,16 +41,36 @@ struct Inspect: ParsableCommand {
             let machine = MachineInfo()
             return try StandardOutput.print(json ? machine.json() : machine.text)
         }
-        let (opened, unfinished) = try OpenedFile.open(files, readers: matrices.readers)
-        let descriptions = try opened.map {
-            try FileDescription(
-                $0, layer.map { [$0] }, readers: matrices.readers, threads ?? Parallel.availableThreads)
+        let skips = skipping.skips
+        var (opened, leftOut) = try OpenedFile.open(files, skips: skips, readers: matrices.readers)
+        var descriptions: [FileDescription] = []
+        for file in opened {
+            do {
+                descriptions.append(
+                    try FileDescription(
+                        file, layer.map { [$0] }, skips, leavingOut: &leftOut, readers: matrices.readers,
+                        threads ?? Parallel.availableThreads))
+            } catch let error as DataError
+                where error.rule == .emptySequence && skips.contains(.emptySequences)
+            {
+                leftOut.empty.append(file.path)
+            } catch {
+                guard skips.contains(.badFiles), let bad = file.bad(error) else { throw error }
+                leftOut.badFiles.append(bad)
+            }
         }
-        if !unfinished.isEmpty {
-            StandardError.print(leftOut(unfinished: unfinished))
+        guard !descriptions.isEmpty || skips.isEmpty else {
+            throw DataError(
+                .shape, files[0], expected: "at least one file that is not left out",
+                found: leftOut.inPlaceOfSequences)
         }
-        let report = Report(files: descriptions, unfinished: unfinished)
-        try StandardOutput.print(json ? report.json() : report.text)
+        for line in leftOut.notes(of: 0) { StandardError.print(line.printable) }
+        let report = Report(files: descriptions, unfinished: leftOut.unfinished)
+        guard json else { return try StandardOutput.print(report.text) }
+        let hasSkips = !skips.isEmpty || leftOut != LeftOut()
+        try StandardOutput.print(
+            hasSkips
+                ? WithLeftOut(result: report, leftOut: LeftOutNames(leftOut)).json() : report.json())
     }
 
     private struct Report: Encodable {

@@ -35,12 +35,12 @@ struct LayerOptions: ParsableArguments {
     /// - Parameters:
     ///   - trained: what the probes that the data are for say of the layers they were trained on.
     ///   - swept: layers that contend with each other, to be put side by side; nil for none.
-    ///   - skipsEmpty: whether sequences without a token are left out.
+    ///   - skips: what is left out instead of being an error.
     ///   - readers: the forms of files that are read.
     ///   - note: takes lines for people.
     func open(
         _ paths: [String], labelled: Bool, for trained: [LayerRecord], swept: SweptLayers? = nil,
-        skipsEmpty: Bool, readers: [any ActivationReader], note: (String) -> Void
+        skips: Skips, readers: [any ActivationReader], note: (String) -> Void
     ) throws -> ActivationSet {
         if let swept {
             guard chosenLayers == nil else {
@@ -48,13 +48,15 @@ struct LayerOptions: ParsableArguments {
             }
             return try ActivationSet(
                 paths: paths, labelled: labelled,
-                layers: swept.numbers ?? ActivationSet.layerNumbers(paths, readers: readers),
-                skipsEmpty: skipsEmpty, readers: readers)
+                layers: swept.numbers
+                    ?? ActivationSet.layerNumbers(
+                        paths, skips: skips, readers: readers),
+                skips: skips, readers: readers)
         }
         let data: ActivationSet
         do {
             data = try ActivationSet(
-                paths: paths, labelled: labelled, layers: chosenLayers, skipsEmpty: skipsEmpty,
+                paths: paths, labelled: labelled, layers: chosenLayers, skips: skips,
                 readers: readers)
         } catch let error as DataError where error.rule == .layers && chosenLayers == nil && !trained.isEmpty
         {
@@ -63,7 +65,7 @@ struct LayerOptions: ParsableArguments {
             do {
                 chosen = try layers.map {
                     try ActivationSet(
-                        paths: paths, labelled: labelled, layers: $0.numbers, skipsEmpty: skipsEmpty,
+                        paths: paths, labelled: labelled, layers: $0.numbers, skips: skips,
                         readers: readers)
                 }
             } catch let other as DataError where other.rule == .layers && other.path == error.path {

@@ -44,7 +44,7 @@ struct ProbeChoice {
         let left = result.removeJournal()
         try StandardOutput.print(
             json
-                ? selected.summary(out, outOfFold: outOfFoldPath).json()
+                ? shared.json(selected.summary(out, outOfFold: outOfFoldPath))
                 : result.layers.isEmpty ? result.table : result.layerTable)
         shared.note("saved \(out): \(result.chosen.name), trained on all sequences")
         shared.note("saved \(outOfFoldPath): scores of every sequence by probes that did not see its fold")

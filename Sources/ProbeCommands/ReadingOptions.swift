@@ -9,6 +9,7 @@ package struct ReadingOptions: ParsableArguments {
     )
     var skipNonfinite = false
 
+    @OptionGroup var skipping: SkipOptions
     @OptionGroup var layers: LayerOptions
     @OptionGroup var matrices: MatrixOptions
 
@@ -32,21 +33,20 @@ package struct ReadingOptions: ParsableArguments {
         let table = try labelling?.table()
         var data = try layers.open(
             paths, labelled: labelling != nil, for: probes.compactMap(\.training.layers),
-            swept: swept, skipsEmpty: skipNonfinite, readers: matrices.readers, note: note)
+            swept: swept, skips: skips, readers: matrices.readers, note: note)
         opened(data)
-        if !data.unfinished.isEmpty { note(leftOut(unfinished: data.unfinished)) }
-        if !data.empty.isEmpty {
-            note("left out \(counted(data.empty.count, "sequence")) without a token: \(few(data.empty))")
-        }
+        for line in data.leftOut.notes(of: data.count) { note(line) }
         if let table { data = try table.label(data, for: task ?? probes.first?.task, note: note) }
         guard skipNonfinite else { return data }
-        let finite = try data.finiteSequences(threads: threads)
-        if finite.count < data.count {
-            note("left out \(data.count - finite.count) of \(data.count) sequences with a NaN or infinity")
-        }
-        guard !finite.isEmpty else {
-            throw DataError(.nonFinite, paths[0], expected: "a sequence of finite numbers", found: "none")
-        }
-        return data.selecting(finite)
+        let finite = try data.skippingNonFinite(threads: threads)
+        var rest = LeftOut()
+        rest.nonFinite = finite.leftOut.nonFinite
+        for line in rest.notes(of: data.count) { note(line) }
+        return finite
     }
+
+    private var skips: Skips { skipping.skips.union(skipNonfinite ? .emptySequences : []) }
+
+    /// Whether anything is to be left out.
+    var skipsAnything: Bool { !skips.isEmpty }
 }

@@ -21,7 +21,8 @@ struct SharedOptions: ParsableArguments {
 
     // All that the process reads. Sets stay open until it ends: thousands of files that are let go of one by one
     // take a tenth of the time that it takes to score them.
-    private static let inputs = Mutex<(sets: [ActivationSet], paths: [String])>(([], []))
+    private static let inputs = Mutex<(sets: [ActivationSet], paths: [String], leftOut: [LeftOut])>(
+        ([], [], []))
 
     /// Says that a file is an input, which no output may take the place of (`checkOutput`). `open` says it of data and
     /// their labels.
@@ -44,14 +45,24 @@ struct SharedOptions: ParsableArguments {
         swept: SweptLayers? = nil
     ) throws -> ActivationSet {
         Self.reads([labelling?.labels].compactMap(\.self))
-        return try reading.open(
+        let data = try reading.open(
             paths, labels: labelling, task: task, for: probes, swept: swept, threads: threadCount,
             opened: { data in
                 Self.inputs.withLock { inputs in
                     inputs.sets.append(data)
-                    inputs.paths += data.unfinished
+                    inputs.paths += data.leftOut.files
                 }
             }, note: note)
+        Self.inputs.withLock { $0.leftOut.append(data.leftOut) }
+        return data
+    }
+
+    /// A result as one JSON object for standard output. Where anything was left out of the data that were opened, or
+    /// was to be left out, `left_out` says what.
+    func json(_ result: some Encodable) throws -> String {
+        let leftOut = LeftOut(joining: Self.inputs.withLock(\.leftOut))
+        guard reading.skipsAnything || leftOut != LeftOut() else { return try result.json() }
+        return try WithLeftOut(result: result, leftOut: LeftOutNames(leftOut)).json()
     }
 
     /// Refuses a name that is empty, and to write over any input that was opened or named by `reads`.

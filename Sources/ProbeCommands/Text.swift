@@ -55,12 +55,6 @@ func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String {
     "\(count) \(count == 1 ? one : many ?? one + "s")"
 }
 
-/// "left out 2 files that are still being written or cut short: a, b".
-func leftOut(unfinished paths: [String]) -> String {
-    "left out \(counted(paths.count, "file that is", "files that are")) still being written or cut short: "
-        + few(paths)
-}
-
 /// "2 ids of labels.csv match no sequence: a, b".
 func unmatched(_ ids: [String], of path: String) -> String {
     "\(counted(ids.count, "id of \(path) matches", "ids of \(path) match")) no sequence: \(few(ids))"

@@ -63,7 +63,7 @@ struct Train: ParsableCommand {
         if let warning = trained.warning { shared.note(warning) }
         shared.note(trained.sentence(out))
         if let advice = trained.advice { shared.note(advice) }
-        if json { try StandardOutput.print(trained.summary(out).json()) }
+        if json { try StandardOutput.print(shared.json(trained.summary(out))) }
         if trained.stop == .interrupted { throw ExitCode(130) }
     }
 

@@ -12,8 +12,14 @@ public struct SystemError: Error, Equatable, CustomStringConvertible {
     /// True if a file to be read is not there or cannot be opened, but not where the process may open no more files
     /// or the machine has no room for them.
     public var isMissingInput: Bool {
-        ["open", "map"].contains(operation) && ![EMFILE, ENFILE, ENOMEM].contains(code)
+        ["open", "map"].contains(operation) && isOfFile
     }
+
+    /// True unless the process may open no more files, or the machine has no room for them.
+    package var isOfFile: Bool { ![EMFILE, ENFILE, ENOMEM].contains(code) }
+
+    /// True if nothing is at the path.
+    package var isAbsent: Bool { code == ENOENT }
 
     /// "cannot open x.safetensors: No such file or directory".
     public var description: String {

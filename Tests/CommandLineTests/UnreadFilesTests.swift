@@ -131,7 +131,7 @@ struct UnreadFilesTests {
         let data = try folder.write(Self.padded([1, 1, 0, 0, 1, 0]), to: "data.safetensors")
         try expectFailure(
             65,
-            "row 1: expected at least one true token (--skip-nonfinite leaves out what has none), found none",
+            "row 1: expected at least one true token (--skip-empty leaves out what has none), found none",
             in: folder, train + [data])
         let run = try Command.start(train + [data, "--skip-nonfinite"]).wait()
         #expect(

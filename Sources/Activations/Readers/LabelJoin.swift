@@ -11,7 +11,7 @@ public struct LabelJoin: Sendable {
     public let unlabelled: [String]
     /// What the table has in place of a label for some of these, as NA.
     public let missing: [String]
-    /// Ids in the table that no sequence has.
+    /// Ids in the table that no sequence has, also none that was left out.
     public let unused: [String]
     /// Ids in the table that several sequences have, all of which got the one label.
     public let shared: [String]
@@ -25,6 +25,7 @@ extension ActivationSet {
     ///   those of the files' classes if they fit, else those that occur, in their order.
     /// - Throws: `DataError` where no sequence has a label, or a label is not what the others are.
     public func labelled(by table: LabelTable, for task: ProbeTask? = nil) throws(DataError) -> LabelJoin {
+        try checkIDsAreKnown()
         let reading = LabelReading(table, task, own: task?.hasClasses == false ? nil : files[0].classes)
         var chosen: [Int] = []
         var rows: [Int] = []
@@ -55,6 +56,7 @@ extension ActivationSet {
                     : "\(missing.sorted().formatted) in all \(sequencesOfRow.count) rows that are theirs")
         }
         let (targets, names) = try reading.targets(rows)
+        let leftOut = Set(leftOut.ids.map(\.idBytes))
         var groups = groups.map { groups in chosen.map { groups[$0] } }
         if table.rows.contains(where: { $0.group != nil }) { groups = table.groups(rows) }
         return LabelJoin(
@@ -62,7 +64,8 @@ extension ActivationSet {
                 self, selecting: chosen, targets: targets, classes: names, groups: groups,
                 labelTable: table.path),
             unlabelled: unlabelled, missing: missing.subtracting(["nothing"]).sorted(),
-            unused: table.rows.indices.filter { sequencesOfRow[$0] == nil }.map { table.rows[$0].id },
+            unused: table.rows.indices.filter { sequencesOfRow[$0] == nil }.map { table.rows[$0].id }
+                .filter { !leftOut.contains($0.idBytes) },
             shared: table.rows.indices.filter { sequencesOfRow[$0, default: 0] > 1 }.map { table.rows[$0].id }
         )
     }

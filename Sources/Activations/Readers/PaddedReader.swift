@@ -66,7 +66,7 @@ extension TensorFile {
         guard let first = range.first(where: { mask[$0] == 1 }) else {
             if allowsEmpty { return range.lowerBound..<range.lowerBound }
             throw fault(
-                nil, "at least one true token (--skip-nonfinite leaves out what has none)", "none")
+                nil, "at least one true token (--skip-empty leaves out what has none)", "none")
         }
         let end = (first..<range.upperBound).first { mask[$0] == 0 } ?? range.upperBound
         if let again = (end..<range.upperBound).first(where: { mask[$0] == 1 }) {

@@ -18,6 +18,13 @@ struct RequestDumpReader: ActivationReader {
             mayBeUnfinished: true)
     }
 
+    /// Whether a file is a request without tokens, or with states of fewer or more tokens than it has ids, as where a
+    /// server found the beginning in its cache of prefixes.
+    func isPartial(_ file: TensorFile) -> Bool {
+        guard recognises(file), let states = file.tensors["hidden_states"]?.shape.first else { return false }
+        return states == 0 || file.tensors["token_ids"]!.shape != [states]
+    }
+
     func open(_ file: TensorFile, layers: [Int]?, allowsEmpty: Bool) throws(DataError) -> ActivationLayout {
         let (states, type, width) = try file.states(dimensions: 3)
         let (rows, count) = (states.shape[0], states.shape[1])

@@ -147,6 +147,9 @@ public final class ActivationFile: Sendable {
     /// names none.
     package func id(_ sequence: Int) -> String? { ids?[sequence] ?? stem }
 
+    /// Whether the file names its sequences.
+    var namesSequences: Bool { ids != nil || stem != nil }
+
     /// The bytes of a token's text, by its row; nil without text.
     func tokenTextBytes(_ row: Int) -> [UInt8]? { tokenTexts?.bytes(row) }
 

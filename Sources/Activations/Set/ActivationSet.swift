@@ -32,10 +32,8 @@ public struct ActivationSet: Sendable {
     public let groups: [Int]?
     /// How much each counts in training, selection and calibration, if the files say so.
     public let weights: [Float]?
-    /// Files that were left out because a running server still writes them.
-    package let unfinished: [String]
-    /// Ids of sequences that were left out because they have no token to look at.
-    package let empty: [String]
+    /// What of the data is not here.
+    package let leftOut: LeftOut
 
     /// Joins files.
     ///
@@ -44,19 +42,14 @@ public struct ActivationSet: Sendable {
     /// - Throws: `DataError` where there is no sequence, or files differ in width, classes, the
     ///   form of their labels, or in having groups.
     public init(_ files: [ActivationFile], labelled: Bool = true) throws(DataError) {
-        try self.init(files, labelled: labelled, unfinished: [])
+        try self.init(files, labelled: labelled, leftOut: LeftOut())
     }
 
-    init(_ files: [ActivationFile], labelled: Bool, unfinished: [String]) throws(DataError) {
+    init(_ files: [ActivationFile], labelled: Bool, leftOut: LeftOut) throws(DataError) {
         guard let first = files.first, files.contains(where: { $0.batch.count > 0 }) else {
             throw DataError(
-                .shape, files.first?.path ?? unfinished.first ?? "the data",
-                expected: "at least one sequence",
-                found: unfinished.isEmpty
-                    ? "none"
-                    : unfinished.count == 1
-                        ? "a file that is still being written or cut short"
-                        : "\(unfinished.count) files that are still being written or cut short")
+                .shape, files.first?.path ?? leftOut.files.first ?? "the data",
+                expected: "at least one sequence", found: leftOut.inPlaceOfSequences)
         }
         for file in files.dropFirst() {
             try first.checkWidth(file)
@@ -66,8 +59,8 @@ public struct ActivationSet: Sendable {
             try first.checkPresence(file, "weights") { $0.weights != nil }
         }
         self.files = files
-        self.unfinished = unfinished
-        (empty, labelTable, isReordered) = ([], nil, false)
+        self.leftOut = leftOut
+        (labelTable, isReordered) = (nil, false)
         var (locations, starts): ([Location], [Int]) = ([], [])
         for (index, file) in files.enumerated() {
             starts.append(locations.count)
@@ -83,24 +76,12 @@ public struct ActivationSet: Sendable {
         targets = labelling?.targets.map { Targets(joining: files.map { $0.targets! }, like: $0) }
     }
 
-    func skippingEmpty() throws(DataError) -> ActivationSet {
-        let empty = indices.filter { self[$0].count == 0 }
-        guard !empty.isEmpty else { return self }
-        guard empty.count < count else {
-            throw DataError(
-                .emptySequence, files[0].path, expected: "a sequence with a token to look at", found: "none")
-        }
-        let left = Set(empty)
-        return selecting(indices.filter { !left.contains($0) }, empty: empty.map(id))
-    }
-
     /// The same sequences in other groups, or with other states.
     ///
     /// - Parameter files: as many, with the same sequences; nil for the same.
     init(_ set: ActivationSet, files: [ActivationFile]? = nil, groups: [Int]? = nil) {
         self.files = files ?? set.files
-        unfinished = set.unfinished
-        empty = set.empty
+        leftOut = set.leftOut
         locations = set.locations
         starts = set.starts
         (labelTable, isReordered) = (set.labelTable, set.isReordered)
@@ -121,11 +102,10 @@ public struct ActivationSet: Sendable {
     /// Some of the sequences, with labels and groups of their own.
     package init(
         _ set: ActivationSet, selecting indices: [Int], targets: Targets?, classes: [String]?, groups: [Int]?,
-        empty: [String]? = nil, labelTable: String? = nil, isReordered: Bool = false
+        leftOut: LeftOut? = nil, labelTable: String? = nil, isReordered: Bool = false
     ) {
         files = set.files
-        unfinished = set.unfinished
-        self.empty = empty ?? set.empty
+        self.leftOut = leftOut ?? set.leftOut
         self.labelTable = labelTable ?? set.labelTable
         self.isReordered = isReordered || set.isReordered
         locations = indices.map { set.locations[$0] }
@@ -135,12 +115,12 @@ public struct ActivationSet: Sendable {
     }
 
     /// The set of some of the sequences, in the order given; hidden states are shared.
-    public func selecting(_ indices: [Int]) -> ActivationSet { selecting(indices, empty: nil) }
+    public func selecting(_ indices: [Int]) -> ActivationSet { selecting(indices, leftOut: nil) }
 
-    private func selecting(_ indices: [Int], empty: [String]?) -> ActivationSet {
+    func selecting(_ indices: [Int], leftOut: LeftOut?) -> ActivationSet {
         ActivationSet(
             self, selecting: indices, targets: targets?.selecting(indices), classes: classes,
-            groups: groups.map { groups in indices.map { groups[$0] } }, empty: empty)
+            groups: groups.map { groups in indices.map { groups[$0] } }, leftOut: leftOut)
     }
 
     /// Checks that another set has hidden states of the same kind and labels of a task.

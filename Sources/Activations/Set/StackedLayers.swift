@@ -74,12 +74,17 @@ extension ActivationSet {
     ///
     /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks a rule, or does not say its layer.
     package static func layerNumbers(
-        _ paths: [String], readers: [any ActivationReader] = activationReaders
+        _ paths: [String], skips: Skips = [], readers: [any ActivationReader] = activationReaders
     ) throws -> [Int] {
-        let (opened, _) = try OpenedFile.open(paths, readers: readers)
+        let (opened, _) = try OpenedFile.open(paths, skips: skips, readers: readers)
         var numbers: Set<Int> = []
-        for file in opened {
-            let file = try file.file
+        for opened in opened {
+            let file: ActivationFile
+            do {
+                file = try opened.file
+            } catch  where skips.contains(.badFiles) && opened.bad(error) != nil {
+                continue
+            }
             if file.form.holdsSeveralLayers { return Array(0..<file.layerCount) }
             guard let own = file.layers else {
                 throw DataError(

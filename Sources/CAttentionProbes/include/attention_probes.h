@@ -274,11 +274,12 @@ ap_status ap_data_create(const ap_batch *batch, const ap_known *known, ap_data *
  * `options` here and below is NULL or a JSON object with the names and values of the command line's options:
  * {"labels": "labels.csv", "layer": 12, "skip-nonfinite": true}. An unknown name is an error, and so is a value that the
  * option cannot have. A list stands for several values. Here: labels, id-column, label-column, group-column, layer,
- * layers, pooled, sequence, skip-nonfinite, threads.
+ * layers, pooled, sequence, skip-nonfinite, skip-empty, skip-bad-shards, threads.
  */
 ap_status ap_data_open(const char *const *paths, int64_t count, const char *options, ap_data **data);
 
-/* "sequences", "tokens", "width", "type", "classes", "labels" (what they are), "groups", "weights" and "notes" as JSON. */
+/* "sequences", "tokens", "width", "type", "classes", "labels" (what they are), "groups", "weights", "notes" and "left_out"
+ * (of each kind "count" and "names") as JSON. */
 ap_status ap_data_describe(const ap_data *data, char **json);
 
 /* Writes all sequences with all that is known of them as one activation file; `type` is how numbers are stored. */

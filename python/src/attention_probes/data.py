@@ -38,7 +38,8 @@ class Data:
 
     @property
     def description(self) -> dict[str, Any]:
-        """What there is: "sequences", "tokens", "width", "type", "classes", "labels", "groups", "weights", "notes"."""
+        """What there is: "sequences", "tokens", "width", "type", "classes", "labels", "groups", "weights", "notes", and
+        "left_out": of each kind of what was left out "count" and "names"."""
         if self._said is None:
             self._said = json.loads(told(lib().ap_data_describe, self._handle.value))
         return self._said
@@ -86,7 +87,7 @@ def open_activations(
     paths: Any, *, labels: str | os.PathLike[str] | None = None, id_column: str | None = None,
     label_column: str | None = None, group_column: str | None = None, layer: int | None = None,
     layers: Any = None, pooled: bool | None = None, sequence: bool | None = None, skip_nonfinite: bool | None = None,
-    threads: int | None = None
+    skip_empty: bool | None = None, skip_bad_shards: bool | None = None, threads: int | None = None
 ) -> Data:
     """Opens activation files, or folders of them, in all forms that the command line reads.
 
@@ -103,6 +104,10 @@ def open_activations(
         What a matrix without offsets is: pooled states, each row a sequence, or one sequence, each row a token.
     skip_nonfinite : bool, optional
         Whether sequences with a NaN or infinity are left out.
+    skip_empty : bool, optional
+        Whether sequences without a token, and requests whose states and ids differ in number, are left out.
+    skip_bad_shards : bool, optional
+        Whether files that break a rule, or cannot be read, are left out.
 
     Raises
     ------
@@ -116,5 +121,5 @@ def open_activations(
     said = options(
         labels=None if labels is None else os.fspath(labels), id_column=id_column, label_column=label_column,
         group_column=group_column, layer=layer, layers=layers, pooled=pooled, sequence=sequence,
-        skip_nonfinite=skip_nonfinite, threads=threads)
+        skip_nonfinite=skip_nonfinite, skip_empty=skip_empty, skip_bad_shards=skip_bad_shards, threads=threads)
     return Data(opened(lib().ap_data_open, lib().ap_data_free, array, len(given), said))

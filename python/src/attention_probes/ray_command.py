@@ -55,6 +55,8 @@ def _add_shared(command: argparse.ArgumentParser) -> None:
     command.add_argument("--skip-bad-shards", action="store_true", help="list them in FOLDER/_skipped.json and go on")
     command.add_argument("--resume", action="store_true", help="go on with a run that did not end")
     command.add_argument("--skip-nonfinite", action="store_true", help="leave out sequences with a NaN or infinity")
+    command.add_argument(
+        "--skip-empty", action="store_true", help="leave out sequences and requests without tokens, as attnprobe does")
     command.add_argument("--layer", type=int, metavar="K", help="of files that hold several, as in attnprobe")
     command.add_argument("--quiet", action="store_true", help="no progress and no notes")
 
@@ -114,7 +116,8 @@ def run(options: argparse.Namespace) -> None:
     found = score(
         data, probes, options.out, workers=options.workers, threads=options.threads,
         skip_bad_shards=options.skip_bad_shards, resume=options.resume, layer=options.layer,
-        skip_nonfinite=options.skip_nonfinite, progress=None if options.quiet else told(began))
+        skip_nonfinite=options.skip_nonfinite, skip_empty=options.skip_empty,
+        progress=None if options.quiet else told(began))
     if not options.quiet:
         _sum_up(found, options.out, time.monotonic() - began)
     if options.command == "evaluate":

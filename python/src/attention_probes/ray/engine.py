@@ -88,13 +88,13 @@ class Engine:
             yield local, folder
 
     def _scored(self, name: str, path: str, folder: str) -> pa.Table:
-        skips = self.reading.keys() == {"skip_nonfinite"}
+        skips = bool(self.reading) and self.reading.keys() <= {"skip_nonfinite", "skip_empty"}
         try:
             if is_flat(path) and (not self.reading or skips):
                 try:
                     return self._table(name, read_activations(path), None)
                 except ValueError:
-                    # What has a sequence that is not finite is looked at by the engine's own readers.
+                    # What has a sequence that is to be left out is looked at by the engine's own readers.
                     if not skips:
                         raise
             flat = os.path.join(folder, "flat.safetensors")
