@@ -86,6 +86,56 @@ class ContentTest(ExtractionTest):
         self.extract(model, "--text", path, "--layers", 1, "--chat", "--generation-prompt")
         self.assertEqual("".join(Activations(self.out).strings("token_text")), "<s><user>One\n<assistant>")
 
+    def chat(self, template: str, messages: list[list[dict[str, str]]], *options: object, build=llama) -> list[str]:
+        """For each conversation the text that a probe may look at."""
+        model = self.model(build)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(model)
+        path = self.jsonl([{"messages": turns} for turns in messages])
+        self.extract(model, "--text", path, "--layers", 1, "--chat", *options)
+        file = Activations(self.out)
+        if "token_mask" not in file.tensors:
+            return ["all"] * len(file.token_texts())
+        mask = file.tensors["token_mask"]
+        return [
+            "".join(text for text, seen in zip(texts, mask[start:]) if seen)
+            for texts, start in zip(file.token_texts(), file.offsets)
+        ]
+
+    def test_probes_look_at_replies(self) -> None:
+        turns = [
+            {"role": role, "content": content}
+            for role, content in zip(("user", "assistant") * 2, ("A probe", "reads", "the states", "of a head"))
+        ]
+        plain = (
+            "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}\n{% endfor %}"
+            "{% if add_generation_prompt %}[assistant]{% endif %}"
+        )
+        marked = (
+            "{% for m in messages %}[{{ m.role }}]{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+            "{% endgeneration %}{% else %}{{ m.content }}{% endif %}{{ '\n' }}{% endfor %}"
+        )
+        talks = [turns[:2], turns[:3], turns, turns[:1]]
+        whole = "[user]A probe\n"
+        found = self.chat(plain, talks)
+        self.assertEqual(found, ["reads\n", "reads\n", "of a head\n", "<s>" + whole])
+        self.assertEqual(self.chat(marked, talks), ["reads", "reads", "readsof a head", whole])
+        self.assertEqual(self.chat(plain, talks, "--whole-chat"), ["all"] * 4)
+        self.assertEqual(self.chat(plain, talks, "--generation-prompt"), ["all"] * 4)
+        self.assertEqual(self.chat(plain, [turns[:1]]), ["all"])
+        # Special tokens that are dropped take their places in the mask with them.
+        self.assertEqual(self.chat(plain, talks[:1], "--special-tokens", "drop"), ["reads\n"])
+        # A tokenizer that does not say which characters are whose.
+        self.assertEqual(self.chat(plain.replace("{{ bos_token }}", ""), talks[:1], build=byt5), ["reads\n"])
+        for template in (plain, marked):
+            with self.assertRaisesRegex(AssertionError, "expected a reply with at least one token, found none"):
+                self.chat(template, talks[:1], "--max-length", 4)
+            self.assertEqual(len(self.chat(template, [turns[:1], turns[:2]], "--max-length", 4, "--skip-empty")), 1)
+        last = "{% for m in messages %}{% if loop.last %}!{% endif %}{{ m.content }}{% endfor %}"
+        with self.assertRaisesRegex(AssertionError, "as it does without it, found another text .--whole-chat"):
+            self.chat(last, talks[:1])
+
     def test_shards_have_the_size_asked_for(self) -> None:
         model, texts = self.model(gpt2), self.texts(TEXTS * 4)
         self.extract(model, "--text", texts, "--layers", 2, "--batch-tokens", 1)

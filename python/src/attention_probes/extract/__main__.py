@@ -68,6 +68,8 @@ def check(options: argparse.Namespace) -> None:
         )
     if options.generation_prompt and not options.chat:
         raise Failure("--generation-prompt: expected --chat with it", USAGE)
+    if options.whole_chat and not options.chat:
+        raise Failure("--whole-chat: expected --chat with it", USAGE)
 
 
 def text_source(options: argparse.Namespace) -> Source:
@@ -117,6 +119,8 @@ def extract(options: argparse.Namespace) -> None:
         options.max_length or model.longest_text(),
         options.chat,
         options.generation_prompt,
+        # What such a conversation ends with is no reply, and what it is about.
+        options.whole_chat or options.generation_prompt,
     )
     settings = Settings(
         options.out,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .failure import USAGE, Failure, first_sentence
+from .replies import Replies
 from .rows import Row
 
 
@@ -20,11 +21,17 @@ class Encoded:
     kept: np.ndarray  # bool, those whose states are written
     text: bytes  # of the kept tokens, joined
     text_lengths: np.ndarray  # int32, bytes of each
+    reply: np.ndarray | None = None  # bool, the kept tokens that a probe may look at; None for all
 
     @property
     def count(self) -> int:
         """Tokens that go into the file."""
         return len(self.text_lengths)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no token that a probe may look at."""
+        return not self.count or self.reply is not None and not self.reply.any()
 
 
 class Encoder:
@@ -33,11 +40,18 @@ class Encoder:
     - `special`: "keep" writes the states of special tokens such as [CLS] and <s>; "drop" lets the
       model see them and leaves their states out; "none" adds no special tokens.
     - `is_chat`: rows are conversations and go through the tokenizer's chat template, which brings
-      its own special tokens; `has_prompt` ends them where the assistant would begin to speak.
+      its own special tokens; `has_prompt` ends them where the assistant would begin to speak, and
+      `is_whole` lets probes look at all of a conversation, not at what the assistant says alone.
     """
 
     def __init__(
-        self, tokenizer: Any, special: str, max_length: int | None, is_chat: bool, has_prompt: bool
+        self,
+        tokenizer: Any,
+        special: str,
+        max_length: int | None,
+        is_chat: bool,
+        has_prompt: bool,
+        is_whole: bool = False,
     ) -> None:
         if is_chat and not tokenizer.chat_template:
             raise Failure("--chat: expected a tokenizer with a chat template, found one without")
@@ -52,6 +66,7 @@ class Encoder:
         self.special = special
         self.is_chat, self.has_prompt = is_chat, has_prompt
         self.max_length = max_length
+        self.replies = Replies(tokenizer, max_length) if is_chat and not is_whole else None
         self.truncated = 0
         named = {
             tokenizer.bos_token_id,
@@ -86,11 +101,20 @@ class Encoder:
             else:
                 self.truncated += self.max_length is not None and len(ids) == self.max_length
                 tokens = [self.tokenizer.decode([id]).encode() for id in ids.tolist()]
+            reply = None
+            if self.replies:
+                offsets = encoding["offset_mapping"][number] if is_fast else None
+                reply = self.replies.mask(row, texts[number], ids, offsets)
             kept = ~np.isin(ids, self.special_ids) if self.special == "drop" else np.ones(len(ids), bool)
             tokens = [token for token, keep in zip(tokens, kept) if keep]
             result.append(
                 Encoded(
-                    row, ids, kept, b"".join(tokens), np.array([len(token) for token in tokens], np.int32)
+                    row,
+                    ids,
+                    kept,
+                    b"".join(tokens),
+                    np.array([len(token) for token in tokens], np.int32),
+                    None if reply is None else reply[kept],
                 )
             )
         return result

@@ -103,6 +103,12 @@ def parser(program: str, description: str) -> Parser:
         "--generation-prompt", action="store_true", help="with --chat, end where the answer begins"
     )
 
+    tokens.add_argument(
+        "--whole-chat",
+        action="store_true",
+        help="with --chat, let probes look at all turns, not at what the assistant says alone",
+    )
+
     run = top.add_argument_group("computing and writing")
     run.add_argument(
         "--dtype", choices=["bf16", "f16", "f32"], default="bf16", help="of the file (%(default)s)"

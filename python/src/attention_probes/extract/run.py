@@ -107,7 +107,7 @@ class Extraction:
         while rows := list(islice(remaining, 256)):
             for encoded in self.encoder.encode(rows):
                 self._characters += characters(encoded.row)
-                if encoded.count:
+                if not encoded.is_empty:
                     yield replace(encoded, row=replace(encoded.row, text=""))
                 elif self.settings.skip_empty:
                     self.skipped += 1
@@ -116,9 +116,10 @@ class Extraction:
 
     @staticmethod
     def _require_tokens(encoded: Encoded) -> None:
-        if not encoded.count:
+        if encoded.is_empty:
+            what = "text" if encoded.reply is None else "reply"
             raise Failure(
-                f"{encoded.row.place}: expected a text with at least one token, "
+                f"{encoded.row.place}: expected a {what} with at least one token, "
                 f"found none in {encoded.row.text!r:.60} (--skip-empty leaves such rows out)"
             )
 

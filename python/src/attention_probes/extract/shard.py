@@ -46,6 +46,10 @@ class Shard:
             "sequence_ids": np.frombuffer(b"".join(ids), np.uint8),
             "sequence_ids_offsets": _offsets([len(id) for id in ids]),
         }
+        if any(text.reply is not None for text in self.texts):
+            tensors["token_mask"] = np.concatenate(
+                [np.ones(text.count, bool) if text.reply is None else text.reply for text in self.texts]
+            ).astype(np.uint8)
         if survey.labels:
             tensors["labels"] = survey.labels.tensor([text.row.label for text in self.texts])
         if survey.groups:
