@@ -54,10 +54,12 @@ struct FileDescription: Encodable {
     /// activations, to count sequences with one that is not finite.
     ///
     /// - Parameters:
+    ///   - mask: which tokens are to be in sight; nil for all that the file leaves.
     ///   - skips: what is left out instead of being an error.
     ///   - leftOut: takes the sequences that were left out.
     init(
-        _ opened: OpenedFile, _ layers: [Int]?, _ skips: Skips, leavingOut leftOut: inout LeftOut,
+        _ opened: OpenedFile, _ layers: [Int]?, _ mask: TokenMask?, _ skips: Skips,
+        leavingOut leftOut: inout LeftOut,
         readers: [any ActivationReader], _ threads: Int
     ) throws {
         let file = try opened.tensors
@@ -89,9 +91,10 @@ struct FileDescription: Encodable {
                     allowsEmpty: allowsEmpty, readers: readers)
             format = data.form.name
             let all = try ActivationSet([data])
-            let set = allowsEmpty ? try all.skippingEmpty() : all
+            var set = allowsEmpty ? try all.skippingEmpty() : all
+            if let mask { set = try set.masked(by: mask, skipsEmpty: allowsEmpty, threads: threads) }
             leftOut.empty += set.leftOut.empty
-            activations = try Self.activations(data, set, layers?.count ?? count, threads)
+            activations = try Self.activations(set, layers?.count ?? count, threads)
         } else {
             format = metadata["format"] ?? file.kind
         }
@@ -99,8 +102,9 @@ struct FileDescription: Encodable {
 
     // `width` is that of one of the layers that were read.
     private static func activations(
-        _ file: ActivationFile, _ set: ActivationSet, _ layers: Int, _ threads: Int
+        _ set: ActivationSet, _ layers: Int, _ threads: Int
     ) throws -> Activations {
+        let file = set.files[0]
         let lengths = set.indices.map { set[$0].rows.count }.sorted()
         return Activations(
             sequences: set.count, tokens: set.tokenCount, width: set.width / layers,

@@ -23,6 +23,7 @@ struct Inspect: ParsableCommand {
     var layer: Int?
     @OptionGroup var matrices: MatrixOptions
     @OptionGroup var skipping: SkipOptions
+    @OptionGroup var masking: MaskOption
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
     @Option(help: "Threads to use at most. (default: all processors)")
@@ -34,6 +35,9 @@ struct Inspect: ParsableCommand {
         }
         try require(layer, "layer", from: 0)
         try require(threads, "threads")
+        guard try masking.expression()?.needsPromptLengths != true else {
+            throw ValidationError("--mask: expected no reply, of which inspect has no table to ask")
+        }
     }
 
     func run() throws {
@@ -48,8 +52,8 @@ struct Inspect: ParsableCommand {
             do {
                 descriptions.append(
                     try FileDescription(
-                        file, layer.map { [$0] }, skips, leavingOut: &leftOut, readers: matrices.readers,
-                        threads ?? Parallel.availableThreads))
+                        file, layer.map { [$0] }, masking.expression(), skips, leavingOut: &leftOut,
+                        readers: matrices.readers, threads ?? Parallel.availableThreads))
             } catch let error as DataError
                 where error.rule == .emptySequence && skips.contains(.emptySequences)
             {

@@ -10,6 +10,7 @@ package struct ReadingOptions: ParsableArguments {
     var skipNonfinite = false
 
     @OptionGroup var skipping: SkipOptions
+    @OptionGroup var masking: MaskOptions
     @OptionGroup var layers: LayerOptions
     @OptionGroup var matrices: MatrixOptions
 
@@ -35,6 +36,17 @@ package struct ReadingOptions: ParsableArguments {
             paths, labelled: labelling != nil, for: probes.compactMap(\.training.layers),
             swept: swept, skips: skips, readers: matrices.readers, note: note)
         opened(data)
+        data = try masking.masked(
+            data, table, idColumn: labelling?.idColumn, skipsEmpty: skips.contains(.emptySequences),
+            threads: threads, note: note)
+        if let other = probes.first(where: { $0.training[.data] != nil && $0.training[.mask] != data.mask }) {
+            func tokens(_ mask: String?) -> String {
+                mask.map { "the tokens that --mask '\($0)' leaves" } ?? "all tokens"
+            }
+            note(
+                "warning: the probe was trained on \(tokens(other.training[.mask])), and looks at "
+                    + "\(tokens(data.mask)) here")
+        }
         for line in data.leftOut.notes(of: data.count) { note(line) }
         if let table { data = try table.label(data, for: task ?? probes.first?.task, note: note) }
         guard skipNonfinite else { return data }

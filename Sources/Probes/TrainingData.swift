@@ -22,6 +22,7 @@ extension TrainingRecord {
         self.init(data.layers?.metadata ?? [:])
         self[.data] = data.fileRecord
         self[.form] = data.formNames.isEmpty ? nil : data.formNames
+        self[.mask] = data.mask
         if data.isReordered { self[.positive] = task.positiveClass ?? "" }
     }
 

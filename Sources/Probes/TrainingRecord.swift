@@ -93,6 +93,11 @@ extension TrainingRecord.Field<String> {
     package static var positive: Self { Self("positive") }
 }
 
+extension TrainingRecord.Field<String> {
+    /// The expression that said which tokens it was to look at.
+    package static var mask: Self { Self("mask") }
+}
+
 extension TrainingRecord.Field<Int> {
     /// Of how many probes it is the average.
     package static var averaged: Self { Self("averaged") }

@@ -90,17 +90,27 @@ public struct RaggedBatch: Sendable {
         self.tokenMask = tokenMask
     }
 
-    // The same sequences of another matrix, row for row.
-    private init(_ other: RaggedBatch, tokens: TokenMatrix) {
+    // The same sequences of another matrix, row for row, or with other tokens in sight.
+    private init(_ other: RaggedBatch, tokens: TokenMatrix, tokenMask: [Bool]?) {
         precondition(tokens.rows == other.tokens.rows, "a matrix of other rows")
-        self.tokens = tokens
-        (offsets, starts, tokenMask) = (other.offsets, other.starts, other.tokenMask)
+        precondition(tokenMask.map { $0.count == tokens.rows } ?? true, "a mask of other rows")
+        (self.tokens, self.tokenMask) = (tokens, tokenMask)
+        (offsets, starts) = (other.offsets, other.starts)
     }
 
     /// The same sequences with other hidden states.
     ///
     /// - Precondition: as many rows.
-    package func replacing(tokens: TokenMatrix) -> RaggedBatch { RaggedBatch(self, tokens: tokens) }
+    package func replacing(tokens: TokenMatrix) -> RaggedBatch {
+        RaggedBatch(self, tokens: tokens, tokenMask: tokenMask)
+    }
+
+    /// The same sequences with other tokens in sight; of nothing is computed where none are.
+    ///
+    /// - Precondition: an element a row of the matrix.
+    package func replacing(tokenMask: [Bool]) -> RaggedBatch {
+        RaggedBatch(self, tokens: tokens, tokenMask: tokenMask)
+    }
 
     /// The rows of one sequence. O(1).
     package func rows(_ index: Int) -> Range<Int> {

@@ -31,6 +31,8 @@ public struct LabelTable: Sendable {
         /// nil where there is none: an empty field, null.
         let label: LabelValue?
         let group: String?
+        /// How many tokens stand before the reply, as it is written; nil where nothing says it.
+        let promptLength: String?
         /// Which row of the file, counted from 1 with the header.
         let number: Int
     }
@@ -40,20 +42,29 @@ public struct LabelTable: Sendable {
     let rows: [Row]
     /// The row of an id's bytes.
     let rowOfID: [[UInt8]: Int]
+    /// Whether it must have labels.
+    let needsLabels: Bool
 
     /// Reads a table.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it is no CSV or JSON lines, a column
     ///   is missing or there twice, or an id is.
     public init(path: String, columns: Columns = Columns()) throws {
-        self.path = path
+        try self.init(path: path, columns: columns, needsLabels: true)
+    }
+
+    init(path: String, columns: Columns, needsLabels: Bool) throws {
+        (self.path, self.needsLabels) = (path, needsLabels)
         let file = try ByteSource(path: path)
         guard var text = String(validating: file.bytes(0..<file.count), as: UTF8.self) else {
             throw DataError(.table, path, expected: "UTF-8", found: "bytes that are not")
         }
         if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
         let isJSON = text.first { !$0.isWhitespace } == "{"
-        rows = isJSON ? try Self.jsonRows(text, path, columns) : try Self.csvRows(text, path, columns)
+        rows =
+            isJSON
+            ? try Self.jsonRows(text, path, columns, needsLabels)
+            : try Self.csvRows(text, path, columns, needsLabels)
         var rowOfID: [[UInt8]: Int] = [:]
         for (index, row) in rows.enumerated() {
             if let first = rowOfID.updateValue(index, forKey: row.id.idBytes) {
@@ -65,7 +76,8 @@ public struct LabelTable: Sendable {
         self.rowOfID = rowOfID
     }
 
-    private static func csvRows(_ text: String, _ path: String, _ columns: Columns) throws(DataError) -> [Row]
+    private static func csvRows(_ text: String, _ path: String, _ columns: Columns, _ needsLabels: Bool)
+        throws(DataError) -> [Row]
     {
         let table: [[String]]
         do {
@@ -94,8 +106,9 @@ public struct LabelTable: Sendable {
             return places.first
         }
         let id = try column(columns.id, "id-column")!
-        let label = try column(columns.label, "label-column")!
+        let label = try column(columns.label, "label-column", isRequired: needsLabels)
         let group = try column(columns.groupName, "group-column", isRequired: columns.group != nil)
+        let promptLength = header.firstIndex(of: promptLengthColumn)
         func trimmed(_ field: String) -> String? {
             let text = field.trimmingBlanks
             return text.isEmpty ? nil : text
@@ -111,14 +124,15 @@ public struct LabelTable: Sendable {
             }
             rows.append(
                 Row(
-                    id: fields[id], label: trimmed(fields[label]).map(LabelValue.text),
-                    group: group.flatMap { trimmed(fields[$0]) }, number: index + 2))
+                    id: fields[id], label: label.flatMap { trimmed(fields[$0]) }.map(LabelValue.text),
+                    group: group.flatMap { trimmed(fields[$0]) },
+                    promptLength: promptLength.flatMap { trimmed(fields[$0]) }, number: index + 2))
         }
         return rows
     }
 
-    private static func jsonRows(_ text: String, _ path: String, _ columns: Columns) throws(DataError)
-        -> [Row]
+    private static func jsonRows(_ text: String, _ path: String, _ columns: Columns, _ needsLabels: Bool)
+        throws(DataError) -> [Row]
     {
         var rows: [Row] = []
         // By bytes: the two that end a line elsewhere are one character. JSON takes the first for a blank.
@@ -153,10 +167,13 @@ public struct LabelTable: Sendable {
                 throw fault("a text or number in \(columns.id) (--id-column for another)", "no such id")
             }
             if case .number = name, id.hasSuffix(".0") { id.removeLast(2) }
-            let label = LabelValue(try field(columns.label, "a label", "label-column"))
+            let label =
+                needsLabels ? LabelValue(try field(columns.label, "a label", "label-column")) : nil
             var group: String?
             if case .text(let text)? = value[columns.groupName].flatMap(LabelValue.init) { group = text }
-            rows.append(Row(id: id, label: label, group: group, number: index + 1))
+            let promptLength = value[promptLengthColumn].flatMap(LabelValue.init)?.text
+            rows.append(
+                Row(id: id, label: label, group: group, promptLength: promptLength, number: index + 1))
         }
         if let name = columns.group, rows.allSatisfy({ $0.group == nil }) {
             throw DataError(

@@ -128,13 +128,35 @@ public final class ActivationFile: Sendable {
     }
 
     // A file with other states of the same sequences.
-    init(_ first: ActivationFile, tokens: TokenMatrix, layers: LayerRecord?, layerWidths: [Int]? = nil) {
-        batch = first.batch.replacing(tokens: tokens)
-        (path, targets, classes, groups) = (first.path, first.targets, first.classes, first.groups)
-        weights = first.weights
+    convenience init(
+        _ first: ActivationFile, tokens: TokenMatrix, layers: LayerRecord?, layerWidths: [Int]? = nil
+    ) {
         var metadata = first.metadata
         if metadata["layer"] != nil { metadata["layer"] = layers?.list }
-        self.metadata = metadata
+        self.init(
+            first, first.batch.replacing(tokens: tokens), metadata, layers: layers, layerWidths: layerWidths)
+    }
+
+    /// The metadata that say which tokens are in sight.
+    static let maskKey = "mask"
+
+    // A file with other tokens in sight, as an expression says beside what said it before.
+    convenience init(_ file: ActivationFile, tokenMask: [Bool], mask: TokenMask) {
+        var metadata = file.metadata
+        let before = metadata[Self.maskKey].flatMap { try? TokenMask($0) }
+        metadata[Self.maskKey] = (before?.and(mask) ?? mask).description
+        self.init(
+            file, file.batch.replacing(tokenMask: tokenMask), metadata, layers: file.layers,
+            layerWidths: file.layerWidths)
+    }
+
+    private init(
+        _ first: ActivationFile, _ batch: RaggedBatch, _ metadata: [String: String], layers: LayerRecord?,
+        layerWidths: [Int]?
+    ) {
+        (self.batch, self.metadata) = (batch, metadata)
+        (path, targets, classes, groups) = (first.path, first.targets, first.classes, first.groups)
+        weights = first.weights
         (self.layers, self.layerWidths) = (layers, layerWidths)
         (ids, tokenTexts, tokenIDs) = (first.ids, first.tokenTexts, first.tokenIDs)
         (form, source, layerCount, stem) = (first.form, first.source, first.layerCount, first.stem)

@@ -274,7 +274,7 @@ ap_status ap_data_create(const ap_batch *batch, const ap_known *known, ap_data *
  * `options` here and below is NULL or a JSON object with the names and values of the command line's options:
  * {"labels": "labels.csv", "layer": 12, "skip-nonfinite": true}. An unknown name is an error, and so is a value that the
  * option cannot have. A list stands for several values. Here: labels, id-column, label-column, group-column, layer,
- * layers, pooled, sequence, skip-nonfinite, skip-empty, skip-bad-shards, threads.
+ * layers, pooled, sequence, skip-nonfinite, skip-empty, skip-bad-shards, mask, prompt-lengths, threads.
  */
 ap_status ap_data_open(const char *const *paths, int64_t count, const char *options, ap_data **data);
 

@@ -87,7 +87,8 @@ def open_activations(
     paths: Any, *, labels: str | os.PathLike[str] | None = None, id_column: str | None = None,
     label_column: str | None = None, group_column: str | None = None, layer: int | None = None,
     layers: Any = None, pooled: bool | None = None, sequence: bool | None = None, skip_nonfinite: bool | None = None,
-    skip_empty: bool | None = None, skip_bad_shards: bool | None = None, threads: int | None = None
+    skip_empty: bool | None = None, skip_bad_shards: bool | None = None, mask: str | None = None,
+    prompt_lengths: str | os.PathLike[str] | None = None, threads: int | None = None
 ) -> Data:
     """Opens activation files, or folders of them, in all forms that the command line reads.
 
@@ -108,6 +109,10 @@ def open_activations(
         Whether sequences without a token, and requests whose states and ids differ in number, are left out.
     skip_bad_shards : bool, optional
         Whether files that break a rule, or cannot be read, are left out.
+    mask : str, optional
+        Which tokens are looked at, as an expression: "last:16", "after:151644,77091,198", "reply and not last:1".
+    prompt_lengths : path, optional
+        The table with `prompt_length`, for `reply` in the mask; else that of the labels.
 
     Raises
     ------
@@ -121,5 +126,6 @@ def open_activations(
     said = options(
         labels=None if labels is None else os.fspath(labels), id_column=id_column, label_column=label_column,
         group_column=group_column, layer=layer, layers=layers, pooled=pooled, sequence=sequence,
-        skip_nonfinite=skip_nonfinite, skip_empty=skip_empty, skip_bad_shards=skip_bad_shards, threads=threads)
+        skip_nonfinite=skip_nonfinite, skip_empty=skip_empty, skip_bad_shards=skip_bad_shards, mask=mask,
+        prompt_lengths=None if prompt_lengths is None else os.fspath(prompt_lengths), threads=threads)
     return Data(opened(lib().ap_data_open, lib().ap_data_free, array, len(given), said))

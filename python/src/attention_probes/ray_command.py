@@ -57,6 +57,7 @@ def _add_shared(command: argparse.ArgumentParser) -> None:
     command.add_argument("--skip-nonfinite", action="store_true", help="leave out sequences with a NaN or infinity")
     command.add_argument(
         "--skip-empty", action="store_true", help="leave out sequences and requests without tokens, as attnprobe does")
+    command.add_argument("--mask", metavar="EXPRESSION", help="tokens that probes look at, as in attnprobe")
     command.add_argument("--layer", type=int, metavar="K", help="of files that hold several, as in attnprobe")
     command.add_argument("--quiet", action="store_true", help="no progress and no notes")
 
@@ -116,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
     found = score(
         data, probes, options.out, workers=options.workers, threads=options.threads,
         skip_bad_shards=options.skip_bad_shards, resume=options.resume, layer=options.layer,
-        skip_nonfinite=options.skip_nonfinite, skip_empty=options.skip_empty,
+        skip_nonfinite=options.skip_nonfinite, skip_empty=options.skip_empty, mask=options.mask,
         progress=None if options.quiet else told(began))
     if not options.quiet:
         _sum_up(found, options.out, time.monotonic() - began)

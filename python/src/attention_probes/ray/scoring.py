@@ -46,7 +46,7 @@ def score(
     paths: Any, probes: Any, out: Any, *, filesystem: Any = None, workers: int | None = None, threads: int = 1,
     skip_bad_shards: bool = False, resume: bool = False, layer: int | None = None, layers: Any = None,
     skip_nonfinite: bool | None = None, skip_empty: bool | None = None,
-    progress: Callable[[Scored, int], Any] | None = None, **ray_options: Any
+    mask: str | None = None, progress: Callable[[Scored, int], Any] | None = None, **ray_options: Any
 ) -> Scored:
     """Scores shards of activations, each by one worker, with the bits of `attnprobe score` on the same shard.
 
@@ -75,7 +75,7 @@ def score(
         Whether a shard that is cut or refused is listed in `out/_skipped.json`, instead of ending the run.
     resume : bool
         Whether to go on with a run that did not end: shards whose results are in `out` are left out.
-    layer, layers, skip_nonfinite, skip_empty : optional
+    layer, layers, skip_nonfinite, skip_empty, mask : optional
         As in `open_activations`.
     progress : callable, optional
         Called after each shard with a `Scored` of what is done and the number of shards of this call.
@@ -101,7 +101,7 @@ def score(
     place = Place(system, folder)
     options = {name: value for name, value in (
         ("layer", layer), ("layers", layers), ("skip_nonfinite", skip_nonfinite or None),
-        ("skip_empty", skip_empty or None)) if value is not None}
+        ("skip_empty", skip_empty or None), ("mask", mask)) if value is not None}
     _check(workers, threads)
     done = _begun(place, found, named, options, resume)
     todo = [name for name in found.names if name not in done]
