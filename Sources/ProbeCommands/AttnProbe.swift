@@ -31,10 +31,13 @@ package struct AttnProbe: ParsableCommand {
         BLAS.endIdleThreads()
         reportFileSizeLimit()
         ByteSource.exitWhenBytesAreLost(program: "attnprobe")
+        ByteSource.keepPipes()
         var command: any ParsableCommand = AttnProbe()
         do {
             try raiseOpenFileLimit()
-            command = try parseAsRoot(Array(CommandLine.arguments.dropFirst()).joiningNegativeNumbers)
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            try checkStandardInput(arguments)
+            command = try parseAsRoot(arguments.joiningNegativeNumbers)
             try command.run()
         } catch {
             // What ArgumentParser throws, it explains itself: help, versions and usage.
@@ -43,6 +46,20 @@ package struct AttnProbe: ParsableCommand {
                 code == .validationFailure ? usage(error, type(of: command)) : "attnprobe: \(error)")
             exit(withError: code)
         }
+    }
+
+    // Standard input can be one of them only.
+    private static func checkStandardInput(_ arguments: [String]) throws {
+        let input = ByteSource.standardInput
+        let options = ["--labels", "--ids", "--prompt-lengths"].flatMap { option in
+            arguments.indices.filter { place in
+                arguments[place] == "\(option)=\(input)"
+                    || arguments[place] == option && arguments[(place + 1)...].first == input
+            }.map { _ in option }
+        }
+        guard options.count > 1 else { return }
+        throw ValidationError(
+            "\(options[1]): expected standard input (-) once, found it at \(options[0]) too")
     }
 
     // The form in which ArgumentParser reports a wrong option. For an error that is thrown while a command runs it would

@@ -20,7 +20,7 @@ struct Convert: ParsableCommand {
     @Argument(help: "Activation files or folders, in any form.")
     var data: [String]
     @OptionGroup var output: ConvertOutput
-    @Option(help: "Take only the sequences whose ids are in this file, one a line.")
+    @Option(help: "Take only the sequences whose ids are in this file, one a line; - for standard input.")
     var ids: String?
     @Option(help: "Take so many sequences at random, by --seed.")
     var sample: Int?
@@ -141,7 +141,7 @@ struct Convert: ParsableCommand {
         var data = data
         if let ids {
             SharedOptions.reads([ids])
-            let file = try ByteSource(path: ids)
+            let file = try ByteSource.whole(ids)
             let bytes = file.bytes(0..<file.count)
             let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
             // Ids are bytes: no more than the ends of lines is taken away.
@@ -155,11 +155,12 @@ struct Convert: ParsableCommand {
             let missing = wanted.filter { !found.contains($0.idBytes) }
             guard !indices.isEmpty else {
                 throw DataError(
-                    .table, ids, expected: "ids of the data, as \(few(data.indices.prefix(3).map(data.id)))",
+                    .table, file.path,
+                    expected: "ids of the data, as \(few(data.indices.prefix(3).map(data.id)))",
                     found: wanted.isEmpty ? "none" : few(wanted))
             }
             if !missing.isEmpty {
-                shared.note(unmatched(missing, of: ids))
+                shared.note(unmatched(missing, of: file.path))
             }
             data = data.selecting(indices)
         }

@@ -36,7 +36,7 @@ struct TaskOptions: ParsableArguments {
 
 /// Options that take labels from a table, the same in every subcommand that uses labels.
 package struct LabelOptions: ParsableArguments {
-    @Option(help: "CSV or JSON lines with a label for each sequence id.")
+    @Option(help: "CSV or JSON lines with a label for each sequence id; - for standard input.")
     var labels: String?
     @Option(help: "Column of --labels with the ids. (default: id)")
     var idColumn: String?

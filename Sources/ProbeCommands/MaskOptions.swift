@@ -30,7 +30,7 @@ struct MaskOptions: ParsableArguments {
     @OptionGroup var option: MaskOption
     @Option(
         help: ArgumentHelp(
-            "With --mask reply: CSV or JSON lines with a prompt_length for each sequence id, its tokens before the reply. "
+            "With --mask reply: CSV or JSON lines with a prompt_length for each sequence id, its tokens before the reply; - for standard input. "
                 + "(default: the table of --labels)",
             valueName: "table"))
     var promptLengths: String?

@@ -86,6 +86,15 @@ package struct FileIdentity: Sendable, Hashable {
         self.init(status)
     }
 
+    /// The pipe, device or socket at a path; nil for what can be read from any place, and where there is none.
+    init?(pipe path: String) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else {
+            return nil
+        }
+        self.init(status)
+    }
+
     /// The length of this file, as long as it is the one at a path.
     func length(at path: String) -> Int? {
         var status = stat()

@@ -45,7 +45,7 @@ public struct LabelTable: Sendable {
     /// Whether it must have labels.
     let needsLabels: Bool
 
-    /// Reads a table.
+    /// Reads a table, from a file or to the end of a pipe; "-" is standard input.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it is no CSV or JSON lines, a column
     ///   is missing or there twice, or an id is.
@@ -54,8 +54,9 @@ public struct LabelTable: Sendable {
     }
 
     init(path: String, columns: Columns, needsLabels: Bool) throws {
+        let file = try ByteSource.whole(path)
+        let path = file.path
         (self.path, self.needsLabels) = (path, needsLabels)
-        let file = try ByteSource(path: path)
         guard var text = String(validating: file.bytes(0..<file.count), as: UTF8.self) else {
             throw DataError(.table, path, expected: "UTF-8", found: "bytes that are not")
         }
