@@ -1,6 +1,7 @@
 // Arguments of exported functions as values of the library, each checked before it is used.
 import AttentionProbes
 import AttentionProbesHeader
+import Glibc
 import Tensors
 
 /// A text that must be there.
@@ -10,6 +11,13 @@ func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ArgumentError
         throw ArgumentError(name, expected: "UTF-8", found: "other bytes")
     }
     return text
+}
+
+/// A path that must be there, whatever its bytes are.
+func pathText(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ArgumentError) -> String {
+    guard let pointer = unsafe pointer else { throw ArgumentError(name, expected: "a path", found: "NULL") }
+    return unsafe String(
+        pathBytes: Array(UnsafeRawBufferPointer(start: pointer, count: strlen(pointer))))
 }
 
 /// A place for a result that must be there.

@@ -116,7 +116,8 @@ public func ap_data_open(
 ) -> ap_status {
     status {
         let data = try unsafe place(data, "data")
-        let paths = try unsafe texts(paths, count, "paths")
+        let pointers = try unsafe array(paths, count, "paths")
+        let paths = try pointers.indices.map { try unsafe pathText(pointers[$0], "paths[\($0)]") }
         guard !paths.isEmpty else { throw ArgumentError("paths", expected: "at least one", found: "none") }
         let call = try unsafe CallOptions<DataOptions>.parse(json: optionsText(options), refusing: ["seed"])
         var notes: [String] = []
@@ -149,7 +150,7 @@ public func ap_data_write(_ data: OpaquePointer!, _ path: UnsafePointer<CChar>!,
     status {
         let target: DataTarget = try unsafe Handles.find(data, "data")
         let elementType = try ElementType(type, "type")
-        try unsafe target.data.write(to: text(path, "path"), as: elementType)
+        try unsafe target.data.write(to: pathText(path, "path"), as: elementType)
     }
 }
 

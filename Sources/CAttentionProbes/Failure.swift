@@ -51,7 +51,7 @@ enum LastError {
 
     static func set(_ message: String) {
         let old = unsafe pthread_getspecific(key)
-        unsafe pthread_setspecific(key, strdup(message))
+        unsafe pthread_setspecific(key, strdup(message.showingPathBytes()))
         unsafe free(old)
     }
 

@@ -43,7 +43,7 @@ public func ap_select(
     status {
         let room = try unsafe place(probe, "probe")
         let data: DataTarget = try unsafe Handles.find(data, "data")
-        let journal = unsafe journal == nil ? nil : try unsafe text(journal, "journal")
+        let journal = unsafe journal == nil ? nil : try unsafe pathText(journal, "journal")
         let call = try unsafe CallOptions<LearningOptions>.parse(
             json: optionsText(options), adding: ["--select"], refusing: ofFiles)
         let callback = unsafe Callback(progress, context)

@@ -57,7 +57,7 @@ public func ap_probe_load(
 ) -> ap_status {
     status {
         let probe = try unsafe place(probe, "probe")
-        let loaded = try unsafe Probe(path: text(path, "path"))
+        let loaded = try unsafe Probe(path: pathText(path, "path"))
         unsafe probe.pointee = Handles.open(ProbeTarget(loaded))
     }
 }
@@ -79,7 +79,7 @@ public func ap_probe_load_bytes(
 public func ap_probe_save(_ probe: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> ap_status {
     status {
         let target: ProbeTarget = try unsafe Handles.find(probe, "probe")
-        try unsafe target.probe.write(to: text(path, "path"))
+        try unsafe target.probe.write(to: pathText(path, "path"))
     }
 }
 

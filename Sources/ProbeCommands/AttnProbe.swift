@@ -35,13 +35,18 @@ package struct AttnProbe: ParsableCommand {
         var command: any ParsableCommand = AttnProbe()
         do {
             try raiseOpenFileLimit()
-            let arguments = Array(CommandLine.arguments.dropFirst())
+            let arguments = Array(programArguments().dropFirst())
             try checkStandardInput(arguments)
             command = try parseAsRoot(arguments.joiningNegativeNumbers)
             try command.run()
         } catch {
             // What ArgumentParser throws, it explains itself: help, versions and usage.
-            guard let code = failureCode(error) else { exit(withError: error) }
+            guard let code = failureCode(error) else {
+                let text = fullMessage(for: error)
+                guard text != text.showingPathBytes() else { exit(withError: error) }
+                StandardError.print(text)
+                exit(withError: exitCode(for: error))
+            }
             StandardError.print(
                 code == .validationFailure ? usage(error, type(of: command)) : "attnprobe: \(error)")
             exit(withError: code)
@@ -102,13 +107,13 @@ enum StandardError {
 
     static func print(_ line: String, terminator: String = "\n") {
         // Where nobody can be told, the work goes on.
-        try? OutputFile.standardError().write(Array((line + terminator).utf8))
+        try? OutputFile.standardError().write(Array((line.showingPathBytes() + terminator).utf8))
     }
 }
 
 /// Results on standard output; unlike Swift's own `print`, a full disk is an error.
 enum StandardOutput {
     static func print(_ text: String) throws {
-        try OutputFile.standardOutput().write(Array((text + "\n").utf8))
+        try OutputFile.standardOutput().write(Array((text.showingPathBytes() + "\n").utf8))
     }
 }

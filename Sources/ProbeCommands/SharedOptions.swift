@@ -103,6 +103,7 @@ extension Encodable {
     package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        return try String(decoding: encoder.encode(self), as: UTF8.self)
+        // Of paths that are no UTF-8, the bytes as JSON writes a backslash.
+        return try String(decoding: encoder.encode(self), as: UTF8.self).showingPathBytes("\\\\x")
     }
 }

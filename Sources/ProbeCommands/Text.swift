@@ -42,7 +42,9 @@ extension [String] {
 }
 
 /// The name of a file without its folder and its ending.
-func stem(_ path: String) -> String { URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent }
+func stem(_ path: String) -> String {
+    URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent.showingPathBytes()
+}
 
 /// What to call sets of data: the names of their files; where two would be called alike, their paths.
 func setNames(_ paths: [String]) -> [String] {

@@ -57,8 +57,8 @@ final class SelectionJournal: Sendable {
         var (state, bytes) = (State(), 0)
         if let path {
             let fingerprint = try fingerprint()
-            let content =
-                (try? Data(contentsOf: URL(fileURLWithPath: OutputFile.partialPath(path)))) ?? Data()
+            let before = try? ByteSource(path: OutputFile.partialPath(path))
+            let content = before.map { Data($0.bytes(0..<$0.count)) } ?? Data()
             // Behind the last end of a line there is nothing, or a line that was cut off.
             let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
                 .dropLast()

@@ -9,7 +9,7 @@ final class Descriptor: Sendable {
     init(_ path: String) throws(SystemError) {
         // Else a pipe that nobody writes would hold the program up; files do not mind.
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
-        number = unsafe try Int32(checked(Int(open(path, flags)), "open", path))
+        number = try Int32(checked(Int(PathCalls.open(path, flags)), "open", path))
     }
 
     deinit {

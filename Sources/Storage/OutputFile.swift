@@ -36,7 +36,8 @@ package final class OutputFile {
         self.path = path
         keepsPartial = resumingAt != nil
         guard let target = try OutputTarget(path) else {
-            descriptor = Int32(unsafe try checked(Int(open(path, O_WRONLY | O_CLOEXEC)), "write", path))
+            descriptor = Int32(
+                try checked(Int(PathCalls.open(path, O_WRONLY | O_CLOEXEC)), "write", path))
             replacement = nil
             hasNoName = false
             return
@@ -46,7 +47,8 @@ package final class OutputFile {
         if let resumingAt {
             temporary = Self.partialPath(path)
             let flags = O_RDWR | O_CLOEXEC | O_CREAT
-            descriptor = Int32(unsafe try checked(Int(open(temporary, flags, 0o666)), "write", path))
+            descriptor = Int32(
+                try checked(Int(PathCalls.open(temporary, flags, 0o666)), "write", path))
             hasNoName = false
             do throws(SystemError) {
                 try OutputTarget.claim(descriptor, temporary)
@@ -69,8 +71,9 @@ package final class OutputFile {
     ///
     /// - Throws: `SystemError`, as opening it would.
     package static func check(path: String) throws(SystemError) {
-        var status = stat()
-        if unsafe stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) { return }
+        if let status = PathCalls.status(path), ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) {
+            return
+        }
         _ = try OutputFile(path: path)
     }
 
@@ -95,7 +98,7 @@ package final class OutputFile {
     deinit {
         // Of a resumable file nothing is worth keeping where nothing is in it.
         if let replacement, !isCommitted, !hasNoName, !keepsPartial || isEmpty {
-            unsafe unlink(replacement.temporary)
+            PathCalls.remove(replacement.temporary)
         }
         // Standard output and error are the process's.
         if descriptor > STDERR_FILENO { close(descriptor) }
@@ -148,18 +151,16 @@ package final class OutputFile {
         if isDurable { _ = try checked(Int(fsync(descriptor)), "write", path) }
         if hasNoName {
             // A name of its own first: only a rename replaces what is there.
-            let link = unsafe linkat(
-                AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, replacement.temporary, AT_SYMLINK_FOLLOW)
-            _ = try checked(Int(link), "write", path)
+            _ = try checked(Int(PathCalls.link(descriptor, to: replacement.temporary)), "write", path)
         }
-        if unsafe rename(replacement.temporary, replacement.target) != 0 {
+        if PathCalls.rename(replacement.temporary, to: replacement.target) != 0 {
             let code = errno
-            defer { if hasNoName { unsafe unlink(replacement.temporary) } }
+            defer { if hasNoName { PathCalls.remove(replacement.temporary) } }
             guard OutputTarget.isInPlace(code) else {
                 throw SystemError(operation: "replace", path: path, code: code)
             }
             try OutputTarget.copy(descriptor, to: replacement.target, path, isDurable: isDurable)
-            if !hasNoName { unsafe unlink(replacement.temporary) }
+            if !hasNoName { PathCalls.remove(replacement.temporary) }
         }
         isCommitted = true
     }

@@ -16,12 +16,10 @@ struct OutputTarget {
     ///   replaced nor written.
     init?(_ path: String) throws(SystemError) {
         given = path
-        var status = stat()
-        let exists = unsafe stat(path, &status) == 0
-        guard exists || errno == ENOENT else {
-            throw SystemError(operation: "write", path: path, code: errno)
-        }
-        guard exists else {
+        guard let status = PathCalls.status(path) else {
+            guard errno == ENOENT else {
+                throw SystemError(operation: "write", path: path, code: errno)
+            }
             (self.path, mode) = (Self.resolved(path), nil)
             return
         }
@@ -31,7 +29,7 @@ struct OutputTarget {
         guard status.st_mode & S_IFMT == S_IFREG else { return nil }
         (self.path, mode) = (Self.resolved(path), status.st_mode & 0o777)
         // Another file takes the place of one that its mode protects, but not of one that its disk does.
-        guard unsafe access(self.path, W_OK) != 0 else { return }
+        guard PathCalls.access(self.path, W_OK) != 0 else { return }
         let code = errno
         if code == EROFS || code == EPERM || code == EACCES && keepsItsPlace(status) {
             throw SystemError(operation: "write", path: path, code: code)
@@ -51,30 +49,20 @@ struct OutputTarget {
         // As many links as the system follows.
         for _ in 0..<40 {
             // Not Foundation's, to which a folder called ~ is the user's own.
-            if let real = unsafe realpath(path, nil) {
-                defer { unsafe free(real) }
-                return unsafe String(cString: real)
-            }
-            guard errno == ENOENT, let next = link(path) else { break }
+            if let real = PathCalls.resolved(path) { return real }
+            guard errno == ENOENT, let next = PathCalls.linkTarget(path) else { break }
             path = next.hasPrefix("/") ? next : folder(path) + next
         }
         return path
     }
 
-    // What a link says; nil for anything else.
-    private static func link(_ path: String) -> String? {
-        var text = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = unsafe text.withUnsafeMutableBytes { unsafe readlink(path, $0.baseAddress!, $0.count) }
-        return count > 0 ? String(decoding: text[..<count], as: UTF8.self) : nil
-    }
-
     // Whether no other file can take its name: something is mounted there, as a container does with single
     // files, or it is another user's in a folder where all may write.
     private func keepsItsPlace(_ status: stat) -> Bool {
-        var parent = stat()
         let isOthers =
-            unsafe stat(folder, &parent) == 0
-            && parent.st_mode & S_ISVTX != 0 && ![status.st_uid, parent.st_uid].contains(geteuid())
+            PathCalls.status(folder).map { parent in
+                parent.st_mode & S_ISVTX != 0 && ![status.st_uid, parent.st_uid].contains(geteuid())
+            } ?? false
         return isOthers || isMounted
     }
 
@@ -99,7 +87,7 @@ struct OutputTarget {
         _ source: Int32, to target: String, _ path: String, isDurable: Bool
     ) throws(SystemError) {
         let descriptor = Int32(
-            unsafe try checked(Int(open(target, O_WRONLY | O_CLOEXEC)), "write", path))
+            try checked(Int(PathCalls.open(target, O_WRONLY | O_CLOEXEC)), "write", path))
         defer { close(descriptor) }
         let size = try checked(lseek(source, 0, SEEK_END), "write", path)
         let before = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
@@ -141,7 +129,8 @@ extension OutputTarget {
             let hasNoName = descriptor != -1
             if !hasNoName {
                 let flags = O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL
-                descriptor = Int32(unsafe try checked(Int(open(name, flags, 0o666)), "write", given))
+                descriptor = Int32(
+                    try checked(Int(PathCalls.open(name, flags, 0o666)), "write", given))
             }
             do {
                 try Self.claim(descriptor, hasNoName ? nil : name)
@@ -167,9 +156,9 @@ extension OutputTarget {
             return false
         }
         for path in paths {
-            let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+            let descriptor = PathCalls.open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
             guard descriptor != -1 else { continue }
-            if (try? Self.claim(descriptor, path)) != nil { unsafe unlink(path) }
+            if (try? Self.claim(descriptor, path)) != nil { PathCalls.remove(path) }
             close(descriptor)
         }
     }
@@ -193,8 +182,8 @@ extension OutputTarget {
 
     /// A file without a name that may be given one later; -1 where there is no such thing.
     static func openNameless(in folder: String, _ flags: Int32) -> Int32 {
-        guard unsafe access("/proc/self/fd", X_OK) == 0 else { return -1 }
+        guard PathCalls.access("/proc/self/fd", X_OK) == 0 else { return -1 }
         // O_TMPFILE, which Swift does not import.
-        return unsafe open(folder, flags | O_DIRECTORY | 0o20_000_000, 0o666)
+        return PathCalls.open(folder, flags | O_DIRECTORY | 0o20_000_000, 0o666)
     }
 }

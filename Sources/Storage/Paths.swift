@@ -2,8 +2,7 @@ internal import Glibc
 
 /// Whether there is a folder at a path, or a link to one.
 package func isFolder(_ path: String) -> Bool {
-    var status = stat()
-    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    PathCalls.status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
 }
 
 /// Makes a folder where there is none; that which it goes into must be there.
@@ -11,7 +10,7 @@ package func isFolder(_ path: String) -> Bool {
 /// - Throws: `SystemError` where it cannot be made.
 package func makeFolder(_ path: String) throws(SystemError) {
     guard !isFolder(path) else { return }
-    _ = unsafe try checked(Int(mkdir(path, 0o777)), "write", path)
+    _ = try checked(Int(PathCalls.makeFolder(path)), "write", path)
 }
 
 /// The names of the files in a folder, those that start with a dot left out, in the order of their bytes.
@@ -21,13 +20,15 @@ package func makeFolder(_ path: String) throws(SystemError) {
 /// - Throws: `SystemError` where it cannot be listed.
 package func names(inFolder path: String) throws(SystemError) -> [String] {
     var entries: UnsafeMutablePointer<UnsafeMutablePointer<dirent>?>?
-    let found = unsafe scandir(
-        path, &entries,
-        { entry in
-            let isHidden = unsafe fileName(entry!)[0] == CChar(UInt8(ascii: "."))
-            return unsafe isHidden || entry!.pointee.d_type == UInt8(DT_DIR) ? 0 : 1
-        },
-        { unsafe strcmp(fileName($0!.pointee!), fileName($1!.pointee!)) })
+    let found = path.withPath { path in
+        unsafe scandir(
+            path, &entries,
+            { entry in
+                let isHidden = unsafe fileName(entry!)[0] == CChar(UInt8(ascii: "."))
+                return unsafe isHidden || entry!.pointee.d_type == UInt8(DT_DIR) ? 0 : 1
+            },
+            { unsafe strcmp(fileName($0!.pointee!), fileName($1!.pointee!)) })
+    }
     let count = try checked(Int(found), "open", path)
     // Where there is nothing, there is no list either.
     guard let entries = unsafe entries else { return [] }
@@ -35,7 +36,7 @@ package func names(inFolder path: String) throws(SystemError) -> [String] {
     return (0..<count).map { i in
         let entry = unsafe entries[i]!
         defer { unsafe free(entry) }
-        return unsafe String(cString: fileName(entry))
+        return unsafe String(pathFrom: fileName(entry))
     }
 }
 
@@ -46,12 +47,12 @@ package func names(inFolder path: String) throws(SystemError) -> [String] {
 package func firstName(
     inFolder path: String, hidden: Bool = false, where condition: (String) -> Bool
 ) throws(SystemError) -> String? {
-    guard let folder = unsafe opendir(path) else {
+    guard let folder = path.withPath({ unsafe opendir($0) }) else {
         throw SystemError(operation: "open", path: path, code: errno)
     }
     defer { unsafe closedir(folder) }
     while let entry = unsafe readdir(folder) {
-        let name = unsafe String(cString: fileName(entry))
+        let name = unsafe String(pathFrom: fileName(entry))
         if hidden || !name.hasPrefix("."), condition(name) { return name }
     }
     return nil
@@ -74,22 +75,20 @@ package struct FileIdentity: Sendable, Hashable {
 
     /// The file at a path, through links; nil if there is none.
     package init?(path: String) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else { return nil }
+        guard let status = PathCalls.status(path) else { return nil }
         self.init(status)
     }
 
     /// The same; nil also for a folder, a pipe or a device.
     package init?(regularFile path: String) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard let status = PathCalls.status(path), status.st_mode & S_IFMT == S_IFREG else { return nil }
         self.init(status)
     }
 
     /// The pipe, device or socket at a path; nil for what can be read from any place, and where there is none.
     init?(pipe path: String) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else {
+        guard let status = PathCalls.status(path), ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+        else {
             return nil
         }
         self.init(status)
@@ -97,8 +96,7 @@ package struct FileIdentity: Sendable, Hashable {
 
     /// The length of this file, as long as it is the one at a path.
     func length(at path: String) -> Int? {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0, FileIdentity(status) == self else { return nil }
+        guard let status = PathCalls.status(path), FileIdentity(status) == self else { return nil }
         return Int(status.st_size)
     }
 }

@@ -29,7 +29,7 @@ extension ByteSource {
 
     // Waits for somebody who writes it.
     private static func pipe(_ path: String) throws(SystemError) -> [UInt8] {
-        let descriptor = unsafe try Int32(checked(Int(open(path, O_RDONLY | O_CLOEXEC)), "open", path))
+        let descriptor = try Int32(checked(Int(PathCalls.open(path, O_RDONLY | O_CLOEXEC)), "open", path))
         defer { close(descriptor) }
         return try all(of: descriptor, path)
     }

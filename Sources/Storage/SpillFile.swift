@@ -16,8 +16,7 @@ final class SpillFile {
 
     /// Bytes that the folder has room for; all there can be where it does not say.
     static var freeBytes: Int {
-        var status = statvfs()
-        guard unsafe statvfs(folder, &status) == 0 else { return .max }
+        guard let status = PathCalls.freeSpace(folder) else { return .max }
         let (bytes, isMore) = Int(clamping: status.f_bavail).multipliedReportingOverflow(
             by: Int(status.f_frsize))
         return isMore ? .max : bytes
@@ -33,8 +32,8 @@ final class SpillFile {
         }
         let name = "\(folder)/.attention-probes-\(UInt64.random(in: 0 ... .max))"
         let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC
-        descriptor = Int32(unsafe try checked(Int(open(name, flags, 0o600)), "write", path))
-        _ = unsafe unlink(name)
+        descriptor = Int32(try checked(Int(PathCalls.open(name, flags, 0o600)), "write", path))
+        PathCalls.remove(name)
     }
 
     deinit { close(descriptor) }

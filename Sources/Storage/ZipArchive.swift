@@ -124,7 +124,7 @@ package struct ZipArchive: Sendable {
 
     init(_ path: String) throws(ZipArchive.Fault) {
         var code: Int32 = 0
-        guard let handle = unsafe zip_open(path, ZIP_RDONLY, &code) else {
+        guard let handle = path.withPath({ unsafe zip_open($0, ZIP_RDONLY, &code) }) else {
             var error = unsafe zip_error_t()
             unsafe zip_error_init_with_code(&error, code)
             defer { unsafe zip_error_fini(&error) }

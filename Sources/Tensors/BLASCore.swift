@@ -42,9 +42,7 @@ extension BLAS {
     package static func restartWithBetterCore() {
         guard let core = betterCore else { return }
         unsafe setenv("OPENBLAS_CORETYPE", core, 1)
-        var arguments = unsafe CommandLine.arguments.map { unsafe strdup($0) }
-        unsafe arguments.append(nil)
-        unsafe execv("/proc/self/exe", arguments)
+        unsafe execv("/proc/self/exe", CommandLine.unsafeArgv)
         unsafe unsetenv("OPENBLAS_CORETYPE")
     }
 }

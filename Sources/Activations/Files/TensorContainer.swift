@@ -45,12 +45,12 @@ extension TensorContainer {
     package static func open(path: String) throws -> TensorFile { try open(ByteSource(path: path)) }
 }
 
-/// A path's last part without its ending: "runs/cmpl-7.safetensors" is "cmpl-7".
+/// A path's last part without its ending, as people write it: "runs/cmpl-7.safetensors" is "cmpl-7".
 func fileStem(_ path: String) -> String {
     // By bytes: both marks are one, and no part of another character.
     let bytes = Array(path.utf8)
     let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
     let dot = bytes[start...].lastIndex(of: UInt8(ascii: "."))
     let end = dot.flatMap { $0 > start ? $0 : nil } ?? bytes.count
-    return String(decoding: bytes[start..<end], as: UTF8.self)
+    return String(decoding: bytes[start..<end], as: UTF8.self).showingPathBytes()
 }

@@ -2,6 +2,7 @@
 // same bits in every run, so the kept rows prove themselves: all must have the ids of the data, and
 // some of them, the first and the last among these, are scored again and must be the same bytes.
 private import FoundationEssentials
+private import Storage
 package import Activations
 
 /// The complete rows at the start of a file that was not finished.
@@ -25,7 +26,8 @@ package struct PartialScores: Sendable {
     package init(
         path: String, _ format: ScoreFormat, _ probes: ProbeSet, names: [String], _ data: ActivationSet
     ) throws {
-        let content = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+        let file = try PlainPath(path)
+        let content = try Data(contentsOf: URL(fileURLWithPath: file.path), options: .alwaysMapped)
         var writer = ScoreWriter(format, probes.probes, names: names, data)
         let head = writer.head
         let ends = Self.rowEnds(content, isQuoted: format == .csv)
