@@ -117,3 +117,40 @@ def test_what_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match="tensor hidden_states: expected 64 bytes within 60"):
         ap.read_activations(path)
     assert TensorFile(path).metadata == {}
+
+
+def test_what_is_left_out_and_out_of_sight(random, tmp_path):
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    states = random.standard_normal((2, 5, 8), dtype=np.float32)
+    with ap.write_activations(shards / "a.safetensors") as out:
+        out.add(states, ["no", "yes"], ids=["a", "b"], token_ids=np.array([[1, 2, 3, 2, 4], [1, 2, 3, 5, 2]]))
+    (shards / "b.npy").write_bytes(b"no array")
+    with pytest.raises(ValueError, match="b.npy"):
+        ap.open_activations(shards)
+    bad = ap.open_activations(shards, skip_bad_shards=True).description["left_out"]["bad_shards"]
+    assert bad["count"] == 1 and bad["names"] == [str(shards / "b.npy")] and "b.npy" in bad["faults"][0]
+    with pytest.raises(ValueError, match="expected a token that --mask after:2 lets the probe look at"):
+        ap.open_activations(shards / "a.safetensors", mask="after:2")
+    found = ap.open_activations(shards / "a.safetensors", mask="after:2", skip_empty=True)
+    assert found.description["left_out"]["empty_sequences"] == {"count": 1, "names": ["b"]}
+    found.write(tmp_path / "out.safetensors")
+    assert TensorFile(tmp_path / "out.safetensors").array("token_mask").tolist() == [0, 0, 0, 0, 1]
+    (tmp_path / "lengths.csv").write_text("id,prompt_length\na,4\nb,1\n")
+    replies = ap.open_activations(shards / "a.safetensors", mask="reply", prompt_lengths=tmp_path / "lengths.csv")
+    replies.write(tmp_path / "out.safetensors")
+    mask = TensorFile(tmp_path / "out.safetensors").array("token_mask").tolist()
+    assert mask == [0, 0, 0, 0, 1, 0, 1, 1, 1, 1]
+    with pytest.raises(ValueError, match="--mask: expected a number of tokens from 1, found last:0"):
+        ap.open_activations(shards, mask="last:0")
+
+
+def test_names_that_are_no_utf8(random, tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.safetensors"
+    with ap.write_activations(tmp_path / "a.safetensors") as out:
+        out.add(random.standard_normal((2, 5, 8), dtype=np.float32), ["no", "yes"])
+    found = ap.open_activations(tmp_path / "a.safetensors")
+    found.write(os.fsdecode(path))
+    assert os.path.exists(path) and len(ap.open_activations(os.fsdecode(path))) == 2
+    with pytest.raises(FileNotFoundError, match=r"none\\xE9"):
+        ap.open_activations(os.fsdecode(os.fsencode(tmp_path) + b"/none\xe9.npy"))
