@@ -3,53 +3,51 @@
 #include "kernels.h"
 #include "states.h"
 
-// Looks at all of them before it decides: nearly always all are finite.
-static ALWAYS_INLINE _Bool finite_f32(const char *x, ptrdiff_t count) {
-    const uint32_t exponent = 0x7f800000;
-    u32x16 found = {0};
-    ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        u32x16 bits;
-        memcpy(&bits, x + 4 * i, sizeof bits);
-        found |= (u32x16)((bits & exponent) == exponent);
+// finite_N(x, count, exponent): whether none of `count` numbers of a token, with as many bits as `integer` has, has ones in
+// all bits of `exponent`. It looks at all of them before it decides: nearly always all are finite.
+#define FINITE(name, integer)                                                                   \
+    static ALWAYS_INLINE _Bool name(const char *x, ptrdiff_t count, const integer exponent) {   \
+        typedef integer vector __attribute__((vector_size(64)));                                \
+        const ptrdiff_t size = sizeof(integer), lanes = 64 / size;                              \
+        vector found = {0};                                                                     \
+        ptrdiff_t i = 0;                                                                        \
+        for (; i + lanes <= count; i += lanes) {                                                \
+            vector bits;                                                                        \
+            memcpy(&bits, x + size * i, sizeof bits);                                           \
+            found |= (vector)((bits & exponent) == exponent);                                   \
+        }                                                                                       \
+        integer any = 0;                                                                        \
+        for (int k = 0; k < lanes; k++) any |= found[k];                                        \
+        for (; i < count; i++) {                                                                \
+            integer bits;                                                                       \
+            memcpy(&bits, x + size * i, sizeof bits);                                           \
+            any |= (bits & exponent) == exponent;                                               \
+        }                                                                                       \
+        return any == 0;                                                                        \
     }
-    uint32_t any = 0;
-    for (int k = 0; k < 16; k++) any |= found[k];
-    for (; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + 4 * i, sizeof bits);
-        any |= (bits & exponent) == exponent;
-    }
-    return any == 0;
-}
 
-static ALWAYS_INLINE _Bool finite_halves(const char *x, ptrdiff_t count, const uint16_t exponent) {
-    typedef uint16_t u16x32 __attribute__((vector_size(64)));
-    u16x32 found = {0};
-    ptrdiff_t i = 0;
-    for (; i + 32 <= count; i += 32) {
-        u16x32 bits;
-        memcpy(&bits, x + 2 * i, sizeof bits);
-        found |= (u16x32)((bits & exponent) == exponent);
+FINITE(finite_32, uint32_t)
+FINITE(finite_16, uint16_t)
+FINITE(finite_8, uint8_t)
+
+// Of E4M3 only what is all ones is no number. A scale keeps finite numbers finite.
+static ALWAYS_INLINE _Bool finite_row(const ck_type type, const char *row, ptrdiff_t width) {
+    switch (type) {
+    case CK_F32: return finite_32(row, width, 0x7f800000);
+    case CK_F16: return finite_16(row, width, 0x7c00);
+    case CK_BF16: return finite_16(row, width, 0x7f80);
+    case CK_F8_E4M3: return finite_8(row, width, 0x7f);
+    case CK_F8_E5M2: return finite_8(row, width, 0x7c);
     }
-    uint16_t any = 0;
-    for (int k = 0; k < 32; k++) any |= found[k];
-    for (; i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, x + 2 * i, sizeof bits);
-        any |= (bits & exponent) == exponent;
-    }
-    return any == 0;
+    return 0;
 }
 
 static ALWAYS_INLINE void ck_all_finite_body(const ck_set set, ck_states x, ptrdiff_t tokens, ptrdiff_t width,
                                              _Bool *result) {
     (void)set;
     *result = 1;
-    for (ptrdiff_t t = 0; t < tokens && *result; t++) {
-        const char *row = (const char *)x.numbers + t * x.stride;
-        *result = x.type == CK_F32 ? finite_f32(row, width) : finite_halves(row, width, x.type == CK_F16 ? 0x7c00 : 0x7f80);
-    }
+    for (ptrdiff_t t = 0; t < tokens && *result; t++)
+        *result = finite_row(x.type, (const char *)x.numbers + t * x.stride, width);
 }
 
 DISPATCH(ck_all_finite, (ck_states x, ptrdiff_t tokens, ptrdiff_t width, _Bool *result), x, tokens, width, result)

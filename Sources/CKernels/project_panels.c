@@ -3,7 +3,7 @@
 //
 // x is read once from memory, so the aim is to read it at the memory's speed. What is some hundred numbers ahead
 // is fetched into the cache: the rows of a block are too many and too short for the processor's own
-// prefetching. Half-width numbers are widened in registers or a few hundred of a block at a time, which stay in the
+// prefetching. Narrower numbers than floats are widened in registers or a few hundred of a block at a time, which stay in the
 // first-level cache: a whole tile at a time, in the second-level cache, takes one and a half times as long. Output is
 // column by column, so that the logits of one head lie side by side over tokens, as the softmax wants them.
 #include <string.h>
@@ -48,9 +48,10 @@ static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, f
 }
 
 // How a block takes the numbers of its tokens: as floats; two bfloat16 of a token in one word, which halves the loads
-// that decide with 16 columns; or widened before.
-enum { FLOATS, TWO_A_WORD, WIDENED };
-static ALWAYS_INLINE int size_in(const int kind) { return kind == FLOATS ? 4 : 2; }
+// that decide with 16 columns; or widened before, from halves or from bytes.
+enum { FLOATS, TWO_A_WORD, WIDENED, WIDENED_BYTES };
+static ALWAYS_INLINE int size_in(const int kind) { return kind == FLOATS ? 4 : kind == WIDENED_BYTES ? 1 : 2; }
+static ALWAYS_INLINE int is_widened(const int kind) { return kind == WIDENED || kind == WIDENED_BYTES; }
 
 static ALWAYS_INLINE u32x16 splat(const void *word) {
     uint32_t bits;
@@ -124,9 +125,9 @@ static ALWAYS_INLINE void panel_block(const ck_set set, const int tokens, const 
 #pragma clang loop unroll(full)
         for (int r = 0; r < pairs; r++) half_sum[r] = (v16){0};
         float widened[8][CHAIN] __attribute__((aligned(64)));
-        const char *block = kind == WIDENED ? (const char *)widened : number(x, size, 0, from);
-        const ptrdiff_t stride = kind == WIDENED ? (ptrdiff_t)sizeof widened[0] : x.stride;
-        if (kind == WIDENED) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHAIN);
+        const char *block = is_widened(kind) ? (const char *)widened : number(x, size, 0, from);
+        const ptrdiff_t stride = is_widened(kind) ? (ptrdiff_t)sizeof widened[0] : x.stride;
+        if (is_widened(kind)) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHAIN);
         for (ptrdiff_t d = from; d < to; d += numbers, block += 4) {
             if (fetches && d % (64 / size) == 0) fetch_ahead(size, tokens, x, width, d);
             v16 w[2][2], half_w[2];
@@ -221,6 +222,8 @@ static ALWAYS_INLINE void ck_project_panels_body(const ck_set set, ck_states x, 
         panels_of(set, FLOATS, x, tokens, width, panels, columns, z, z_stride);
     else if (x.type == CK_BF16 && width % 2 == 0)
         panels_of(set, TWO_A_WORD, x, tokens, width, panels, columns, z, z_stride);
+    else if (x.type == CK_F8_E4M3 || x.type == CK_F8_E5M2)
+        panels_of(set, WIDENED_BYTES, x, tokens, width, panels, columns, z, z_stride);
     else
         panels_of(set, WIDENED, x, tokens, width, panels, columns, z, z_stride);
 }

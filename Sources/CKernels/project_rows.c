@@ -1,5 +1,5 @@
 // Token tiles times one to four weight rows: 16 successive numbers of a token with those of each row, a
-// few tokens at a time, added up at the end. Half-width numbers are widened in registers: with so few rows a
+// few tokens at a time, added up at the end. Narrower numbers than floats are widened in registers: with so few rows a
 // detour through memory would cost more than the product.
 //
 // As in project_panels.c, output is column by column.
@@ -11,8 +11,11 @@ static ALWAYS_INLINE void rows_block(const ck_set set, const ck_type type, const
                                      ck_states x, ptrdiff_t width, const float *w, float *z, ptrdiff_t z_stride) {
     const int size = ck_size(type), is_unbroken = x.stride == width * size;
     v16 sum[4][4];
-    for (int r = 0; r < tokens; r++)
+    float factor[4];
+    for (int r = 0; r < tokens; r++) {
+        factor[r] = factor_of(type, x, r);
         for (int c = 0; c < columns; c++) sum[r][c] = (v16){0};
+    }
     const ptrdiff_t whole = width / 16 * 16;
     for (ptrdiff_t d = 0; d < whole; d += 16) {
         // The next block, line after line: memory is faster in the order of addresses, and decides here.
@@ -23,7 +26,7 @@ static ALWAYS_INLINE void rows_block(const ck_set set, const ck_type type, const
         for (int c = 0; c < columns; c++) b[c] = *(const v16 *)(w + c * width + d);
 #pragma clang loop unroll(full)
         for (int r = 0; r < tokens; r++) {
-            v16 a = sixteen(set, type, number(x, size, r, d));
+            v16 a = sixteen(set, type, number(x, size, r, d), factor[r]);
 #pragma clang loop unroll(full)
             for (int c = 0; c < columns; c++) sum[r][c] += a * b[c];
         }
@@ -32,7 +35,7 @@ static ALWAYS_INLINE void rows_block(const ck_set set, const ck_type type, const
         for (int c = 0; c < columns; c++) {
             float tail = 0;
             for (ptrdiff_t d = whole; d < width; d++)
-                tail += one(set, type, number(x, size, r, d)) * w[c * width + d];
+                tail += one(set, type, number(x, size, r, d), factor[r]) * w[c * width + d];
             v16 s = sum[r][c];
             for (int half = 8; half > 0; half /= 2)
                 for (int i = 0; i < half; i++) s[i] += s[i + half];
@@ -73,6 +76,8 @@ static ALWAYS_INLINE void ck_project_rows_body(const ck_set set, ck_states x, pt
     case CK_F32: rows_of(set, CK_F32, x, tokens, width, w, columns, z, z_stride); break;
     case CK_F16: rows_of(set, CK_F16, x, tokens, width, w, columns, z, z_stride); break;
     case CK_BF16: rows_of(set, CK_BF16, x, tokens, width, w, columns, z, z_stride); break;
+    case CK_F8_E4M3: rows_of(set, CK_F8_E4M3, x, tokens, width, w, columns, z, z_stride); break;
+    case CK_F8_E5M2: rows_of(set, CK_F8_E5M2, x, tokens, width, w, columns, z, z_stride); break;
     }
 }
 

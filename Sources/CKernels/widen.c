@@ -4,11 +4,11 @@
 #include "states.h"
 
 static ALWAYS_INLINE void widen(const ck_set set, const ck_type type, const char *from, ptrdiff_t count,
-                                float *to) {
+                                float factor, float *to) {
     const int size = ck_size(type);
     ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) *(v16 *)(to + i) = sixteen(set, type, from + i * size);
-    for (; i < count; i++) to[i] = one(set, type, from + i * size);
+    for (; i + 16 <= count; i += 16) *(v16 *)(to + i) = sixteen(set, type, from + i * size, factor);
+    for (; i < count; i++) to[i] = one(set, type, from + i * size, factor);
 }
 
 static ALWAYS_INLINE void ck_widen_body(const ck_set set, ck_states x, ptrdiff_t tokens, ptrdiff_t width,
@@ -17,8 +17,10 @@ static ALWAYS_INLINE void ck_widen_body(const ck_set set, ck_states x, ptrdiff_t
         const char *from = (const char *)x.numbers + t * x.stride;
         switch (x.type) {
         case CK_F32: memcpy(to, from, width * sizeof *to); break;
-        case CK_F16: widen(set, CK_F16, from, width, to); break;
-        case CK_BF16: widen(set, CK_BF16, from, width, to); break;
+        case CK_F16: widen(set, CK_F16, from, width, 1, to); break;
+        case CK_BF16: widen(set, CK_BF16, from, width, 1, to); break;
+        case CK_F8_E4M3: widen(set, CK_F8_E4M3, from, width, factor_of(CK_F8_E4M3, x, t), to); break;
+        case CK_F8_E5M2: widen(set, CK_F8_E5M2, from, width, factor_of(CK_F8_E5M2, x, t), to); break;
         }
     }
 }

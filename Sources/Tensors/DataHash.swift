@@ -20,7 +20,8 @@ package struct DataHash: Sendable {
     /// Adds a text, and how long it is. O(n).
     package mutating func add(_ text: String) { add(Array(text.utf8).span) }
 
-    /// Adds rows of hidden states with the bits they are stored with, wherever that is, and how they are stored. O(n).
+    /// Adds rows of hidden states with the bits they are stored with, wherever that is, how they are stored, and their
+    /// scales. O(n).
     ///
     /// - Parameter scratch: room for some rows, which grows and stays.
     package mutating func add(_ rows: Range<Int>, of states: TokenMatrix, scratch: inout [UInt8]) {
@@ -32,6 +33,7 @@ package struct DataHash: Sendable {
             if scratch.count < size { scratch = Array(repeating: 0, count: size) }
             states.copyRows(block, into: &scratch, at: 0)
             add(scratch.span.extracting(first: size))
+            for scale in states.scales(block) { add(UInt64(scale.bitPattern)) }
         }
     }
 

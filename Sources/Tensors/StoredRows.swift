@@ -5,11 +5,13 @@ struct StoredRows: ~Escapable {
     private let bytes: RawSpan
     private let type: ElementType
     private let stride: Int
+    private let scales: ArraySlice<Float>?
 
-    /// - Precondition: the bytes hold the rows that are used.
+    /// - Parameter scales: what numbers of eight bits are multiplied with, one for each row; nil for 1.
+    /// - Precondition: the bytes hold the rows that are used, and there are as many scales.
     @_lifetime(copy bytes)
-    init(_ bytes: RawSpan, _ type: ElementType, stride: Int) {
-        (self.bytes, self.type, self.stride) = (bytes, type, stride)
+    init(_ bytes: RawSpan, _ type: ElementType, stride: Int, scales: ArraySlice<Float>? = nil) {
+        (self.bytes, self.type, self.stride, self.scales) = (bytes, type, stride, scales)
     }
 
     /// Floats, row after row.
@@ -23,8 +25,14 @@ struct StoredRows: ~Escapable {
         precondition(
             rows == 0 || bytes.byteCount >= (rows - 1) * stride + columns * type.size,
             "\(bytes.byteCount) bytes for \(rows) rows \(stride) apart")
-        return unsafe bytes.withUnsafeBytes {
-            unsafe body(ck_states(numbers: $0.baseAddress, type: type.kernelType, stride: stride))
+        precondition(scales.map { $0.count >= rows } ?? true, "\(scales!.count) scales for \(rows) rows")
+        return unsafe bytes.withUnsafeBytes { bytes in
+            func states(_ scales: UnsafePointer<Float>?) -> ck_states {
+                unsafe ck_states(
+                    numbers: bytes.baseAddress, type: type.kernelType, stride: stride, scales: scales)
+            }
+            guard let scales else { return unsafe body(states(nil)) }
+            return unsafe scales.withUnsafeBufferPointer { unsafe body(states($0.baseAddress)) }
         }
     }
 
@@ -38,8 +46,8 @@ struct StoredRows: ~Escapable {
         return result
     }
 
-    /// Widens rows to floats, `to` apart: exact for every f16 and bf16, NaN and infinity included. Any alignment is
-    /// read.
+    /// Widens rows to floats, `to` apart: exact for every f16 and bf16, NaN and infinity included, and rounded once where
+    /// there are scales. Any alignment is read.
     ///
     /// - Precondition: there are that many, and room for them.
     func widen(_ rows: Int, columns: Int, into floats: inout MutableSpan<Float>, stride to: Int) {
@@ -54,11 +62,13 @@ struct StoredRows: ~Escapable {
 }
 
 extension ElementType {
-    fileprivate var kernelType: ck_type {
+    var kernelType: ck_type {
         switch self {
         case .f32: CK_F32
         case .f16: CK_F16
         case .bf16: CK_BF16
+        case .f8E4M3: CK_F8_E4M3
+        case .f8E5M2: CK_F8_E5M2
         }
     }
 }

@@ -36,7 +36,7 @@ extension TokenMatrix {
                     let piece = block.pieces[part]
                     return Piece(
                         piece.file, offset: piece.offset + own.lowerBound * elementType.size,
-                        stride: piece.stride, columns: own.count)
+                        stride: piece.stride, columns: own.count, scales: piece.scales)
                 }
                 return Block(block.rows, chosen, elementType.size)
             })

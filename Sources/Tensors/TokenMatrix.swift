@@ -1,7 +1,7 @@
 package import Storage
 
-/// The hidden states of many tokens, T×D, as they were stored: floats in memory, or f32, f16 or
-/// bf16 in files. Products read rows in place however they are stored; to others they are lent in place where
+/// The hidden states of many tokens, T×D, as they were stored: floats in memory, or f32, f16, bf16
+/// or FP8 in files. Products read rows in place however they are stored; to others they are lent in place where
 /// they are floats that lie side by side, else put together and widened in scratch space. Nothing is ever converted
 /// as a whole.
 public struct TokenMatrix: Sendable {
@@ -22,6 +22,8 @@ public struct TokenMatrix: Sendable {
     private let claim: KeptBytes.Claim?
     /// Whether rows lie in mapped files, so that reading ahead gains something.
     package let isMapped: Bool
+    /// Whether no row has numbers with different scales, as pieces of eight bits side by side may have.
+    let hasOneScale: Bool
 
     /// Hidden states in memory, token after token.
     ///
@@ -33,7 +35,7 @@ public struct TokenMatrix: Sendable {
         self.columns = columns
         elementType = .f32
         held = Held(values: values, stride: columns, columns: [0..<columns])
-        (blocks, files, isMapped, claim) = ([], [], false, nil)
+        (blocks, files, isMapped, claim, hasOneScale) = ([], [], false, nil, true)
     }
 
     /// Some columns of another matrix.
@@ -41,13 +43,19 @@ public struct TokenMatrix: Sendable {
         (rows, elementType, self.columns) = (whole.rows, whole.elementType, columns)
         (self.held, self.blocks) = (held, blocks)
         (files, isMapped, claim) = (whole.files, whole.isMapped, whole.claim)
+        hasOneScale = blocks.allSatisfy(\.hasOneScale)
     }
 
     /// Hidden states in a file, from byte `offset` on.
     ///
+    /// - Parameter scales: what numbers of eight bits are multiplied with, one for each row; nil for 1.
     /// - Precondition: the file holds them all.
-    package init(file: ByteSource, offset: Int, elementType: ElementType, rows: Int, columns: Int) {
-        let piece = Piece(file, offset: offset, stride: columns * elementType.size, columns: columns)
+    package init(
+        file: ByteSource, offset: Int, elementType: ElementType, rows: Int, columns: Int,
+        scales: [Float]? = nil
+    ) {
+        let piece = Piece(
+            file, offset: offset, stride: columns * elementType.size, columns: columns, scales: scales)
         self.init(pieces: [piece], elementType: elementType, rows: rows)
     }
 
@@ -85,6 +93,7 @@ public struct TokenMatrix: Sendable {
         var known: Set<ObjectIdentifier> = []
         files = blocks.flatMap(\.pieces).map(\.file).filter { known.insert(ObjectIdentifier($0)).inserted }
         isMapped = files.contains { $0.isMapped }
+        hasOneScale = blocks.allSatisfy(\.hasOneScale)
         let read = Set(blocks[0].pieces.lazy.map(\.file).filter { !$0.isMapped }.map { ObjectIdentifier($0) })
         claim = read.count > 1 ? KeptBytes.Claim(atLeast: read.count) : nil
     }
@@ -145,7 +154,7 @@ public struct TokenMatrix: Sendable {
 
     // Hands over the parts of some rows block by block: where each starts among them, and which of the block's own rows
     // it is.
-    private func forEachBlock(_ range: Range<Int>, _ body: (Int, [Piece], Range<Int>) -> Void) {
+    func forEachBlock(_ range: Range<Int>, _ body: (Int, [Piece], Range<Int>) -> Void) {
         guard !blocks.isEmpty, !range.isEmpty else { return }
         for block in blocks[firstBlock(of: range)...] {
             let part = block.rows.clamped(to: range)
@@ -221,8 +230,7 @@ public struct TokenMatrix: Sendable {
         forEachBlock(range) { start, pieces, own in
             var column = start * columns
             for piece in pieces {
-                piece.file.withBytes(piece.bytes(own, elementType.size)) { bytes in
-                    let rows = StoredRows(bytes, elementType, stride: piece.stride)
+                withRows(of: piece, own) { rows in
                     scratch.withPart(column..<range.count * columns) {
                         rows.widen(own.count, columns: piece.columns, into: &$0, stride: columns)
                     }
@@ -237,49 +245,17 @@ public struct TokenMatrix: Sendable {
         wholePiece(of: range).map { ($0.piece.file, $0.piece.bytes($0.rows, elementType.size)) }
     }
 
-    /// Copies rows with the bits they are stored with into bytes that are there, from one on.
-    ///
-    /// - Precondition: there is room for them.
-    package func copyRows(_ range: Range<Int>, into bytes: inout [UInt8], at start: Int) {
-        precondition(start >= 0 && start + range.count * rowSize <= bytes.count, "bytes outside the buffer")
-        unsafe bytes.withUnsafeMutableBytes { target in
-            func put(_ source: UnsafeRawBufferPointer, _ place: Int) {
-                unsafe UnsafeMutableRawBufferPointer(rebasing: target[(start + place)...])
-                    .copyMemory(from: source)
-            }
-            if held != nil {
-                // Floats are little-endian wherever this is built.
-                var scratch: [Float] = []
-                withRows(range, scratch: &scratch) { rows in
-                    unsafe rows.withUnsafeBufferPointer { unsafe put(UnsafeRawBufferPointer($0), 0) }
-                }
-            }
-            forEachBlock(range) { first, pieces, rows in
-                var column = first * rowSize
-                for piece in pieces {
-                    let size = piece.columns * elementType.size
-                    piece.file.withBytes(piece.bytes(rows, elementType.size)) { bytes in
-                        if pieces.count == 1, piece.stride == rowSize {
-                            unsafe bytes.withUnsafeBytes { unsafe put($0, column) }
-                            return
-                        }
-                        for row in 0..<rows.count {
-                            let part = bytes.extracting(row * piece.stride..<row * piece.stride + size)
-                            unsafe part.withUnsafeBytes { unsafe put($0, row * rowSize + column) }
-                        }
-                    }
-                    column += size
-                }
-            }
+    // Lends some of a piece's own rows as they are stored.
+    private func withRows<R>(of piece: Piece, _ rows: Range<Int>, _ body: (StoredRows) -> R) -> R {
+        piece.file.withBytes(piece.bytes(rows, elementType.size)) {
+            body(StoredRows($0, elementType, stride: piece.stride, scales: piece.scales?[rows]))
         }
     }
 
     /// Lends rows for a product: as they are stored where they are in one file, else put together in `scratch`.
     func withStoredRows<R>(_ range: Range<Int>, scratch: inout [Float], _ body: (StoredRows) -> R) -> R {
         if let (piece, rows) = onlyPiece(of: range), (piece.offset | piece.stride) % elementType.size == 0 {
-            return piece.file.withBytes(piece.bytes(rows, elementType.size)) {
-                body(StoredRows($0, elementType, stride: piece.stride))
-            }
+            return withRows(of: piece, rows, body)
         }
         return withRows(range, scratch: &scratch) { body(StoredRows($0, columns: columns)) }
     }
@@ -288,9 +264,7 @@ public struct TokenMatrix: Sendable {
     package func copyRow(_ index: Int, into row: inout MutableSpan<Float>) {
         let range = index..<index + 1
         if let (piece, rows) = onlyPiece(of: range) {
-            piece.file.withBytes(piece.bytes(rows, elementType.size)) {
-                widen($0, as: elementType, into: &row)
-            }
+            withRows(of: piece, rows) { $0.widen(1, columns: columns, into: &row, stride: columns) }
             return
         }
         var scratch: [Float] = []

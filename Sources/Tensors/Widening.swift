@@ -1,4 +1,4 @@
-/// Widens little-endian elements to floats: exact for every f16 and bf16, NaN and infinity included.
+/// Widens little-endian elements, without scales, to floats: exact for all, NaN and infinity included.
 ///
 /// Any alignment is read. O(`into.count`).
 ///

@@ -57,7 +57,7 @@ struct ReaderTests {
         let path = try padded(type, maskType: maskType)
         #expect(try logits([path]) == logits([flat(type)]))
         let set = try ActivationSet(paths: [path])
-        #expect(set.tokenCount == 6 && set.files[0].form.name == "padded activations")
+        #expect(set.tokenCount == 6 && set.files[0].form.name.hasPrefix("padded activations"))
         #expect(try set.finiteSequences(threads: 2) == [0, 1, 2])
     }
 
@@ -67,7 +67,7 @@ struct ReaderTests {
         try FileManager.default.createDirectory(atPath: folder("dump"), withIntermediateDirectories: false)
         for (number, tokens) in Self.sequences.enumerated() {
             let rows: [[Float]] = tokens.map { row in
-                [100, 200, Self.values[2 * row], Self.values[2 * row + 1], 300, 400]
+                [128, 256, Self.values[2 * row], Self.values[2 * row + 1], 384, 448]
             }
             let file = literalSafetensors([
                 (
@@ -89,7 +89,7 @@ struct ReaderTests {
         var scratch: [Float] = []
         #expect(
             stacked[1].withTokens(0..<1, scratch: &scratch) { [$0[0], $0[1], $0[2], $0[3]] } == [
-                300, 400, 5, -6,
+                384, 448, 5, -6,
             ])
     }
 

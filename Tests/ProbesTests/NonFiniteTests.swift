@@ -6,7 +6,7 @@ import Testing
 @Suite("NaN and infinity")
 struct NonFiniteTests {
     private static let values: [Float] = [.nan, .infinity, -.infinity]
-    private static let types = [ElementType.f32, .f16, .bf16]
+    private static let types = ElementType.allCases
 
     private func set(_ token: Int, _ value: Float, length: Int = 5, width: Int = 3) throws -> ActivationSet {
         let count = 8
@@ -66,6 +66,8 @@ struct NonFiniteTests {
             case .f32: [[0, 0, 0xc0, 0x7f], [0, 0, 0x80, 0x7f], [0, 0, 0x80, 0xff], [1, 0, 0x80, 0x7f]]
             case .f16: [[0, 0x7e], [0, 0x7c], [0, 0xfc], [1, 0x7c]]
             case .bf16: [[0xc0, 0x7f], [0x80, 0x7f], [0x80, 0xff], [0x81, 0xff]]
+            case .f8E4M3: [[0x7f], [0xff]]
+            case .f8E5M2: [[0x7c], [0xfc], [0x7d], [0xff]]
             }
         // The largest finite number, everywhere else.
         let finite: [UInt8] =
@@ -73,6 +75,8 @@ struct NonFiniteTests {
             case .f32: [0xff, 0xff, 0x7f, 0xff]
             case .f16: [0xff, 0xfb]
             case .bf16: [0x7f, 0xff]
+            case .f8E4M3: [0xfe]
+            case .f8E5M2: [0xfb]
             }
         let folder = try TemporaryFolder()
         func isFinite(_ place: Int?, _ pattern: [UInt8], offset: Int) throws -> Bool {

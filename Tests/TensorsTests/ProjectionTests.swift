@@ -83,20 +83,27 @@ struct ProjectionTests {
             let bytes = narrow(randomFloats(count * 3 * width, seed: 14).span, as: type)
             var every = [Float](repeating: 0, count: count * 3 * width)
             every.withPart(every.indices) { unsafe widen(bytes.span.bytes, as: type, into: &$0) }
+            // Each layer has scales of its own.
+            let hasScales = type == .f8E4M3 || type == .f8E5M2
+            let scales = (0..<3).map { randomFloats(count, seed: 30 + UInt64($0)).map { abs($0) + 0.01 } }
             let path = try folder.write(
                 Array(repeating: 0, count: offset) + bytes, to: "states-\(type)")
             let row = width * type.size
             let file = try ByteSource(path: path)
             for (layers, stride) in [([0], row), ([1], 3 * row), ([1, 2], 3 * row), ([2, 0], 3 * row)] {
                 let pieces = layers.map {
-                    TokenMatrix.Piece(file, offset: offset + $0 * row, stride: stride, columns: width)
+                    TokenMatrix.Piece(
+                        file, offset: offset + $0 * row, stride: stride, columns: width,
+                        scales: hasScales ? scales[$0] : nil)
                 }
                 let stored = TokenMatrix(pieces: pieces, elementType: type, rows: count)
                 var floats: [Float] = []
                 for token in 0..<count {
                     for layer in layers {
                         let start = (token * (stride / row) + layer) * width
-                        floats += every[start..<start + width]
+                        floats += every[start..<start + width].map {
+                            hasScales ? $0 * scales[layer][token] : $0
+                        }
                     }
                 }
                 var scratch: [Float] = []

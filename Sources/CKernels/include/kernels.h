@@ -27,15 +27,18 @@ void ck_want_blas(_Bool wanted);
 // and F16C, or AVX-512), and OpenBLAS is not asked for. Elsewhere they are correct, and OpenBLAS is faster.
 _Bool ck_has_fast_kernels(void);
 
-// How numbers are stored: as floats, IEEE half or bfloat16.
-typedef enum { CK_F32, CK_F16, CK_BF16 } ck_type;
+// How numbers are stored: as floats, IEEE half or bfloat16, or in eight bits, of which four or five are the exponent's
+// (E4M3, which has no infinity, and E5M2, the upper byte of a half).
+typedef enum { CK_F32, CK_F16, CK_BF16, CK_F8_E4M3, CK_F8_E5M2 } ck_type;
 
 // Hidden states as they are stored: x[t, d] is the d-th number after byte t·stride. Products want addresses that are
-// multiples of a number's size.
+// multiples of a number's size. Numbers of eight bits are multiplied with their token's scale, scales[t], or with 1 where
+// `scales` is null, and rounded to a float; 448 (of E5M2 57344) times a scale is finite.
 typedef struct {
     const void *numbers;
     ck_type type;
     ptrdiff_t stride;
+    const float *scales;
 } ck_states;
 
 // z[c·z_stride + t] = Σ_d x[t, d] · panels[((c / 16)·width + d)·16 + c % 16], for t < tokens and
@@ -122,13 +125,19 @@ static inline void ck_prefetch(const void *bytes, ptrdiff_t count) {
 void ck_dot(const float *a, const float *b, ptrdiff_t count, double *result);
 
 // to[t·to_stride + d] = x[t, d] for t < tokens and d < width: exact, subnormals, infinities and NaNs included, at
-// any address.
+// any address; numbers with a scale are rounded once.
 void ck_widen(ck_states x, ptrdiff_t tokens, ptrdiff_t width, float *to, ptrdiff_t to_stride);
 
 // Float to IEEE half and bfloat16, to nearest and on a tie to even. A finite float beyond the largest
 // becomes an infinity; a NaN stays one.
 void ck_narrow_f16(const float *from, uint16_t *to, ptrdiff_t count);
 void ck_narrow_bf16(const float *from, uint16_t *to, ptrdiff_t count);
+
+// Tokens, width floats each, to one of the types of eight bits, to nearest and on a tie to even: to[t·width + d] stands for
+// x[t, d] / scales[t]. The scale is the largest finite magnitude of the token over that of the type (448, 57344), and of
+// zeros 1; where `scales` is null, 1 for all. A finite float beyond the largest becomes the largest; a NaN stays one, and
+// so does an infinity with E5M2, which with E4M3 becomes a NaN.
+void ck_narrow_f8(const float *from, ptrdiff_t tokens, ptrdiff_t width, ck_type type, uint8_t *to, float *scales);
 
 // A hash of what `hash` stands for and a number, or bytes, after it. It tells data apart that nobody made alike on
 // purpose.
