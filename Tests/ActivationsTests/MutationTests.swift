@@ -16,7 +16,8 @@ struct MutationTests {
         "list-f16.pt", "list-f64.pt", "pair.pt", "pairs.pt", "rows.pt", "protocol4.pth", "padded.pt",
         "lengths.pt",
         "conversation.pt", "views.pt", "pooled.pt", "object.pt", "big.pt", "X.npy", "X-y.npy", "bfloat16.npy",
-        "fortran.npy", "ids.npz", "Xy.npz",
+        "fortran.npy", "ids.npz", "Xy.npz", "list-f8.pt", "scaled-e4m3.pt", "flat-e4m3.safetensors",
+        "padded-e5m2.safetensors", "request-e4m3-2.safetensors",
     ])
     func areNoFault(name: String) throws {
         let whole = try RecordedFile.bytes(name)

@@ -32,6 +32,7 @@ struct WritingTests {
         ("F32", [0, 0, 0x80, 0x7F, 1, 0, 0xA0, 0x7F, 0, 0, 0, 0x80]),
         ("F16", [1, 0x7C, 0, 0x80, 0xFF, 0xFB]),
         ("BF16", [0x81, 0x7F, 1, 0, 0x80, 0xFF]),
+        ("F8_E4M3", [0x7F, 0xFF, 0x80]), ("F8_E5M2", [0x7D, 0x80, 0xFC]),
     ])
     func keepsTheBits(type: String, pattern: [UInt8]) throws {
         let path = try whole(type, pattern + pattern)

@@ -23,6 +23,7 @@ struct NamedParts {
         "token_mask": ["loss_mask"],
         "sequence_ids": ["ids", "id"],
         "classes": ["class_names"],
+        "hidden_states_scales": statesNames.map { $0 + "_scales" },
     ]
 
     /// Adds a list of numbers, whole ones as I64 and others as F64.

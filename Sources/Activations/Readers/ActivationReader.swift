@@ -81,11 +81,11 @@ extension ActivationFile {
 }
 
 extension TensorFile {
-    /// The name of a form, where it is not safetensors the kind of file, and whether numbers are rounded.
+    /// The name of a form, where it is not safetensors the kind of file, and whether numbers are rounded or have scales.
     func named(_ form: String) -> String {
         let states = tensors["hidden_states"] ?? lists["hidden_states"]?.first
         return (container == Safetensors.self ? form : "\(form) in \(container.ending)")
-            + (states?.type == "F64" ? ", float64 rounded to float32" : "")
+            + (states?.type == "F64" ? ", float64 rounded to float32" : "") + scalesNote()
     }
 
     /// The kind of file, where no more is known of it.
@@ -134,9 +134,10 @@ extension TensorFile {
     /// The tokens of `hidden_states`, all dimensions but the last taken together.
     func tokens(_ name: String = "hidden_states", dimensions: Int) throws(DataError) -> TokenMatrix {
         let (states, type, width) = try states(name, dimensions: dimensions)
+        let tokens = Array(states.shape.dropLast())
         return TokenMatrix(
             file: source(states), offset: states.bytes.lowerBound, elementType: type,
-            rows: states.shape.dropLast().reduce(1, *), columns: width)
+            rows: tokens.reduce(1, *), columns: width, scales: try scales(of: name, type, tokens: tokens))
     }
 
     /// All rows as one sequence.

@@ -1,4 +1,4 @@
-// Padded activations: `hidden_states` N×S×D (F32, F16 or BF16) and `attention_mask` N×S (whole
+// Padded activations: `hidden_states` N×S×D (floats of any width) and `attention_mask` N×S (whole
 // numbers of any type), 1 for a token and 0 for padding, as tokenizers give it. The tokens of a row lie side by side, with
 // padding on the left, the right or both sides. The mask alone says which they are, never zeros in the
 // hidden states. Each row becomes a range of rows of the (N·S)×D matrix where it lies: padding ends here.

@@ -1,5 +1,6 @@
 // The hidden states that a vLLM server writes (its ExampleHiddenStatesConnector): for every request a file
-// `REQUEST.safetensors` with `hidden_states` tokens×layers×D and `token_ids` (tokens). Layers are in the
+// `REQUEST.safetensors` with `hidden_states` tokens×layers×D and `token_ids` (tokens), and beside states in FP8
+// `hidden_states_scales` (tokens, `StateScales`). Layers are in the
 // order in which the server was asked for them; files do not say which of the model's they are.
 //
 // While a request is under way the server holds a lock (`flock`) on `REQUEST.safetensors.lock` beside it,
@@ -14,7 +15,7 @@ struct RequestDumpReader: ActivationReader {
 
     func form(of file: TensorFile) -> ActivationForm {
         ActivationForm(
-            "vLLM hidden states of one request", isOneSequence: true, holdsSeveralLayers: true,
+            file.named("vLLM hidden states of one request"), isOneSequence: true, holdsSeveralLayers: true,
             mayBeUnfinished: true)
     }
 
@@ -52,10 +53,11 @@ struct RequestDumpReader: ActivationReader {
                 .layers, file.path, "tensor hidden_states", expected: "layer \(layer)",
                 found: "layers 0 to \(count - 1)")
         }
+        let scales = try file.scales(of: "hidden_states", type, tokens: [rows])
         let pieces = layers.map { layer in
             TokenMatrix.Piece(
                 file.source(states), offset: states.bytes.lowerBound + layer * width * type.size,
-                stride: count * width * type.size, columns: width)
+                stride: count * width * type.size, columns: width, scales: scales)
         }
         let matrix = TokenMatrix(pieces: pieces, elementType: type, rows: rows)
         return ActivationLayout(

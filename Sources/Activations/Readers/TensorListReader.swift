@@ -11,7 +11,7 @@ struct TensorListReader: ActivationReader {
         var matrices: [TokenMatrix] = []
         var offsets = [0]
         for (number, tensor) in file.lists["hidden_states"]!.enumerated() {
-            let matrix = try file.tokens(tensor, "hidden_states[\(number)]")
+            let matrix = try file.tokens(tensor, number)
             if let first = matrices.first {
                 guard matrix.columns == first.columns, matrix.elementType == first.elementType else {
                     throw DataError(
@@ -36,7 +36,8 @@ struct TensorListReader: ActivationReader {
 
 extension TensorFile {
     // One sequence, L×D, or D for a single token.
-    fileprivate func tokens(_ tensor: Tensor, _ name: String) throws(DataError) -> TokenMatrix {
+    fileprivate func tokens(_ tensor: Tensor, _ number: Int) throws(DataError) -> TokenMatrix {
+        let name = "hidden_states[\(number)]"
         guard (1...2).contains(tensor.shape.count), let width = tensor.shape.last, width > 0 else {
             throw DataError(
                 .shape, path, "tensor \(name)",
@@ -46,8 +47,9 @@ extension TensorFile {
                 found: "shape \(tensor.shape)")
         }
         let (stored, type) = try asStates(tensor, name)
+        let rows = tensor.shape.count == 1 ? 1 : tensor.shape[0]
         return TokenMatrix(
-            file: source(stored), offset: stored.bytes.lowerBound, elementType: type,
-            rows: tensor.shape.count == 1 ? 1 : tensor.shape[0], columns: width)
+            file: source(stored), offset: stored.bytes.lowerBound, elementType: type, rows: rows,
+            columns: width, scales: try scales(ofList: "hidden_states", number, type, tokens: [rows]))
     }
 }

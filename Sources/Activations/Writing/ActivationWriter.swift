@@ -1,15 +1,16 @@
 // Writes flat activation files (`Readers/FlatReader.swift`): first the tensors of whole numbers, then
-// `hidden_states`, aligned for floats, last the bytes of masks, names and texts.
+// `hidden_states`, aligned for floats, and their scales, last the bytes of masks, names and texts.
 public import Tensors
 import Storage
 
 extension ActivationSet {
     /// Writes the sequences, with all that is known about them, as one flat activation file, in memory
-    /// that does not grow with the number of tokens. Padding and layers that were not chosen stay behind.
+    /// that does not grow with the number of tokens, but for the scales of states in eight bits. Padding and layers that were not chosen stay behind.
     ///
     /// - Parameters:
     ///   - type: how hidden states are stored, rounded to nearest, ties to even; nil for `storedType`. In
-    ///     the type they have already they keep their bits.
+    ///     the type they have already they keep their bits. Of eight bits each token has a scale: with E4M3 its largest
+    ///     finite magnitude / 448, with E5M2 / 57344, and of zeros 1; an infinity becomes a NaN in E4M3.
     ///   - isDurable: whether the file is on disk before it takes its name.
     ///   - progress: is told the sequences of each part when their hidden states are written; what it
     ///     throws ends the writing and leaves nothing.
@@ -25,9 +26,9 @@ extension ActivationSet {
         try output.commit(isDurable: isDurable)
     }
 
-    /// How hidden states are stored; F32 where files differ.
+    /// How hidden states are stored; F32 where files differ, or layers side by side in eight bits have scales of their own.
     package var storedType: ElementType {
-        let types = Set(files.map(\.batch.tokens.elementType))
+        let types = Set(files.map(\.batch.tokens.storedType))
         return types.count == 1 ? types.first! : .f32
     }
 
@@ -143,7 +144,7 @@ struct ActivationWriter {
             columns.append(
                 column("weights", "F32", [count], size: 4) { $1 += weights[$0].bitPattern.littleEndianBytes })
         }
-        columns.append(states([tokens, data.width], progress))
+        columns += states(progress)
         if parts.contains(where: { $0.batch.tokenMask != nil }) {
             columns.append(
                 column("token_mask", "U8", [tokens], size: 1) { index, bytes in
@@ -239,12 +240,21 @@ struct ActivationWriter {
         }
     }
 
-    private func states(_ shape: [Int], _ progress: @escaping (Range<Int>) throws -> Void) -> Column {
-        Column(
-            name: "hidden_states", type: type.rawValue, shape: shape, byteCount: shape.reduce(type.size, *)
+    // Hidden states, and behind those of eight bits the scales of their tokens, which are known then.
+    private func states(_ progress: @escaping (Range<Int>) throws -> Void) -> [Column] {
+        let tokens = data.tokenCount
+        var scales: [Float] = []
+        let states = Column(
+            name: "hidden_states", type: type.rawValue, shape: [tokens, data.width],
+            byteCount: tokens * data.width * type.size
         ) { output in
-            try StateCopy(data: data, type: type, threads: threads).write(to: output, progress)
+            scales = try StateCopy(data: data, type: type, threads: threads).write(to: output, progress)
         }
+        guard type.mayHaveScales else { return [states] }
+        let column = Column(
+            name: "hidden_states_scales", type: "F32", shape: [tokens], byteCount: 4 * tokens
+        ) { try $0.write(narrow(scales.span, as: .f32)) }
+        return [states, column]
     }
 }
 

@@ -24,7 +24,11 @@ struct StateCopy {
         let place: Int
     }
 
-    func write(to output: OutputFile, _ progress: (Range<Int>) throws -> Void) throws {
+    /// Writes the states.
+    ///
+    /// - Returns: the scales of all tokens where the type has eight bits; none else.
+    func write(to output: OutputFile, _ progress: (Range<Int>) throws -> Void) throws -> [Float] {
+        var scales: [Float] = []
         let readAhead = data.readAhead(data.indices.lazy.filter { !isCopied($0) })
         try output.writeParts(data.indices.reduce(0) { $0 + size($1) }) { parts in
             var (start, place) = (0, 0)
@@ -35,6 +39,10 @@ struct StateCopy {
                     try data.checkLengths(start..<end)
                     try parts.copy(run.file, run.bytes, at: place)
                     place += run.bytes.count
+                    for index in start..<end {
+                        let (file, rows) = data.rows(index)
+                        scales += file.batch.tokens.scales(rows)
+                    }
                 } else {
                     let first = place
                     var chunks: [Chunk] = []
@@ -48,20 +56,21 @@ struct StateCopy {
                         if let next = run(from: end), next.bytes.count >= Self.worthCopying { break }
                     }
                     try data.checkLengths(start..<end)
-                    try write(chunks, to: parts)
+                    scales += try write(chunks, to: parts)
                 }
                 for index in start..<end where !isCopied(index) { readAhead.advance(data.byteCount(index)) }
                 try progress(start..<end)
                 start = end
             }
         }
+        return scales
     }
 
-    private func write(_ chunks: [Chunk], to parts: OutputParts) throws {
-        _ = try Parallel.map(
+    private func write(_ chunks: [Chunk], to parts: OutputParts) throws -> [Float] {
+        try Parallel.map(
             count: chunks.count, threads: workers(parts),
             workspace: { (scratch: [Float](), buffer: OutputBuffer(parts)) }
-        ) { try write(chunks[$0], to: &$1.buffer, scratch: &$1.scratch) }
+        ) { try write(chunks[$0], to: &$1.buffer, scratch: &$1.scratch) }.flatMap(\.self)
     }
 
     private func workers(_ parts: OutputParts) -> Int { parts.areInOrder ? 1 : threads }
@@ -72,7 +81,7 @@ struct StateCopy {
     // Where a sequence is, if it keeps its type and the system can copy it.
     private func stored(_ index: Int) -> (file: ByteSource, bytes: Range<Int>)? {
         let (file, rows) = data.rows(index)
-        guard file.batch.tokens.elementType == type, let place = file.batch.tokens.storedBytes(rows),
+        guard file.batch.tokens.keepsBits(as: type), let place = file.batch.tokens.storedBytes(rows),
             place.file.isMapped
         else { return nil }
         return place
@@ -102,7 +111,10 @@ struct StateCopy {
         return start..<end
     }
 
-    private func write(_ chunk: Chunk, to buffer: inout OutputBuffer, scratch: inout [Float]) throws {
+    private func write(_ chunk: Chunk, to buffer: inout OutputBuffer, scratch: inout [Float]) throws
+        -> [Float]
+    {
+        var scales: [Float] = []
         let most = max(1, Self.tile / data.width)
         buffer.move(to: chunk.place)
         for index in chunk.sequences {
@@ -111,10 +123,11 @@ struct StateCopy {
             for start in stride(from: rows.lowerBound, to: rows.upperBound, by: most) {
                 let tile = start..<min(start + most, rows.upperBound)
                 try buffer.append(tile.count * data.width * type.size) { bytes, place in
-                    if tokens.elementType == type {
+                    if tokens.keepsBits(as: type) {
                         tokens.copyRows(tile, into: &bytes, at: place)
+                        scales += tokens.scales(tile)
                     } else {
-                        try convert(tokens, tile, index, scratch: &scratch, into: &bytes, at: place)
+                        scales += try convert(tokens, tile, index, scratch: &scratch, into: &bytes, at: place)
                     }
                 }
             }
@@ -124,18 +137,19 @@ struct StateCopy {
             }
         }
         try buffer.finish()
+        return scales
     }
 
     private func convert(
         _ tokens: TokenMatrix, _ tile: Range<Int>, _ index: Int, scratch: inout [Float],
         into bytes: inout [UInt8], at start: Int
-    ) throws {
-        var overflow: (element: Int, value: Float)?
+    ) throws -> [Float] {
+        var (overflow, scales): ((element: Int, value: Float)?, [Float]) = (nil, [])
         tokens.withRows(tile, scratch: &scratch) { values in
-            narrow(values, as: type, into: &bytes, at: start)
+            scales = narrow(values, columns: data.width, as: type, into: &bytes, at: start)
             overflow = firstOverflow(values, bytes, at: start, as: type).map { ($0, values[$0]) }
         }
-        guard let overflow else { return }
+        guard let overflow else { return scales }
         let (file, rows) = data.rows(index)
         let token = tile.lowerBound - rows.lowerBound + overflow.element / data.width
         throw DataError(

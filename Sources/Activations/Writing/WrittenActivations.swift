@@ -40,6 +40,7 @@ extension ActivationSet {
 
     private struct Tokens: Equatable {
         let states: [UInt8]
+        let scales: [Float]
         let mask: [Bool]
         let ids: [Int?]
         let text: [[UInt8]?]
@@ -50,14 +51,18 @@ extension ActivationSet {
         let rows = all.prefix(256)
         let tokens = file.batch.tokens
         var states = [UInt8](repeating: 0, count: rows.count * width * type.size)
-        if tokens.elementType == type {
+        var scales: [Float] = []
+        if tokens.keepsBits(as: type) {
             tokens.copyRows(rows, into: &states, at: 0)
+            scales = tokens.scales(rows)
         } else {
             var scratch: [Float] = []
-            tokens.withRows(rows, scratch: &scratch) { narrow($0, as: type, into: &states, at: 0) }
+            tokens.withRows(rows, scratch: &scratch) {
+                scales = narrow($0, columns: width, as: type, into: &states, at: 0)
+            }
         }
         return Tokens(
-            states: states, mask: rows.map { file.batch.tokenMask?[$0] ?? true },
+            states: states, scales: scales, mask: rows.map { file.batch.tokenMask?[$0] ?? true },
             ids: hasIDs ? rows.map(file.tokenID) : [], text: hasText ? rows.map(file.tokenTextBytes) : [])
     }
 }
