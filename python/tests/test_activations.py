@@ -7,6 +7,7 @@ import pytest
 
 import attention_probes as ap
 from attention_probes._safetensors import TensorFile
+from conftest import ROOT
 from kinds import probe_of
 
 
@@ -154,3 +155,14 @@ def test_names_that_are_no_utf8(random, tmp_path):
     assert os.path.exists(path) and len(ap.open_activations(os.fsdecode(path))) == 2
     with pytest.raises(FileNotFoundError, match=r"none\\xE9"):
         ap.open_activations(os.fsdecode(os.fsencode(tmp_path) + b"/none\xe9.npy"))
+
+def test_fp8_with_a_scale_a_token_is_float32():
+    recorded = ROOT / "Tests" / "TestSupport" / "Recorded"
+    expected = ap.read_activations(recorded / "float8-e4m3.safetensors").states
+    for name in ["flat-e4m3.safetensors", "padded-e4m3.safetensors", "scaled-e4m3.pt"]:
+        data = ap.open_activations(recorded / name)
+        assert data.description["type"] == "F8_E4M3"
+        found = data.sequences()
+        assert all(np.array_equal(a, b) and a.dtype == np.float32 for a, b in zip(found.arrays(), expected.arrays(), strict=True))
+    with pytest.raises(ValueError, match="F8_E4M3 of 2 dimensions; see open_activations"):
+        ap.read_activations(recorded / "flat-e4m3.safetensors")

@@ -66,7 +66,9 @@ class Data:
                 # The mapping holds the file when its name is gone.
                 with tempfile.TemporaryDirectory(prefix="attention-probes-") as folder:
                     path = os.path.join(folder, "states.safetensors")
-                    self.write(path, str(self.description["type"]).lower())
+                    # States in eight bits with their scales are float32 in memory.
+                    kind = str(self.description["type"]).lower()
+                    self.write(path, kind if kind in _DTYPES else "float32")
                     self._sequences = read_activations(path).states
         assert self._sequences is not None
         return self._sequences
