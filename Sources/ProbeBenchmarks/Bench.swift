@@ -93,7 +93,7 @@ struct Bench: ParsableCommand {
         }
         if sections.contains(.files) {
             let files = Files(machine: machine, threads: threads, rounds: rounds)
-            for heads in [1, 8] { add(try files.halfWidth(heads: heads)) }
+            for heads in [1, 8] { add(try files.narrow(heads: heads)) }
             for heads in [1, 8] { add([try files.endToEnd(heads: heads)]) }
             let small = SmallFiles(threads: threads, rounds: rounds)
             add([try small.activations(width: 128, tokens: 1_500_000)])

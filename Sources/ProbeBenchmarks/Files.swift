@@ -1,19 +1,19 @@
 import AttentionProbes
 import Foundation
 
-/// Scoring from files: half-width numbers against whole ones, and the command-line tool from its start
+/// Scoring from files: numbers of sixteen and eight bits against whole ones, and the command-line tool from its start
 /// to its end against the library on numbers in memory.
 struct Files {
     let machine: Machine
     let threads: Int
     let rounds: Int
 
-    /// Half-width numbers against float32, in the page cache and, with one head, outside it; GB/s are those of the
+    /// Narrower numbers against float32, in the page cache and, with one head, outside it; GB/s are those of the
     /// float32 values.
-    func halfWidth(heads: Int) throws -> [Case] {
+    func narrow(heads: Int) throws -> [Case] {
         let work = try Workload(width: 4096, heads: heads, tokens: 56_000)
         let scratch = try ScratchFolder()
-        let types: [ElementType] = [.bf16, .f16, .f32]
+        let types: [ElementType] = [.bf16, .f8E4M3, .f8E5M2, .f16, .f32]
         for type in types { try work.write(as: type, to: scratch(type.rawValue)) }
         func open(_ type: ElementType) throws -> ActivationSet {
             try ActivationSet(paths: [scratch(type.rawValue)])
