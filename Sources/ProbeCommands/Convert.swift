@@ -8,7 +8,7 @@ struct Convert: ParsableCommand {
         discussion: """
             Takes what the other subcommands take, also labels from a table, and keeps all that \
             they know about sequences and tokens; tensors of other names stay behind. NaN and \
-            infinity are kept as they are, unless --skip-nonfinite leaves such sequences out. With --shard-size OUT is a folder of files \
+            infinity are kept as they are (f8 has NaN alone), unless --skip-nonfinite leaves such sequences out. With --shard-size OUT is a folder of files \
             OUT-00001-of-00004.safetensors; with --test-fraction OUT-train and OUT-test are \
             written in place of OUT. Files end in .safetensors, which is added where it is missing: \
             folders are searched for such names.

@@ -4,13 +4,24 @@ import AttentionProbes
 /// Where and how `convert` writes: one file, or a folder of shards.
 struct ConvertOutput: ParsableArguments {
     enum DataType: String, ExpressibleByArgument, CaseIterable {
-        case f32, f16, bf16
-        var elementType: ElementType { ElementType(rawValue: rawValue.uppercased())! }
+        case f32, f16, bf16, f8
+        var elementType: ElementType {
+            switch self {
+            case .f32: .f32
+            case .f16: .f16
+            case .bf16: .bf16
+            case .f8: .f8E4M3
+            }
+        }
     }
 
     @Option(name: [.short, .long], help: "The file to write, or with --shard-size the folder.")
     var out: String
-    @Option(help: "How to store hidden states; rounded to nearest, ties to even. (default: as they are)")
+    @Option(
+        help: """
+            How to store hidden states; rounded to nearest, ties to even. f8 is E4M3 with a scale a token, its largest \
+            magnitude / 448. (default: as they are)
+            """)
     var dtype: DataType?
     @Option(help: "Size of the hidden states in one file at most, such as 2GB or 500MiB.")
     var shardSize: String?
