@@ -11,13 +11,15 @@ import numpy as np
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "|b1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "|b1", "F8_E4M3": "<u1", "F8_E5M2": "<u1",
 }
-NAMES = {np.dtype(text): name for name, text in DTYPES.items() if name != "BF16"} | {np.dtype("<u2"): "U16"}
+# Types that numpy has not are read as their bits.
+BITS = {"BF16", "F8_E4M3", "F8_E5M2"}
+NAMES = {np.dtype(text): name for name, text in DTYPES.items() if name not in BITS}
 
 
 class TensorFile:
-    """A file that is mapped: `metadata`, and tensors as views, read-only; BF16 as its bits, uint16."""
+    """A file that is mapped: `metadata`, and tensors as views, read-only; BF16 and F8 as their bits, uint16 and uint8."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)

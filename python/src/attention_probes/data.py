@@ -53,6 +53,12 @@ class Data:
             raise ValueError(f"dtype: expected float32, float16 or bfloat16, found {dtype}")
         check(lib().ap_data_write(self._handle.value, os.fsencode(path), _DTYPES[dtype]))
 
+    @property
+    def _dtype(self) -> str:
+        """The type of states in memory; those in eight bits are float32 with their scales."""
+        kind = str(self.description["type"]).lower()
+        return kind if kind in _DTYPES else "float32"
+
     def sequences(self) -> Sequences:
         """The hidden states. Files of other forms than the flat one are written anew into a file that is mapped."""
         import tempfile
@@ -66,9 +72,7 @@ class Data:
                 # The mapping holds the file when its name is gone.
                 with tempfile.TemporaryDirectory(prefix="attention-probes-") as folder:
                     path = os.path.join(folder, "states.safetensors")
-                    # States in eight bits with their scales are float32 in memory.
-                    kind = str(self.description["type"]).lower()
-                    self.write(path, kind if kind in _DTYPES else "float32")
+                    self.write(path, self._dtype)
                     self._sequences = read_activations(path).states
         assert self._sequences is not None
         return self._sequences

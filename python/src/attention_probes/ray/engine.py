@@ -99,7 +99,7 @@ class Engine:
                         raise
             flat = os.path.join(folder, "flat.safetensors")
             data = open_activations(path, threads=self.threads, **self.reading)
-            data.write(flat, str(data.description["type"]).lower())
+            data.write(flat, data._dtype)
             found = read_activations(flat)
             return self._table(name, found, numbers(path, found.ids))
         except ValueError as fault:
