@@ -75,11 +75,12 @@ struct Train: ParsableCommand {
         watch.isInterrupted = { interrupt.isSet }
         watch.mayEnd = { interrupt.mayEnd($0) }
         watch.progress = { [average = options.average] progress in
-            func show(_ number: Int, _ count: Int, _ text: (Double) -> String) {
+            func show(_ number: Int, _ count: Int, isReading: Bool = false, _ text: (Double) -> String) {
                 let elapsed = times.withLock { times in
-                    // A training starts when the one before has ended.
+                    // A training starts when the one before has ended, its epochs when all tokens were read once.
                     if number != times.number { (times.start, times.number) = (times.last, number) }
                     times.last = line.elapsed
+                    if isReading { times.start = times.last }
                     return times.last - times.start
                 }
                 line.show((average == nil ? "" : "\(number + 1)/\(count) ") + text(elapsed))
@@ -88,7 +89,7 @@ struct Train: ParsableCommand {
             case .training(let report, let number, let count, let tokens):
                 show(number, count) { report.line(tokens, $0) }
             case .step(let step, let number, let count, let tokens):
-                show(number, count) { step.line(tokens, $0) }
+                show(number, count, isReading: step.epoch == 0) { step.line(tokens, $0) }
             case .selection, .scoring: break
             }
         }
@@ -101,14 +102,15 @@ extension TrainingProgress {
     fileprivate func line(_ tokens: Int, _ elapsed: Double) -> String {
         let validation = validationLoss.map { " val \(significant($0))" } ?? ""
         return trainingLine(
-            epoch, epochs, Double(epoch) / Double(epochs), "loss \(significant(loss))\(validation)", tokens,
+            epoch, epochs, (Double(epoch - 1) + fraction) / Double(epochs),
+            "loss \(significant(loss))\(validation)", tokens,
             elapsed)
     }
 }
 
 extension TrainingStep {
     fileprivate func line(_ tokens: Int, _ elapsed: Double) -> String {
-        guard epoch > 0 else { return "reading \(bar(done, of: total)) \(clock(elapsed))" }
+        guard epoch > 0 else { return "reading \(bar(done, of: total))" }
         return trainingLine(
             epoch, epochs, fraction, loss.map { "loss \(significant($0))" } ?? "", tokens, elapsed)
     }

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 package import Activations
 import ProbeMetrics
@@ -64,13 +65,16 @@ struct Objective {
 
     /// The mean loss over some sequences; `gradient` becomes its gradient.
     ///
-    /// - Parameter tokens: the tokens to use of a sequence, given its index; all by default.
+    /// - Parameters:
+    ///   - tokens: the tokens to use of a sequence, given its index; all by default.
+    ///   - readAhead: reads the sequences of this call and of those to come; nil for those of this call alone.
     func gradient(
         _ parameters: [Float], over indices: [Int], tokens: (@Sendable (Int) -> TokenSequence)? = nil,
-        into gradient: inout [Float]
+        readAhead: ReadAhead? = nil, into gradient: inout [Float]
     ) throws -> Double {
         gradient.grow(to: parameters.count)
-        let loss = try ObjectivePass(self, parameters, over: indices, tokens: tokens).gradient(&gradient)
+        let pass = try ObjectivePass(self, parameters, over: indices, tokens: tokens, readAhead: readAhead)
+        let loss = try pass.gradient(&gradient)
         let scale = 1 / Float(indices.count)
         _ = Parallel.changeParts(of: &gradient, at: Parallel.starts(of: gradient.indices), threads: threads) {
             for i in $1.indices { $1[i] *= scale }

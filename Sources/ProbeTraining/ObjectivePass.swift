@@ -13,13 +13,15 @@ struct ObjectivePass: Sendable {
     private let pass: TokenPass
     // Of `indices`; each is one thread's at a time.
     private let blocks: [Range<Int>]
-    // Data that fit in memory are there after the first pass.
     private let readAhead: ReadAhead?
 
-    /// - Parameter tokens: the tokens to use of a sequence, given its index; all by default.
+    /// - Parameters:
+    ///   - tokens: the tokens to use of a sequence, given its index; all by default.
+    ///   - readAhead: reads the sequences; by default it is made for them, but for data that fit in memory, which are
+    ///     there after the first pass.
     init(
         _ objective: Objective, _ parameters: [Float], over indices: [Int],
-        tokens: (@Sendable (Int) -> TokenSequence)? = nil
+        tokens: (@Sendable (Int) -> TokenSequence)? = nil, readAhead: ReadAhead? = nil
     ) throws {
         let data = objective.data
         try data.checkLengths(indices)
@@ -29,9 +31,10 @@ struct ObjectivePass: Sendable {
         evaluator = objective.architecture.evaluator(parameters)
         pass = TokenPass([evaluator], width: objective.architecture.width)
         blocks = Objective.blocks(indices.map { data[$0].rows.count })
-        readAhead =
-            objective.isLargerThanMemory
-            ? data.readAhead(Objective.order(indices, blocks, objective.threads)) : nil
+        self.readAhead =
+            if let readAhead { readAhead } else if objective.isLargerThanMemory {
+                data.readAhead(Objective.order(indices, blocks, objective.threads))
+            } else { nil }
     }
 
     /// The sum of the losses.

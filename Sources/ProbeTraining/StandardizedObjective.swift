@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 import Probes
 import Activations
@@ -63,13 +64,15 @@ struct StandardizedObjective {
     ///
     /// - Parameters:
     ///   - tokens: the tokens to use of a sequence, given its index.
+    ///   - readAhead: reads the sequences of this call and of those to come; nil for those of this call alone.
     ///   - folded: memory for as many numbers as there are parameters.
     func gradient(
         _ parameters: [Float], over indices: [Int], tokens: (@Sendable (Int) -> TokenSequence)?,
-        folded: inout [Float], into gradient: inout [Float]
+        readAhead: ReadAhead?, folded: inout [Float], into gradient: inout [Float]
     ) throws -> Double {
         standardization.fold(parameters, tensors, into: &folded, threads: training.threads)
-        let loss = try training.gradient(folded, over: indices, tokens: tokens, into: &gradient)
+        let loss = try training.gradient(
+            folded, over: indices, tokens: tokens, readAhead: readAhead, into: &gradient)
         standardization.pullBack(&gradient, tensors, threads: training.threads)
         clearUntrained(&gradient)
         return loss

@@ -151,6 +151,9 @@ struct TrainingRun {
         let batches = (order.count - 1) / options.batchSize(for: order.count) + 1
         for epoch in 1...options.epochs {
             order.shuffle(using: &generator)
+            // Across steps: one has too few sequences for reading to get ahead.
+            let training = objective.training
+            let readAhead = training.isLargerThanMemory ? training.data.readAhead(order) : nil
             let tokens = tokenDropout(done + epoch)
             var loss = 0.0
             for batch in 0..<batches {
@@ -160,7 +163,8 @@ struct TrainingRun {
                 let batchLoss = try unlessInterrupted {
                     try blamingRate(after: steps) {
                         try objective.gradient(
-                            parameters, over: indices, tokens: tokens, folded: &folded, into: &gradient)
+                            parameters, over: indices, tokens: tokens, readAhead: readAhead, folded: &folded,
+                            into: &gradient)
                     }
                 }
                 guard let batchLoss else {
