@@ -66,6 +66,33 @@ struct SameBitsTests {
         }
     }
 
+    // In place, however they are stored, against the same states as floats.
+    @Test(arguments: ElementType.allCases, configurations)
+    func storedStates(type: ElementType, configuration: ProbeConfiguration) throws {
+        let folder = try TemporaryFolder()
+        let batch = try randomBatch(lengths: [1, 17, 300, 2, 64, 129, 5], width: 100, seed: 1)
+        try ActivationSet([ActivationFile(batch)]).write(to: folder("stored"), as: type)
+        let stored = try ActivationSet(paths: [folder("stored")])
+        try stored.write(to: folder("floats"), as: .f32)
+        let floats = try ActivationSet(paths: [folder("floats")])
+        #expect(stored.storedType == type && floats.storedType == .f32)
+        let count = configuration.architecture(width: 100, outputs: 1).tensors.parameterCount
+        let probe = Probe(
+            configuration, width: 100, task: .binary(classes: ["a", "b"]),
+            parameters: randomFloats(count, seed: 2, scale: 0.3))
+        let expected = try probe.scores(floats, threads: 1)
+        for threads in [1, 3] {
+            let found = try probe.scores(stored, threads: threads)
+            #expect(found.logits == expected.logits && found.entropies == expected.entropies)
+        }
+        for index in stored.indices {
+            let found = try probe.tokenScores(stored, sequence: index)
+            let expected = try probe.tokenScores(floats, sequence: index)
+            #expect(found.prefixLogits == expected.prefixLogits && found.attention == expected.attention)
+            #expect(found.contributions == expected.contributions)
+        }
+    }
+
     @Test(arguments: [TrainingOptions.Optimizer.adamw, .lbfgs], [0, 0.25])
     func training(optimizer: TrainingOptions.Optimizer, validationFraction: Double) throws {
         let data = try needleSet(count: 60)
