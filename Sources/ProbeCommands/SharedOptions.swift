@@ -44,7 +44,7 @@ struct SharedOptions: ParsableArguments {
         _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = [],
         swept: SweptLayers? = nil
     ) throws -> ActivationSet {
-        Self.reads([labelling?.labels].compactMap(\.self))
+        Self.reads([labelling?.labels, reading.masking.promptLengths].compactMap(\.self))
         let data = try reading.open(
             paths, labels: labelling, task: task, for: probes, swept: swept, threads: threadCount,
             opened: { data in

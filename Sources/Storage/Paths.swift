@@ -85,12 +85,9 @@ package struct FileIdentity: Sendable, Hashable {
         self.init(status)
     }
 
-    /// The pipe, device or socket at a path; nil for what can be read from any place, and where there is none.
+    /// The pipe at a path; nil for anything else, and where there is nothing.
     init?(pipe path: String) {
-        guard let status = PathCalls.status(path), ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
-        else {
-            return nil
-        }
+        guard let status = PathCalls.status(path), status.st_mode & S_IFMT == S_IFIFO else { return nil }
         self.init(status)
     }
 

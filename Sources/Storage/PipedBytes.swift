@@ -12,13 +12,13 @@ extension ByteSource {
     /// programs, which mean one pipe wherever they are given its name.
     package static func keepPipes() { kept.withLock { $0 = $0 ?? [:] } }
 
-    /// The bytes of a file, or all that comes out of a pipe, a device, or standard input. O(bytes).
+    /// The bytes of a file, or all that comes out of a pipe or of standard input. O(bytes).
     ///
     /// - Parameter path: the path, or "-" for standard input.
     /// - Throws: `SystemError` where it cannot be read, or is a folder.
     package static func whole(_ path: String) throws(SystemError) -> ByteSource {
         let isStandard = path == standardInput
-        // A folder and what is not there have an error of their own.
+        // What is no pipe has errors of its own: a folder, a device that never ends.
         if !isStandard, FileIdentity(pipe: path) == nil { return try ByteSource(path: path) }
         let name = isStandard ? "standard input" : path
         if let known = kept.withLock({ $0?[path] }) { return ByteSource(copying: known, name: name) }

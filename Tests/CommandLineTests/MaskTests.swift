@@ -144,6 +144,10 @@ struct MaskTests {
         try expectFailure(
             65, "sequence 0 (m): expected a token that --mask after:3 lets the probe look at", in: folder,
             ["inspect", data, "--mask", "after:3"])
+        let table = try folder.write(Array("id,prompt_length\nm,1\nn,1\n".utf8), to: "a.safetensors")
+        let over = try Command.run(
+            "convert", data, "--mask", "reply", "--prompt-lengths", table, "--out", table)
+        #expect(over.status == 64 && over.error.contains("is also an input"), "\(over)")
         let left = try Command.run(
             "convert", data, "--mask", "after:3", "--skip-empty", "--out", folder("out"))
         #expect(left.status == 0 && left.error.contains("left out 1 sequence without a token: m"), "\(left)")

@@ -69,6 +69,9 @@ struct PipeTests {
         let other = try shell("echo x | {tool} convert {data} --ids - --out out")
         #expect(
             other.status == 65 && other.error.contains("standard input: expected ids of the data, as m, n"))
+        // It never ends.
+        let device = try shell("{tool} evaluate {probe} {data} --labels /dev/zero")
+        #expect(device.status == 66 && device.error.contains("/dev/zero: Invalid argument"), "\(device)")
         let isFolder = try shell("{tool} evaluate {probe} {data} --labels .")
         #expect(isFolder.status == 66 && isFolder.error.contains("Is a directory"), "\(isFolder)")
     }
