@@ -137,6 +137,27 @@ struct FP8FileTests {
         #expect(error.description.contains(words), "\(error)")
     }
 
+    // Scales of padding count for nothing, those of tokens all.
+    @Test(arguments: [true, false]) func scalesOfPadding(hasMask: Bool) throws {
+        func open(_ scales: [UInt8]) throws -> ActivationSet {
+            let mask = hasMask ? "attention_mask" : "seq_lens"
+            let file = literalSafetensors([
+                ("hidden_states", "F8_E4M3", [2, 2, 1], [0x38, 0x7F, 0x38, 0x38]),
+                ("hidden_states_scales", "F32", [2, 2, 1], scales),
+                (mask, "U8", hasMask ? [2, 2] : [2], hasMask ? [1, 0, 1, 1] : [1, 2]),
+            ])
+            return try ActivationSet(paths: [folder.write(file, to: "padded.safetensors")])
+        }
+        for padding in [0, Float.nan, -1, .infinity] {
+            #expect(
+                try bits(open(floatBytes(3, padding, 4, 5)))
+                    == [[3], [4, 5]].map { $0.map(\Float.bitPattern) })
+            let error = try #require(throws: DataError.self) { try open(floatBytes(3, 1, 4, padding)) }
+            #expect(
+                error.place == "scales of hidden states, row 1, position 1" && error.found == "\(padding)")
+        }
+    }
+
     // A byte that is no number is named as any NaN is.
     @Test func noNumbers() throws {
         let file = LiteralActivations()

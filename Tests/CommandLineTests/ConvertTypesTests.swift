@@ -8,6 +8,21 @@ struct ConvertTypesTests {
 
     init() throws { folder = try TemporaryFolder() }
 
+    @Test func fp8InShards() throws {
+        let arguments = [
+            "convert", Command.example("injection-test"), "--dtype", "f8", "--shard-size", "1MB", "--out",
+            folder("f8"),
+        ]
+        let first = try Command.start(arguments).wait()
+        #expect(first.status == 0 && first.error.contains("of 384 F8_E4M3"), "\(first.error)")
+        let again = try Command.start(arguments + ["--resume"]).wait()
+        #expect(again.status == 0 && again.error.contains("kept"), "\(again.error)")
+        let said = try Command.run("inspect", folder("f8")).output
+        #expect(
+            said.contains("activations, FP8 with a scale a token")
+                && said.contains("hidden_states_scales  F32"))
+    }
+
     // Several chunks, tiles that end within sequences, and a sequence longer than a chunk, to a file and to
     // a pipe, which takes bytes in their order only.
     @Test func everyElementAtItsPlace() throws {

@@ -23,14 +23,15 @@ struct LengthsReader: ActivationReader {
                 expected: "a length from 0 to \(length)",
                 found: "\(lengths[bad])")
         }
+        let rows = lengths.enumerated().map { $0 * length..<$0 * length + $1 }
+        try file.checkScales(of: matrix, rows, length: length)
         let tokenMask = try file.optional(
             "token_mask", types: TensorFile.integerTypes, shape: [count, length]
         )
         .map { file.integers($0).map { $0 != 0 } }
         do {
             let batch = try RaggedBatch(
-                tokens: matrix, rows: lengths.enumerated().map { $0 * length..<$0 * length + $1 },
-                tokenMask: tokenMask, allowsEmpty: allowsEmpty)
+                tokens: matrix, rows: rows, tokenMask: tokenMask, allowsEmpty: allowsEmpty)
             return ActivationLayout(batch: batch, tokenShape: [count, length])
         } catch {
             throw DataError(error, file.path)

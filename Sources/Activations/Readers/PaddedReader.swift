@@ -37,6 +37,7 @@ extension TensorFile {
         for row in 0..<count {
             rows.append(try trueTokens(mask, row * length..<(row + 1) * length, row, allowsEmpty))
         }
+        try checkScales(of: matrix, rows, length: length)
         let tokenMask = try optional(
             "token_mask", types: TensorFile.integerTypes, shape: [count, length]
         )

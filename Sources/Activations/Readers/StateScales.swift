@@ -51,13 +51,31 @@ extension TensorFile {
                 "shape \(tensor.shape)")
         }
         let scales = floats(tensor)
-        if let bad = scales.firstIndex(where: { !($0 > 0 && $0 <= type.largestScale) }) {
-            throw fault(
-                .metadata, name,
-                "a scale above 0 with which \(type.rawValue) is finite, at most \(type.largestScale)",
-                "\(scales[bad]) of token \(bad)")
+        // Which rows of a rectangle are tokens is not known here; see `checkScales`.
+        if tokens.count == 1, let bad = scales.firstIndex(where: { !type.allows(scale: $0) }) {
+            throw fault(.metadata, name, Self.wanted(type), "\(scales[bad]) of token \(bad)")
         }
         return scales
+    }
+
+    /// Checks the scales of the tokens of N×S rows; those of padding count for nothing.
+    ///
+    /// - Throws: `DataError` for the first that is no scale.
+    func checkScales(of matrix: TokenMatrix, _ sequences: [Range<Int>], length: Int) throws(DataError) {
+        let type = matrix.elementType
+        guard type.mayHaveScales else { return }
+        for (row, range) in sequences.enumerated() where !range.isEmpty {
+            let scales = matrix.scales(range)
+            guard let bad = scales.firstIndex(where: { !type.allows(scale: $0) }) else { continue }
+            let position = range.lowerBound % length + bad % range.count
+            throw DataError(
+                .metadata, path, "scales of hidden states, row \(row), position \(position)",
+                expected: Self.wanted(type), found: "\(scales[bad])")
+        }
+    }
+
+    private static func wanted(_ type: ElementType) -> String {
+        "a scale above 0 with which \(type.rawValue) is finite, at most \(type.largestScale)"
     }
 
     private func fault(_ rule: DataError.Rule, _ name: String, _ expected: String, _ found: String)
@@ -74,4 +92,8 @@ extension TensorFile {
         let hasScales = tensors[name + Self.ending] != nil || lists[name + Self.ending] != nil
         return hasScales ? ", FP8 with a scale a token" : ", FP8 without scales"
     }
+}
+
+extension ElementType {
+    fileprivate func allows(scale: Float) -> Bool { scale > 0 && scale <= largestScale }
 }
