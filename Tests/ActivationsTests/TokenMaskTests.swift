@@ -126,9 +126,14 @@ struct TokenMaskTests {
             ("first:1 last:1", "expected and, or, or the end, found last:1"),
             ("first:1 and", "found the end"), ("(first:1", "a closing parenthesis, found the end"),
             ("first:1)", "expected and, or, or the end, found )"), ("middle:3", "found middle:3"),
-            ("reply:3", "found reply:3"), ("regex:", "expected a regular expression, found none"),
-            ("regex:(a", "expected a regular expression, found (a"),
+            ("reply:3", "found reply:3"),
+            (
+                "regex:",
+                "expected a regular expression, with blanks or parentheses of its own in quotation marks, found none"
+            ),
+            ("regex:(a", "in quotation marks, found (a"),
             ("regex:\"a b", "expected a second quotation mark"),
+            (String(repeating: "reply or ", count: 256) + "reply", "expected at most 256 terms, found more"),
             (String(repeating: "(", count: 100_000), "expected at most 64 parentheses"),
             (String(repeating: "not ", count: 100_000), "expected at most 64 parentheses"),
         ])

@@ -131,6 +131,11 @@ struct SkipTests {
             ["score", probe, bad, "--skip-bad-shards"])
         try expectFailure(
             65, "found none in one file: \(bad): expected", in: folder, ["inspect", bad, "--skip-bad-shards"])
+        let empty = try folder.write(
+            LiteralActivations().with("token_mask", "U8", [3], [0, 0, 0]).file, to: "empty.safetensors")
+        try expectFailure(
+            65, "found only sequences without a token to look at", in: folder,
+            ["inspect", empty, "--skip-empty"])
         // A name that was mistyped is no bad shard.
         try expectFailure(
             66, "nothing.npy", in: folder,

@@ -58,7 +58,9 @@ package struct LeftOut: Sendable, Equatable {
             (unfinished.count, "still being written or cut short"),
             (partial.count, "without tokens, or with states of fewer or more than their ids"),
         ]
-        guard let (count, kind) = kinds.first(where: { $0.0 > 0 }) else { return "none" }
+        guard let (count, kind) = kinds.first(where: { $0.0 > 0 }) else {
+            return empty.isEmpty ? "none" : "only sequences without a token to look at"
+        }
         return count == 1
             ? "a file that is \(kind)" : "\(count) files that are \(kind)"
     }

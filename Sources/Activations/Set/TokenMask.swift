@@ -97,9 +97,11 @@ private struct MaskParser {
     private let text: [Character]
     private var place = 0
     private var depth = 0
+    private var leaves = 0
 
     // Deeper ones are refused: nobody writes them, and each level takes some of the stack.
     private static let mostDepth = 64
+    private static let mostLeaves = 256
     private static let terms =
         "last:N, first:N, after:ID,…, before:ID,…, regex:PATTERN, reply, not or a parenthesis"
 
@@ -139,6 +141,10 @@ private struct MaskParser {
     }
 
     private mutating func leaf() throws(TokenMask.Fault) -> TokenMask.Term {
+        leaves += 1
+        guard leaves <= Self.mostLeaves else {
+            throw Fault(expected: "at most \(Self.mostLeaves) terms", found: "more")
+        }
         let word = word
         let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
             String.init)
@@ -201,7 +207,9 @@ private struct MaskParser {
             place += 1
         }
         guard !pattern.isEmpty, (try? Regex(pattern)) != nil else {
-            throw Fault(expected: "a regular expression", found: pattern.isEmpty ? "none" : pattern)
+            throw Fault(
+                expected: "a regular expression, with blanks or parentheses of its own in quotation marks",
+                found: pattern.isEmpty ? "none" : pattern)
         }
         return pattern
     }
