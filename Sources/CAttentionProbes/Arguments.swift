@@ -15,7 +15,7 @@ func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ArgumentError
 
 /// A path that must be there, whatever its bytes are.
 func pathText(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ArgumentError) -> String {
-    guard let pointer = unsafe pointer else { throw ArgumentError(name, expected: "a path", found: "NULL") }
+    guard let pointer = unsafe pointer else { throw ArgumentError(name, expected: "a text", found: "NULL") }
     return unsafe String(
         pathBytes: Array(UnsafeRawBufferPointer(start: pointer, count: strlen(pointer))))
 }

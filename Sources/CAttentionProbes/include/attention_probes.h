@@ -15,6 +15,8 @@
  * Functions may be called from any thread. Calls that change the same stream, streams or writer wait for each other;
  * a probe and data do not change. Scores have the same bits for any number of threads.
  *
+ * Texts are UTF-8, but for paths, which are the bytes of the system's names. Messages show bytes that are no UTF-8 as \xE9.
+ *
  * Memory that is passed in is read during the call, but for the hidden states of ap_data_create, which are needed until
  * the data are freed. Hidden states are never copied as a whole. OpenBLAS is set to one thread, in the whole process
  * where it is shared with others: threads are this library's own.
