@@ -31,7 +31,7 @@ struct BadInputTests {
             literalSafetensors(#"{"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}"#, [1, 2, 3])
         ),
         (
-            "dtype", 65, "F32, F16, BF16 or F64, found I64",
+            "dtype", 65, "F32, F16, BF16, F8_E4M3, F8_E5M2 or F64, found I64",
             LiteralActivations().with("hidden_states", "I64", [1, 3], integerBytes(1, 2, 3)).file
         ),
         (
