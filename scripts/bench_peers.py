@@ -6,6 +6,8 @@ One JSON object a line, from standard input to standard output:
     {"command": "load", "activations": PATH, "probe": PATH, "threads": 2}    {"names": [NAME, …]}
     {"command": "load folds", "activations": PATH, "penalties": […], "threads": 2}    {"names": [NAME, …]}
     {"command": "load streams", "activations": PATH, "probe": PATH, "count": 256, "open": 10000, "threads": 2}    likewise
+    {"command": "load training", "activations": PATH, "validation": PATH, "heads": 8, "outputs": 1, "epochs": 30, "batch": 32,
+        "rate": 0.001, "l2": 0.01, "threads": 2}    likewise
     {"command": "run", "name": NAME}    {"seconds": …, "result": [at most 4096 floats]}
     {"command": "quit"}    no reply
 
@@ -249,10 +251,7 @@ def run(name, implementation):
 
 def answer(request, implementations):
     if MISSING:
-        raise ImportError(
-            f"{MISSING}: this comparison needs torch, numpy, scikit-learn and safetensors: "
-            "pip install torch numpy scikit-learn safetensors"
-        )
+        raise ImportError(f"{MISSING}: this comparison needs what pip install torch numpy scikit-learn safetensors gives")
     command = request["command"]
     if command == "info":
         return {
@@ -268,7 +267,7 @@ def answer(request, implementations):
         if command == "load":
             implementations.update(load(request))
         else:
-            module = importlib.import_module(command.replace("load ", "bench_"))  # folds and streams
+            module = importlib.import_module(command.replace("load ", "bench_"))  # folds, streams and training
             torch.set_num_threads(request["threads"])
             threadpoolctl.threadpool_limits(request["threads"], user_api="blas")
             implementations.update(module.implementations(request))

@@ -3,7 +3,7 @@ import AttentionProbes
 import Foundation
 
 enum Section: String, CaseIterable, ExpressibleByArgument {
-    case shapes, probes, selection, files, convert, streaming
+    case shapes, probes, selection, training, files, convert, streaming
 }
 
 @main
@@ -32,7 +32,8 @@ struct Bench: ParsableCommand {
     var rounds = 7
     @Option(
         help:
-            "Sections: shapes, probes (64 in one pass), selection, files, convert, streaming. (default: all)")
+            "Sections: shapes, probes (64 in one pass), selection, training, files, convert, streaming. (default: all)"
+    )
     var only: [Section] = []
     @Option(help: "Shapes D,H,O; D a multiple of 16. (default: those of docs/benchmarks.md)")
     var shape: [Shape] = []
@@ -90,6 +91,10 @@ struct Bench: ParsableCommand {
         }
         if sections.contains(.selection) {
             add([try PenaltySearch(threads: threads, rounds: rounds, peers: peers).run()])
+        }
+        if sections.contains(.training) {
+            let training = TrainingTime(threads: threads, rounds: rounds, peers: peers)
+            add([try training.manyParameters(), try training.untilTrained()])
         }
         if sections.contains(.files) {
             let files = Files(machine: machine, threads: threads, rounds: rounds)

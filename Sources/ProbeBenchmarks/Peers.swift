@@ -1,3 +1,4 @@
+import AttentionProbes
 import Foundation
 
 /// PyTorch and scikit-learn in a Python process beside this one, which runs what it is told to, when it
@@ -53,6 +54,19 @@ final class Peers {
             "open": open,
             "threads": threads,
         ])
+    }
+
+    /// Loads sequences to train an attention probe on, and others to judge it by; the names of what trains one.
+    func loadTraining(
+        activations: String, validation: String, heads: Int, outputs: Int, _ options: TrainingOptions,
+        batch: Int
+    ) throws -> [String] {
+        let reply = try ask([
+            "command": "load training", "activations": activations, "validation": validation, "heads": heads,
+            "outputs": outputs, "epochs": options.epochs, "batch": batch, "rate": Double(options.learningRate),
+            "l2": Double(options.l2), "threads": options.threads,
+        ])
+        return reply["names"] as? [String] ?? []
     }
 
     /// Runs one thing; the seconds it took there, and the start of its result.

@@ -294,7 +294,8 @@ ap_status ap_data_free(ap_data *data);
 /*
  * Told how far a call has come: `json` is {"phase": "training", "done": 3, "total": 30, "loss": 0.31, …}, from any thread
  * but one call at a time; or NULL where it is only asked, in the thread of the caller. Other than 0 asks to stop at the
- * next step.
+ * next step. A training tells of epochs; twice a second where they take longer, in the phases "reading" and "step", of the
+ * parts of the tokens that it has seen before the first, and of the steps of an epoch.
  */
 typedef int32_t (*ap_progress)(const char *json, void *context);
 

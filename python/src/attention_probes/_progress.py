@@ -25,9 +25,9 @@ class Progress:
     Attributes
     ----------
     phase : str
-        "training", "selection", …
+        "training", "selection", …; "step" within an epoch that takes long, and "reading" before the first.
     done, total : int
-        Steps of it.
+        Epochs, trainings, … of it that are done, and how many there are.
     loss : float or None
         The training loss so far, where there is one.
     values : dict
