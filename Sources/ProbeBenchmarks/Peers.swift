@@ -63,8 +63,8 @@ final class Peers {
     ) throws -> [String] {
         let reply = try ask([
             "command": "load training", "activations": activations, "validation": validation, "heads": heads,
-            "outputs": outputs, "epochs": options.epochs, "batch": batch, "rate": Double(options.learningRate),
-            "l2": Double(options.l2), "threads": options.threads,
+            "outputs": outputs, "epochs": options.epochs, "batch": batch, "threads": options.threads,
+            "rate": Double(options.learningRate), "l2": Double(options.l2),
         ])
         return reply["names"] as? [String] ?? []
     }
