@@ -36,8 +36,8 @@ package struct AttnProbe: ParsableCommand {
         do {
             try raiseOpenFileLimit()
             let arguments = Array(programArguments().dropFirst())
-            try checkStandardInput(arguments)
             command = try parseAsRoot(arguments.joiningNegativeNumbers)
+            try checkStandardInput(arguments)
             try command.run()
         } catch {
             // What ArgumentParser throws, it explains itself: help, versions and usage.

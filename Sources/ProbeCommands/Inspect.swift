@@ -38,6 +38,9 @@ struct Inspect: ParsableCommand {
         guard try masking.expression()?.needsPromptLengths != true else {
             throw ValidationError("--mask: expected no reply, of which inspect has no table to ask")
         }
+        guard masking.mask == nil || !machine else {
+            throw ValidationError("--mask: expected it with activations, found --machine")
+        }
     }
 
     func run() throws {
@@ -62,6 +65,9 @@ struct Inspect: ParsableCommand {
                 guard skips.contains(.badFiles), let bad = file.bad(error) else { throw error }
                 leftOut.badFiles.append(bad)
             }
+        }
+        if masking.mask != nil, let probe = descriptions.first(where: { $0.probe != nil }) {
+            throw ValidationError("--mask: expected activations, found a probe, \(probe.path)")
         }
         guard !descriptions.isEmpty || skips.isEmpty else {
             throw DataError(

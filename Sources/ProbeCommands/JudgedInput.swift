@@ -24,6 +24,10 @@ struct JudgedInput {
             throw ValidationError(
                 "expected DATA behind the probe, or scores in its place, found a probe alone")
         }
+        guard shared.reading.masking.option.mask == nil else {
+            throw ValidationError(
+                "--mask: expected hidden states, found scores, in which no token can be left out")
+        }
         guard let table = try labelling.table() else {
             throw ValidationError(
                 "--labels: expected a table beside scores, which have no labels, found none")

@@ -66,8 +66,8 @@ struct MaskOptions: ParsableArguments {
                 lengths = try table.promptLengths(of: data)
             } else {
                 throw ValidationError(
-                    "--mask: expected --prompt-lengths or --labels with a table that has a column prompt_length, which "
-                        + "reply goes by, found neither")
+                    "--mask: expected a table with a column prompt_length, which reply goes by (--prompt-lengths, or "
+                        + "--labels where there is one), found none")
             }
         }
         return try data.masked(by: mask, promptLengths: lengths, skipsEmpty: skipsEmpty, threads: threads)

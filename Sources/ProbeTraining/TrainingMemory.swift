@@ -34,7 +34,7 @@ public struct MemoryShortage: Error, Equatable, CustomStringConvertible {
     /// - Throws: `MemoryShortage` where there is less memory than `needed`.
     package static func check(_ needed: Double, _ training: @autoclosure () -> String) throws(MemoryShortage)
     {
-        guard needed > small, let available = AvailableMemory.now(), needed > Double(available.bytes) else {
+        guard needed > small || AvailableMemory.isLimited, let available = AvailableMemory.now(), needed > Double(available.bytes) else {
             return
         }
         throw MemoryShortage(training: training(), needed: needed, available: available)

@@ -18,6 +18,9 @@ package struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
     /// Limits the memory of the process, for `now` to say what is left of it. Of files that are mapped nothing counts.
     package static func limit(to bytes: Int) { most.store(bytes, ordering: .relaxed) }
 
+    /// Whether `limit` was given.
+    package static var isLimited: Bool { most.load(ordering: .relaxed) > 0 }
+
     /// The least of what the machine has left (with its swap space), what the process's control group and those around
     /// it leave (both versions; a group's file cache can be dropped, and counts as left), what the limits on
     /// address space and data (`ulimit -v`, `ulimit -d`) leave, and what `limit` does. nil where the system tells

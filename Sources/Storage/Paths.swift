@@ -91,6 +91,13 @@ package struct FileIdentity: Sendable, Hashable {
         self.init(status)
     }
 
+    /// What a descriptor is open on; nil where it is closed.
+    init?(descriptor: Int32) {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
     /// The length of this file, as long as it is the one at a path.
     func length(at path: String) -> Int? {
         guard let status = PathCalls.status(path), FileIdentity(status) == self else { return nil }

@@ -6,7 +6,7 @@ extension ByteSource {
     /// What stands for standard input in place of a path.
     package static let standardInput = "-"
 
-    private static let kept = Mutex<[String: [UInt8]]?>(nil)
+    private static let kept = Mutex<[FileIdentity: [UInt8]]?>(nil)
 
     /// Keeps from now on what is read of pipes and standard input, so that a second look at one finds the same. For
     /// programs, which mean one pipe wherever they are given its name.
@@ -19,11 +19,15 @@ extension ByteSource {
     package static func whole(_ path: String) throws(SystemError) -> ByteSource {
         let isStandard = path == standardInput
         // What is no pipe has errors of its own: a folder, a device that never ends.
-        if !isStandard, FileIdentity(pipe: path) == nil { return try ByteSource(path: path) }
+        let identity = isStandard ? FileIdentity(descriptor: STDIN_FILENO) : FileIdentity(pipe: path)
+        if !isStandard, identity == nil { return try ByteSource(path: path) }
         let name = isStandard ? "standard input" : path
-        if let known = kept.withLock({ $0?[path] }) { return ByteSource(copying: known, name: name) }
+        // Standard input has several names.
+        if let identity, let known = kept.withLock({ $0?[identity] }) {
+            return ByteSource(copying: known, name: name)
+        }
         let bytes = try isStandard ? all(of: STDIN_FILENO, name) : pipe(path)
-        kept.withLock { $0?[path] = bytes }
+        if let identity { kept.withLock { $0?[identity] = bytes } }
         return ByteSource(copying: bytes, name: name)
     }
 

@@ -92,6 +92,18 @@ struct BadInputTests {
         #expect(result.error.contains("left out 1 of 2 sequences"))
     }
 
+    @Test func littleMemory() throws {
+        let data = try folder.write(LiteralActivations().file, to: "data.safetensors")
+        let train = ["train", data, "--out", folder("new")]
+        let run = try Command.start(train + ["--max-memory", "1KB"]).wait()
+        #expect(run.status == 64 && run.error.contains("left of --max-memory, found at least"), "\(run)")
+        let wrong = try Command.start(train + ["--max-memory", "much"]).wait()
+        #expect(
+            wrong.status == 64
+                && wrong.error.contains("--max-memory: expected a size such as 8GB or 500MiB, found much"))
+        #expect(!FileManager.default.fileExists(atPath: folder("new")))
+    }
+
     @Test func oneClass() throws {
         let data = try folder.write(whole.with("labels", "I64", [2], integerBytes(1, 1)).file, to: "one")
         try expectFailure(65, "only class yes", in: folder, ["train", data, "--out", folder("new")])

@@ -108,7 +108,7 @@ struct MaskTests {
             ).wait()
             #expect([64, 65].contains(other.status) && other.error.contains(words), "\(other)")
         }
-        try expectRefusal("found neither", [])
+        try expectRefusal("expected a table with a column prompt_length", [])
         try expectRefusal(
             "row 2: expected a whole number from 0 in prompt_length, found -1".replacing(
                 "row 2", with: form == "csv" ? "row 2" : "row 1"),
@@ -117,6 +117,9 @@ struct MaskTests {
         try expectRefusal(
             "sequence 0 (m): expected a token that --mask reply lets the probe look at",
             ["--labels", table(["2", "1"])])
+        try expectRefusal(
+            "sequence 0 (m): expected a prompt_length of at most its 2 tokens, found 1000",
+            ["--labels", table(["1000", "1"])])
         let bare = try folder.write(Array("id,label\nm,0\nn,1\n".utf8), to: "bare.csv")
         try expectRefusal("expected a column prompt_length, which --mask reply goes by", ["--labels", bare])
         let one = try folder.write(Array("id,prompt_length\nm,1\n".utf8), to: "one.csv")
@@ -129,6 +132,21 @@ struct MaskTests {
         let out = folder("out.safetensors")
         let run = try Command.run("convert", data, "--labels", table, "--mask", "reply", "--out", out)
         #expect(run.status == 0 && run.error.contains("wrote 1 sequence, 3 tokens"), "\(run)")
+    }
+
+    @Test func whereThereAreNoTokens() throws {
+        let probe = folder("probe.safetensors")
+        #expect(try Command.run("train", data, "--kind", "mean", "--out", probe).status == 0)
+        let table = try folder.write(Array("id,label\nm,no\nn,yes\n".utf8), to: "labels.csv")
+        #expect(try Command.run("score", probe, data, "--out", folder("scores.jsonl")).status == 0)
+        let scores = try Command.run(
+            "evaluate", folder("scores.jsonl"), "--labels", table, "--mask", "last:1")
+        #expect(scores.status == 64 && scores.error.contains("--mask: expected hidden states, found scores"))
+        let inspected = try Command.run("inspect", probe, "--mask", "last:1")
+        #expect(
+            inspected.status == 64 && inspected.error.contains("--mask: expected activations, found a probe"))
+        let machine = try Command.run("inspect", "--machine", "--mask", "last:1")
+        #expect(machine.status == 64 && machine.error.contains("--mask: expected it with activations"))
     }
 
     @Test func expressionsThatAreRefused() throws {

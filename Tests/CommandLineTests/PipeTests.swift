@@ -60,8 +60,15 @@ struct PipeTests {
         let twice = try shell("{tool} convert {data} --labels - --ids=- --out out < {table}")
         #expect(
             twice.status == 64
-                && twice.error.contains("--ids: expected standard input (-) once, found it at --labels too"),
+                && twice.error.contains("--ids: expected standard input (-) once, found it at --labels too")
+                && twice.error.contains("See 'attnprobe convert --help'"),
             "\(twice)")
+        // The same table under another name: it is not empty the second time.
+        let lengths = try shell(
+            "cat {table} | {tool} evaluate {probe} {data} --labels - --mask reply --prompt-lengths /dev/stdin"
+        )
+        #expect(
+            lengths.status == 65 && lengths.error.contains("expected a column prompt_length"), "\(lengths)")
         let wrong = try shell("echo no,table | {tool} evaluate {probe} {data} --labels -")
         #expect(
             wrong.status == 65 && wrong.error.contains("standard input: the header: expected one column id"),

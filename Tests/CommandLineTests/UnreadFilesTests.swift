@@ -104,7 +104,7 @@ struct UnreadFilesTests {
         }
         // ml_dtypes has several types of one byte.
         let bare = try folder.write(literalNumPy("'<V1'", "(1, 2)", [1, 2]), to: "bare.npy")
-        try expectFailure(65, "expected F32, F16, BF16 or F64, found <V1", in: folder, ["inspect", bare])
+        try expectFailure(65, "found <V1", in: folder, ["inspect", bare])
     }
 
     private static func padded(_ mask: [Int], metadata: String? = nil) -> [UInt8] {

@@ -9,7 +9,8 @@ extension ActivationSet {
     ///     the expression leaves all then.
     ///   - skipsEmpty: whether sequences of which no token is left are left out; else they are an error.
     /// - Precondition: there are prompt lengths where the expression asks for them.
-    /// - Throws: `DataError` where tokens have no ids or texts that the expression asks for, or no token is left.
+    /// - Throws: `DataError` where tokens have no ids or texts that the expression asks for, no token is left, or a
+    ///   sequence has fewer tokens than its prompt is said to have.
     public func masked(
         by mask: TokenMask, promptLengths: [Int?] = [], skipsEmpty: Bool = false,
         threads: Int = Parallel.availableThreads
@@ -26,8 +27,15 @@ extension ActivationSet {
             var isSeen = file.batch.tokenMask ?? Array(repeating: true, count: file.batch.tokens.rows)
             for index in own {
                 let rows = file.batch.rows(locations[index].sequence)
-                let found = evaluation.tokens(
-                    of: file, rows, promptLength: mask.needsPromptLengths ? promptLengths[index] : nil)
+                let promptLength = mask.needsPromptLengths ? promptLengths[index] : nil
+                if !skipsEmpty, let promptLength, promptLength > rows.count {
+                    return .failure(
+                        DataError(
+                            .shape, file.path, name(index),
+                            expected: "a prompt_length of at most its \(rows.count) tokens",
+                            found: "\(promptLength)"))
+                }
+                let found = evaluation.tokens(of: file, rows, promptLength: promptLength)
                 for (row, isFound) in zip(rows, found) where !isFound { isSeen[row] = false }
                 guard skipsEmpty || isSeen[rows].contains(true) else {
                     return .failure(

@@ -16,7 +16,7 @@ extension ActivationSet {
                         .nonFinite, files[locations[index].file].path,
                         "tensor hidden_states, \(name(index)), token \(sequence.position(j)), dimension \(d)",
                         expected: "a finite number",
-                        found: "\(token[d])")
+                        found: token[d].isNaN ? "nan" : "\(token[d])")
                     return
                 }
             }
