@@ -34,9 +34,9 @@ public struct MemoryShortage: Error, Equatable, CustomStringConvertible {
     /// - Throws: `MemoryShortage` where there is less memory than `needed`.
     package static func check(_ needed: Double, _ training: @autoclosure () -> String) throws(MemoryShortage)
     {
-        guard needed > small || AvailableMemory.isLimited, let available = AvailableMemory.now(), needed > Double(available.bytes) else {
-            return
-        }
+        guard needed > small || AvailableMemory.isLimited, let available = AvailableMemory.now(),
+            needed > Double(available.bytes)
+        else { return }
         throw MemoryShortage(training: training(), needed: needed, available: available)
     }
 }
