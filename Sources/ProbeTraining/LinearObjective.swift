@@ -18,6 +18,13 @@ struct LinearObjective {
     private let outputs: Int
     private let threads: Int
     private let blockSize: Int
+    // What an evaluation leaves for the next, of each block of rows.
+    private let buffers = Pool { [Buffers]() }
+
+    private struct Buffers: Sendable {
+        var y: [Double] = []
+        var gradient: [Double] = []
+    }
 
     /// - Parameter weights: how much each row counts, 1 in the mean; nil for all alike.
     init(
@@ -33,37 +40,40 @@ struct LinearObjective {
     }
 
     /// The mean loss and its gradient, W before b.
-    func gradient(_ parameters: [Double]) throws -> (loss: Double, gradient: [Double]) {
-        let blocks = (states.rows + blockSize - 1) / blockSize
-        let parts = try Parallel.map(count: blocks, threads: threads) { block in
-            part(block * blockSize..<min(states.rows, (block + 1) * blockSize), parameters)
+    func gradient(_ parameters: [Double]) -> (loss: Double, gradient: [Double]) {
+        let starts = Parallel.starts(of: 0..<states.rows, size: blockSize)
+        let own = buffers.lend()
+        while own.value.count < starts.count - 1 { own.value.append(Buffers()) }
+        let losses = Parallel.changeParts(of: &own.value, at: Array(0..<starts.count), threads: threads) {
+            block, buffers in
+            evaluate(starts[block]..<starts[block + 1], parameters, &buffers[0])
         }
-        var sum = parts[0]
-        for part in parts.dropFirst() {
-            sum.loss += part.loss
-            for i in sum.gradient.indices { sum.gradient[i] += part.gradient[i] }
+        var gradient = own.value[0].gradient
+        for block in own.value[1..<starts.count - 1] {
+            for i in gradient.indices { gradient[i] += block.gradient[i] }
         }
         let scale = 1 / Double(states.rows)
-        for i in sum.gradient.indices { sum.gradient[i] *= scale }
-        return (sum.loss * scale, sum.gradient)
+        for i in gradient.indices { gradient[i] *= scale }
+        return (losses.reduce(0, +) * scale, gradient)
     }
 
-    private func part(_ rows: Range<Int>, _ parameters: [Double]) -> (loss: Double, gradient: [Double]) {
+    // The sum of the losses of some rows; leaves its gradient in the buffers.
+    private func evaluate(_ rows: Range<Int>, _ parameters: [Double], _ work: inout Buffers) -> Double {
         let bias = outputs * states.columns
-        var y: [Double] = []
-        states.multiply(rows, parameters[..<bias], columns: outputs, into: &y)
-        var gradient = [Double](repeating: 0, count: parameters.count)
+        states.multiply(rows, parameters[..<bias], columns: outputs, into: &work.y)
+        if work.gradient.isEmpty { work.gradient = Array(repeating: 0, count: parameters.count) }
+        for i in work.gradient.indices { work.gradient[i] = 0 }
         var (total, logits, g) = (0.0, [Double](repeating: 0, count: outputs), [Double]())
         for (row, index) in rows.enumerated() {
-            for o in 0..<outputs { logits[o] = y[row * outputs + o] + parameters[bias + o] }
+            for o in 0..<outputs { logits[o] = work.y[row * outputs + o] + parameters[bias + o] }
             let weight = weights.map { Double($0[index]) } ?? 1
             total += weight * loss(logits, targets[index], gradient: &g)
             for o in 0..<outputs {
-                y[row * outputs + o] = weight * g[o]
-                gradient[bias + o] += weight * g[o]
+                work.y[row * outputs + o] = weight * g[o]
+                work.gradient[bias + o] += weight * g[o]
             }
         }
-        states.addWeightedRows(rows, y, columns: outputs, to: &gradient)
-        return (total, gradient)
+        states.addWeightedRows(rows, work.y, columns: outputs, to: &work.gradient)
+        return total
     }
 }

@@ -14,15 +14,17 @@ package struct TokenPass: Sendable {
     /// - Precondition: all evaluators take tokens of this width.
     package init(_ evaluators: [any ProbeEvaluator], width: Int) {
         self.evaluators = evaluators
-        var (rows, weights): ([Int], [Float]) = ([], [])
+        var rows: [Int] = []
+        // Those of one evaluator as they are, without a copy.
+        var weights: ArraySlice<Float> = []
         for evaluator in evaluators {
             rows.append(weights.count / width)
-            weights += evaluator.tokenWeights
+            if weights.isEmpty { weights = evaluator.tokenWeights } else { weights += evaluator.tokenWeights }
         }
         self.rows = rows
         meetsAllTokens = evaluators.contains(where: \.meetsAllTokens)
         projection =
-            weights.isEmpty ? nil : Projection(weights[...], rows: weights.count / width, width: width)
+            weights.isEmpty ? nil : Projection(weights, rows: weights.count / width, width: width)
     }
 
     /// Takes every evaluator forward; `body` finds the results of the i-th in the workspace. Tokens that none of
