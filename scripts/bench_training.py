@@ -8,6 +8,12 @@ import safetensors
 import torch
 import torch.nn.functional as F
 
+try:
+    import probelab
+    import probelab.probes
+except ImportError:
+    probelab = None
+
 
 class Padded:
     """Sequences of a file, padded once to the longest."""
@@ -19,6 +25,9 @@ class Padded:
         self.mask = torch.arange(int(self.lengths.max())) < self.lengths[:, None]
         self.states = torch.zeros(*self.mask.shape, states.shape[1])
         self.states[self.mask] = states
+
+    def probelab(self):
+        return probelab.Activations.from_padded(self.states, attention_mask=self.mask)
 
     def batch(self, indices):
         longest = int(self.lengths[indices].max())
@@ -74,4 +83,15 @@ def implementations(request):
             states, mask, labels = held_out.batch(every)
             return loss(probe(states, mask), labels).reshape(1)
 
-    return {"PyTorch": lambda: train(None), "PyTorch, fused AdamW": lambda: train(True)}
+    @torch.inference_mode(False)
+    @torch.enable_grad()
+    def train_probelab():
+        """probelab's attention probe by its own trainer: an MLP before one head, early stopping on a fifth of the data."""
+        probe = probelab.probes.Attention(seed=0, device="cpu").fit(training.probelab(), training.labels)
+        with torch.no_grad():
+            return loss(probe.predict_logits(held_out.probelab()).reshape(-1, 1), held_out.labels).reshape(1)
+
+    ways = {"PyTorch": lambda: train(None), "PyTorch, fused AdamW": lambda: train(True)}
+    if probelab is not None and request["outputs"] == 1:
+        ways["probelab"] = train_probelab
+    return ways

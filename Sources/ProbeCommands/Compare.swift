@@ -61,12 +61,6 @@ struct Compare: ParsableCommand {
     @OptionGroup var shared: SharedOptions
 
     func validate() throws {
-        guard !(transfer && controls) else {
-            throw ValidationError("--controls: expected it only without --transfer")
-        }
-        guard !(sweep.layersEach != nil && controls) else {
-            throw ValidationError("--controls: expected it only without --layers-each")
-        }
         guard column.confound == nil || controls else {
             throw ValidationError("--confound: expected it only with --controls")
         }

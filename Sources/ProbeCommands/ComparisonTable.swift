@@ -77,20 +77,29 @@ extension Comparison {
 }
 
 extension TransferMatrix {
-    /// A line of values for each set that was trained on, and below it their intervals.
+    /// A line of values for each set that was trained on, below it their intervals, and where there are controls what the
+    /// probe has more than the best of them.
     fileprivate var table: String {
+        let hasControls = cells.joined().contains { $0.aboveControl != nil }
         var lines: [[String]] = [[""] + sets.map { $0.printable.shortened(to: 24) }]
-        for (name, cells) in zip(sets, cells) {
-            lines.append([name.printable.shortened(to: 24)])
-            lines.append([""])
-            for cell in cells {
-                lines[lines.count - 2].append(cell.value == nil ? "failed" : brief(cell.value))
-                lines[lines.count - 1].append(cell.low.map { "\(brief($0)) to \(brief(cell.high))" } ?? "")
-            }
+        for (name, row) in zip(sets, zip(cells, bestControls)) {
+            let cells = zip(row.0, row.1)
+            lines.append(
+                [name.printable.shortened(to: 24)]
+                    + cells.map { cell, _ in cell.value == nil ? "failed" : brief(cell.value) })
+            lines.append(
+                [""] + cells.map { cell, _ in cell.low.map { "\(brief($0)) to \(brief(cell.high))" } ?? "" })
+            guard hasControls else { continue }
+            lines.append(
+                [""]
+                    + cells.map { cell, control in
+                        cell.aboveControl.map { "\(brief($0, isSigned: true)) \(control!)" } ?? ""
+                    })
         }
         let title = "\(name): \(metric), rows trained on, columns judged by"
+        let more = hasControls ? ", then what is above the best control" : ""
         return
-            ([title.shortened(to: 80), "95 % intervals below; the diagonal by cross-validation"]
+            ([title.shortened(to: 80), "95 % intervals below\(more); the diagonal by cross-validation"]
             + inColumns(lines, gaps: sets.map { _ in 2 }))
             .joined(separator: "\n")
     }

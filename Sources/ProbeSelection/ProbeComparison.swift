@@ -29,8 +29,8 @@ public struct ProbeComparison: Sendable {
     /// What is reached without what probes are to find, beside them on every test that is not the training data; nil for
     /// no controls.
     public var controls: Controls?
-    /// Whether the states are several layers side by side, of which each is selected and judged for itself. There are no
-    /// controls then.
+    /// Whether the states are several layers side by side, of which each is selected and judged for itself. Controls see all
+    /// of them.
     public var comparesLayers = false
     /// Rows of weights of an ensemble across layers at most, see `Selection.mostRows`; 0 for no such ensembles.
     public var mostRowsAcrossLayers = 0

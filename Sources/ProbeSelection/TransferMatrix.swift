@@ -8,6 +8,9 @@ public struct TransferMatrix: Sendable {
     public let sets: [String]
     /// cells[training][test]; on the diagonal by cross-validation.
     public let cells: [[Comparison.Row]]
+    /// What `aboveControl` of a cell is above: the best control of that pair of sets; nil where there is none, as on the
+    /// diagonal.
+    public let bestControls: [[String?]]
 }
 
 extension Comparison {
@@ -23,7 +26,8 @@ extension Comparison {
         return first.rows.indices.map { model in
             TransferMatrix(
                 name: first.rows[model].name, metric: first.metric, sets: sets,
-                cells: pairs.map { $0.map { $0.rows[model] } })
+                cells: pairs.map { $0.map { $0.rows[model] } },
+                bestControls: pairs.map { $0.map(\.bestControl) })
         }
     }
 }

@@ -9,6 +9,7 @@ struct ObjectivePass: Sendable {
     private let objective: Objective
     private let indices: [Int]
     private let tokens: @Sendable (Int) -> TokenSequence
+    private let parameters: [Float]
     private let evaluator: any ProbeEvaluator
     private let pass: TokenPass
     // Of `indices`; each is one thread's at a time.
@@ -27,6 +28,7 @@ struct ObjectivePass: Sendable {
         try data.checkLengths(indices)
         self.objective = objective
         self.indices = indices
+        self.parameters = parameters
         self.tokens = tokens ?? { data[$0] }
         evaluator = objective.architecture.evaluator(parameters)
         pass = TokenPass([evaluator], width: objective.architecture.width)
@@ -39,15 +41,18 @@ struct ObjectivePass: Sendable {
 
     /// The sum of the losses.
     func value() throws -> Double {
-        try Parallel.map(
+        let scoring = TokenPass(
+            [objective.architecture.scorer(parameters)], width: objective.architecture.width)
+        return try Parallel.map(
             count: blocks.count, threads: objective.threads, workspace: objective.workspaces.lend
         ) { block, work in
             try forEachPiece(of: blocks[block]) { piece, sequences in
                 var total = 0.0
-                for (i, sequence) in zip(piece, sequences) {
-                    try pass.forward(sequence, &work.value)
-                    total += loss(i, &work.value)
-                }
+                do {
+                    try scoring.forward(sequences, &work.value) { i, _, work in
+                        total += loss(piece.lowerBound + i, &work)
+                    }
+                } catch { throw NonFiniteProjection() }
                 return total
             }
         }.reduce(0, +)

@@ -10,6 +10,8 @@ struct AttentionEvaluator: ProbeEvaluator {
     let q, v, valueBias, position, outputWeights, outputBias: Range<Int>
     /// Numbers that are missing in the middle of the gradient: those by v, or none.
     var gap = 0
+    /// To score with many values: of each head the products with its V value rows; else none.
+    var valueProducts: [Projection] = []
 
     init(_ shape: AttentionArchitecture, _ parameters: [Float]) {
         let tensors = shape.tensors
@@ -32,6 +34,11 @@ struct AttentionEvaluator: ProbeEvaluator {
     func forward(
         _ sequence: TokenSequence, row: Int, _ work: inout Workspace
     ) throws(NonFiniteProjection) {
+        guard valueProducts.isEmpty else {
+            try begin(sequence, row: row, place: 0, of: 1, &work)
+            guard (try? finish(1, of: 1, &work) { _, _ in }) != nil else { throw NonFiniteProjection() }
+            return
+        }
         let n = sequence.count
         guard allFinite(work.projections[row * n..<(row + rows) * n]) else { throw NonFiniteProjection() }
         attend(sequence, row, &work)

@@ -124,15 +124,17 @@ extension AttentionEvaluator {
 }
 
 /// Of G sequences: their attention, and one row each of pooled tokens and combined value rows, G×(H·D), and of
-/// values and their gradient, G×V.
+/// values and their gradient, G×V. Of scores also entropies, G×H, and products of one head, V×G.
 struct GroupWorkspace: Sendable {
     var attention: [[Float]] = []
+    var entropies: [Float] = []
+    var products: [Float] = []
     var pooled: [Float] = []
     var combined: [Float] = []
     var values: [Float] = []
     var valueGradient: [Float] = []
 
-    fileprivate mutating func grow(count: Int, values: Int, size: Int) {
+    mutating func grow(count: Int, values: Int, size: Int) {
         while attention.count < count { attention.append([]) }
         pooled.grow(to: count * size)
         combined.grow(to: count * size)

@@ -92,8 +92,10 @@ private struct PooledEvaluator: ProbeEvaluator {
         _ sequence: TokenSequence, outputGradient: [Float], _ work: inout Workspace,
         gradient: inout [Float]
     ) {
+        let pooled = work.pooled.span
+        var gradient = gradient.mutableSpan
         for (o, g) in outputGradient.enumerated() {
-            for d in 0..<shape.width { gradient[o * shape.width + d] += g * work.pooled[d] }
+            for d in 0..<shape.width { gradient[o * shape.width + d] += g * pooled[d] }
             gradient[shape.outputs * shape.width + o] += g
         }
     }
@@ -102,19 +104,11 @@ private struct PooledEvaluator: ProbeEvaluator {
 extension Pooling {
     /// Pools the unmasked tokens of a sequence into `work.pooled`; a mean is added up in double precision.
     func pool(_ sequence: TokenSequence, _ work: inout Workspace) {
-        let (n, width) = (sequence.count, sequence.width)
-        work.pooled.reset(count: width)
         switch self {
-        case .last:
-            sequence.withTokens(n - 1..<n, scratch: &work.tokens) { token in
-                for d in 0..<width { work.pooled[d] = token[d] }
-            }
-        case .mean:
-            if work.sums.count != width { work.sums = Array(repeating: 0, count: width) }
-            for d in 0..<width { work.sums[d] = 0 }
-            sequence.addSums(to: &work.sums, scratch: &work.tokens)
-            for d in 0..<width { work.pooled[d] = Float(work.sums[d] / Double(n)) }
+        case .last: sequence.copyToken(sequence.count - 1, into: &work.pooled, scratch: &work.tokens)
+        case .mean: sequence.copyMeans(into: &work.pooled, sums: &work.sums, scratch: &work.tokens)
         case .absmax:
+            work.pooled.reset(count: sequence.width)
             sequence.raiseMagnitudes(&work.pooled, scratch: &work.tokens)
         }
     }

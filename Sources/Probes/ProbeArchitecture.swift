@@ -23,6 +23,10 @@ public protocol ProbeArchitecture: Sendable {
     ///
     /// - Precondition: as many parameters as the tensors have elements.
     func evaluator(_ parameters: [Float]) -> any ProbeEvaluator
+    /// The same parameters made ready to score many sequences, which may take longer to make.
+    ///
+    /// - Precondition: as many parameters as the tensors have elements.
+    func scorer(_ parameters: [Float]) -> any ProbeEvaluator
     /// The same parameters made ready to score token by token; nil for what has to see a sequence as a whole.
     ///
     /// - Precondition: as many parameters as the tensors have elements.
@@ -40,6 +44,8 @@ extension ProbeArchitecture {
     }
     /// None.
     public var stages: [[Range<Int>]] { [] }
+    /// That of `evaluator`.
+    public func scorer(_ parameters: [Float]) -> any ProbeEvaluator { evaluator(parameters) }
     /// None.
     public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { nil }
 }

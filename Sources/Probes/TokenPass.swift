@@ -10,6 +10,8 @@ package struct TokenPass: Sendable {
     package let projection: Projection?
     // Whether some evaluator finds a NaN or infinity wherever it is.
     private let meetsAllTokens: Bool
+    // What takes sequences together: several evaluators take each alone.
+    private let group: (any GroupEvaluator)?
 
     /// - Precondition: all evaluators take tokens of this width.
     package init(_ evaluators: [any ProbeEvaluator], width: Int) {
@@ -23,8 +25,51 @@ package struct TokenPass: Sendable {
         }
         self.rows = rows
         meetsAllTokens = evaluators.contains(where: \.meetsAllTokens)
+        group = evaluators.count == 1 ? evaluators[0] as? any GroupEvaluator : nil
         projection =
             weights.isEmpty ? nil : Projection(weights, rows: weights.count / width, width: width)
+    }
+
+    /// How many sequences are best taken forward together.
+    package var groupSize: Int { group?.groupSize ?? 1 }
+
+    /// Takes every evaluator forward over some sequences; `body` is given which of these and of the evaluators has its results
+    /// in the workspace.
+    ///
+    /// - Throws: `NonFiniteSequence` for the first that cannot be taken forward; those before it have been handed over.
+    package func forward(
+        _ sequences: [TokenSequence], _ work: inout Workspace, _ body: (Int, Int, inout Workspace) -> Void
+    ) throws(NonFiniteSequence) {
+        guard let group, sequences.count > 1 else {
+            for (place, sequence) in sequences.enumerated() {
+                do {
+                    try forward(sequence, &work) { body(place, $0, &$1) }
+                } catch { throw NonFiniteSequence(index: place) }
+            }
+            return
+        }
+        for start in stride(from: 0, to: sequences.count, by: group.groupSize) {
+            let together = sequences[start..<min(start + group.groupSize, sequences.count)]
+            do {
+                try forward(together, by: group, &work) { body(start + $0, 0, &$1) }
+            } catch { throw NonFiniteSequence(index: start + error.index) }
+        }
+    }
+
+    private func forward(
+        _ sequences: ArraySlice<TokenSequence>, by group: any GroupEvaluator, _ work: inout Workspace,
+        _ body: (Int, inout Workspace) -> Void
+    ) throws(NonFiniteSequence) {
+        var begun = 0
+        for sequence in sequences {
+            guard
+                (try? project(sequence, &work)) != nil,
+                (try? group.begin(sequence, row: 0, place: begun, of: sequences.count, &work)) != nil
+            else { break }
+            begun += 1
+        }
+        try group.finish(begun, of: sequences.count, &work, body)
+        if begun < sequences.count { throw NonFiniteSequence(index: begun) }
     }
 
     /// Takes every evaluator forward; `body` finds the results of the i-th in the workspace. Tokens that none of
@@ -33,11 +78,21 @@ package struct TokenPass: Sendable {
         _ sequence: TokenSequence, _ work: inout Workspace,
         _ body: (Int, inout Workspace) -> Void = { _, _ in }
     ) throws(NonFiniteProjection) {
-        guard meetsAllTokens || sequence.isFinite(scratch: &work.tokens) else { throw NonFiniteProjection() }
-        projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
+        try project(sequence, &work)
         for (i, evaluator) in evaluators.enumerated() {
             try evaluator.forward(sequence, row: rows[i], &work)
             body(i, &work)
         }
     }
+
+    private func project(_ sequence: TokenSequence, _ work: inout Workspace) throws(NonFiniteProjection) {
+        guard meetsAllTokens || sequence.isFinite(scratch: &work.tokens) else { throw NonFiniteProjection() }
+        projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
+    }
+}
+
+/// One of several sequences has a hidden state that is NaN or infinite, or a product or output of it is.
+package struct NonFiniteSequence: Error {
+    /// Which.
+    package let index: Int
 }

@@ -4,11 +4,16 @@ extension [Float] {
         if self.count < count { self = Array(repeating: 0, count: count) }
     }
 
+    /// Gives it `count` elements, in the memory it has if that suffices; which values they have means nothing.
+    package mutating func resize(to count: Int) {
+        if self.count > count { removeLast(self.count - count) }
+        append(contentsOf: repeatElement(0, count: count - self.count))
+    }
+
     /// Gives it `count` elements of one value, in the memory it has if that suffices.
     package mutating func reset(to value: Float = 0, count: Int) {
-        if self.count > count { removeLast(self.count - count) }
+        resize(to: count)
         unsafe withUnsafeMutableBufferPointer { unsafe $0.update(repeating: value) }
-        append(contentsOf: repeatElement(value, count: count - self.count))
     }
 
     /// Gives it the elements of another array, in the memory it has if that suffices.

@@ -98,13 +98,38 @@ struct ControlOptionTests {
         #expect(table.output.contains("expected token_ids in"), "\(table)")
     }
 
+    // Every pair of two sets has its controls, the diagonal none.
+    @Test func transferHasThem() throws {
+        let arguments = [
+            "compare", training, test, "--transfer", "--kind", "mean,last", "--l2", "0.1", "--folds", "4",
+            "--bootstrap", "50", "--controls",
+        ]
+        let found = try json(arguments)
+        let sets = try #require(found["data_sets"] as? [[String: Any]])
+        #expect(sets.count == 4)
+        for set in sets {
+            let isDiagonal = set["cross_validated"] as? Bool == true
+            #expect((set["controls"] as? [Any])?.count == (isDiagonal ? nil : 5))
+            let rows = try #require(set["rows"] as? [[String: Any]])
+            let controls = set["controls"] as? [[String: Any]] ?? []
+            let best = controls.first { $0["name"] as? String == set["best_control"] as? String }
+            for row in rows where !isDiagonal {
+                let value = try #require(row["value"] as? Double)
+                let control = try #require(best?["value"] as? Double)
+                #expect(try abs(#require(row["above_control"] as? Double) - (value - control)) < 1e-12)
+            }
+        }
+        let table = try Command.run(Command.tool.path, arguments, in: folder.path).output
+        let lines = table.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.count <= 80 }, "\(table)")
+        // A line a training set and probe, with one pair that has a control.
+        #expect(
+            lines.count { $0.hasPrefix(" ") && ($0.contains(" +") || $0.contains(" -")) } == 4, "\(table)")
+    }
+
     @Test(arguments: [
         ("--confound: expected it only with --controls", ["evaluate", "p", "a", "--confound", "x"]),
         ("--confound: expected it only with --controls", ["compare", "a", "--test", "b", "--confound", "x"]),
-        (
-            "--controls: expected it only without --transfer",
-            ["compare", "a", "b", "--transfer", "--controls"]
-        ),
     ])
     func badInput(words: String, arguments: [String]) throws {
         let run = try Command.start(arguments).wait()

@@ -102,6 +102,33 @@ struct NonFiniteTests {
         }
     }
 
+    // Sequences that meet the values together: the first that is bad is named, whether it is its tokens or its outputs that are,
+    // and those before it are scored.
+    @Test(arguments: [(17, 30), (30, 17)]) func ofAGroup(overflowing: Int, infinite: Int) throws {
+        let (count, width, outputs) = (40, 16, 12)
+        var numbers = randomFloats(count * 2 * width, seed: 1)
+        for d in 0..<2 * width { numbers[overflowing * 2 * width + d] = 1e30 }
+        numbers[infinite * 2 * width] = .infinity
+        let data = try ActivationSet([
+            ActivationFile(
+                RaggedBatch(
+                    tokens: TokenMatrix(numbers, columns: width), offsets: (0...count).map { 2 * $0 }))
+        ])
+        let configuration = ProbeConfiguration.attention(heads: 2)
+        let tensors = configuration.architecture(width: width, outputs: outputs).tensors
+        var parameters = [Float](repeating: 0, count: tensors.parameterCount)
+        for i in try #require(tensors.range(of: "v.weight")) { parameters[i] = 1e9 }
+        let probe = Probe(
+            configuration, width: width, task: .regression(outputs: outputs), parameters: parameters)
+        var scored = 0
+        let error = #expect(throws: DataError.self) {
+            try ProbeSet([probe]).forEachScores(data, threads: 1) { scored += $0[0].range.count }
+        }
+        #expect(error?.place?.contains("sequence \(min(overflowing, infinite))") == true, "\(error!)")
+        #expect(error?.rule == (overflowing < infinite ? .overflow : .nonFinite))
+        #expect(scored == min(overflowing, infinite))
+    }
+
     // NaN stays where larger numbers follow, and infinity beside its opposite.
     @Test func poolingKeepsThem() throws {
         for width in [1, 16, 19] {

@@ -11,13 +11,16 @@ struct SameBitsTests {
         .mean, .last,
     ]
 
-    @Test(arguments: configurations, [1, 3])
+    // With many outputs several sequences meet the value rows together, here in groups of up to ten.
+    @Test(arguments: configurations, [1, 3, 12, 40])
     func scores(configuration: ProbeConfiguration, outputs: Int) throws {
-        let lengths = [1, 17, 300, 2, 64, 129, 5]
+        let own = [1, 17, 300, 2, 64, 129, 5]
+        let lengths = outputs > 3 ? (0..<42).map { own[$0 % own.count] } : own
         let batch = try randomBatch(lengths: lengths, width: 96, seed: 1)
         let together = try ActivationSet([ActivationFile(batch)])
         let task: ProbeTask =
-            outputs == 1 ? .binary(classes: ["a", "b"]) : .multiclass(classes: ["a", "b", "c"])
+            outputs == 1
+            ? .binary(classes: ["a", "b"]) : .multiclass(classes: (0..<outputs).map(String.init))
         let count = configuration.architecture(width: 96, outputs: outputs).tensors.parameterCount
         let probe = Probe(
             configuration, width: 96, task: task, parameters: randomFloats(count, seed: 2, scale: 0.3))
@@ -43,7 +46,9 @@ struct SameBitsTests {
     @Test func scoresBesideOtherProbes() throws {
         let batch = try randomBatch(lengths: [1, 17, 300, 2, 64, 129, 5], width: 96, seed: 1)
         let data = try ActivationSet([ActivationFile(batch)])
-        let tasks: [ProbeTask] = [.binary(classes: ["a", "b"]), .multiclass(classes: ["a", "b", "c"])]
+        let tasks: [ProbeTask] = [
+            .binary(classes: ["a", "b"]), .multiclass(classes: ["a", "b", "c"]), .regression(outputs: 12),
+        ]
         let probes = Self.configurations.flatMap { configuration in
             tasks.map { task in
                 let count = configuration.architecture(width: 96, outputs: task.outputs).tensors

@@ -141,6 +141,13 @@ package struct AttentionArchitecture: ProbeArchitecture, Equatable {
         AttentionEvaluator(self, parameters)
     }
 
+    /// The parameters made ready to score many sequences. O(parameters).
+    package func scorer(_ parameters: [Float]) -> any ProbeEvaluator {
+        var evaluator = AttentionEvaluator(self, parameters)
+        evaluator.prepareValues()
+        return evaluator
+    }
+
     /// The parameters made ready to score token by token. O(parameters).
     public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { AttentionRule(self, parameters) }
 }

@@ -44,7 +44,7 @@ public struct ProbeSet: Sendable {
             }
         }
         passes = groups.map { columns, own in
-            let evaluators = own.map { probes[$0].architecture.evaluator(probes[$0].parameters) }
+            let evaluators = own.map { probes[$0].architecture.scorer(probes[$0].parameters) }
             return (columns, own, TokenPass(evaluators, width: probes[own[0]].width))
         }
         var end = 0
@@ -108,11 +108,11 @@ public struct ProbeSet: Sendable {
     package func scores(
         _ batch: RaggedBatch, threads: Int = Parallel.availableThreads
     ) throws -> [Scores] {
-        let rows = try rows(0..<batch.count, threads) { index, row, work in
-            do {
-                try forward(batch[index], &row, &work)
+        let rows = try rows(0..<batch.count, threads) { range, rows, work in
+            do throws(NonFiniteSequence) {
+                try forward(range.map { batch[$0] }, &rows, &work)
             } catch {
-                throw NonFiniteSequence(index: index)
+                throw NonFiniteSequence(index: range.lowerBound + error.index)
             }
         }
         return results(0..<batch.count, rows)
@@ -144,7 +144,7 @@ public struct ProbeSet: Sendable {
     ) throws {
         try forEachChunk(data, from: 0, chunkTokens: chunkTokens) { range, readAhead in
             let kept = Mutex<[Int: Kept]>([:])
-            let scores = try scores(data, range, threads, reading: readAhead) { index, work in
+            let scores = try scores(data, range, threads, together: false, reading: readAhead) { index, work in
                 let own = keep(index, work)
                 kept.withLock { $0[index] = own }
             }
@@ -174,40 +174,55 @@ public struct ProbeSet: Sendable {
         let error: DataError
     }
 
+    // `then` finds what the forward pass left in the workspace where sequences are not taken together.
     private func scores(
-        _ data: ActivationSet, _ range: Range<Int>, _ threads: Int, reading readAhead: ReadAhead,
-        then: @Sendable (Int, Workspace) -> Void = { _, _ in }
+        _ data: ActivationSet, _ range: Range<Int>, _ threads: Int, together: Bool = true,
+        reading readAhead: ReadAhead, then: @Sendable (Int, Workspace) -> Void = { _, _ in }
     ) throws -> [Scores] {
-        let rows = try rows(range, threads) { index, row, work in
-            do {
-                try forward(data[index], &row, &work)
+        let rows = try rows(range, threads, together: together) { range, rows, work in
+            do throws(NonFiniteSequence) {
+                try forward(range.map { data[$0] }, &rows, &work)
             } catch {
+                let index = range.lowerBound + error.index
                 throw SequenceFault(index: index, error: data.projectionError(in: index))
             }
-            then(index, work)
-            readAhead.advance(data.byteCount(index))
+            for index in range {
+                then(index, work)
+                readAhead.advance(data.byteCount(index))
+            }
         }
         return results(range, rows)
     }
 
-    // What every sequence of a range has, a row each.
+    // What every sequence of a range has, a row each, by `body` a few sequences at a time.
     private func rows(
-        _ range: Range<Int>, _ threads: Int,
-        _ body: @Sendable (Int, inout MutableSpan<Float>, inout Workspace) throws -> Void
+        _ range: Range<Int>, _ threads: Int, together: Bool = true,
+        _ body: @Sendable (Range<Int>, inout MutableSpan<Float>, inout Workspace) throws -> Void
     ) throws -> Matrix {
-        try Parallel.matrix(
-            rows: range.count, columns: columns.last!.entropies.upperBound, threads: threads,
+        let width = rowWidth
+        // All threads have several groups.
+        let size =
+            together && passes.count == 1
+            ? max(1, min(passes[0].pass.groupSize, range.count / (4 * max(1, threads)))) : 1
+        let starts = Array(stride(from: range.lowerBound, to: range.upperBound, by: size)) + [range.upperBound]
+        var storage = [Float](repeating: 0, count: range.count * width)
+        _ = try Parallel.changeParts(
+            of: &storage, at: starts.map { ($0 - range.lowerBound) * width }, threads: threads,
             workspace: Workspace.init
-        ) { offset, row, work in try body(range.lowerBound + offset, &row, &work) }
+        ) { group, rows, work in try body(starts[group]..<starts[group + 1], &rows, &work) }
+        return Matrix(rows: range.count, columns: width, storage: storage)
     }
 
+    private var rowWidth: Int { columns.last!.entropies.upperBound }
+
     private func forward(
-        _ sequence: TokenSequence, _ row: inout MutableSpan<Float>, _ work: inout Workspace
-    ) throws(NonFiniteProjection) {
+        _ sequences: [TokenSequence], _ rows: inout MutableSpan<Float>, _ work: inout Workspace
+    ) throws(NonFiniteSequence) {
         for (seen, own, pass) in passes {
-            try pass.forward(seen.map(sequence.columns) ?? sequence, &work) { i, work in
-                copy(work.outputs, into: &row, columns[own[i]].outputs)
-                copy(work.entropies, into: &row, columns[own[i]].entropies)
+            let tokens = seen.map { seen in sequences.map { $0.columns(seen) } } ?? sequences
+            try pass.forward(tokens, &work) { place, i, work in
+                copy(work.outputs, into: &rows, columns[own[i]].outputs, of: place * rowWidth)
+                copy(work.entropies, into: &rows, columns[own[i]].entropies, of: place * rowWidth)
             }
         }
     }
@@ -240,11 +255,6 @@ public struct ProbeSet: Sendable {
     }
 }
 
-/// A sequence of a batch that has a hidden state which is NaN or infinite.
-package struct NonFiniteSequence: Error {
-    package let index: Int
-}
-
 extension Probe {
     /// Whether `Scores` have entropies of its heads.
     package var hasEntropies: Bool {
@@ -252,6 +262,8 @@ extension Probe {
     }
 }
 
-private func copy(_ values: [Float], into row: inout MutableSpan<Float>, _ columns: Range<Int>) {
-    for (i, column) in columns.enumerated() { row[column] = values[i] }
+private func copy(
+    _ values: [Float], into rows: inout MutableSpan<Float>, _ columns: Range<Int>, of row: Int
+) {
+    for (i, column) in columns.enumerated() { rows[row + column] = values[i] }
 }
