@@ -44,6 +44,25 @@ public func ap_evaluate(
     }
 }
 
+/// Judges a probe beside controls.
+@c @implementation
+public func ap_evaluate_controls(
+    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ training: OpaquePointer!,
+    _ options: UnsafePointer<CChar>!, _ progress: ap_progress!,
+    _ context: UnsafeMutableRawPointer!, _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
+) -> ap_status {
+    status {
+        let target: ProbeTarget = try unsafe Handles.find(probe, "probe")
+        let data: DataTarget = try unsafe Handles.find(data, "data")
+        let training: DataTarget = try unsafe Handles.find(training, "training")
+        let call = try unsafe CallOptions<ControlledEvaluationOptions>.parse(json: optionsText(options))
+        let callback = unsafe Callback(progress, context)
+        let judgement = try call.options.judge(
+            target.probe, "the probe", data.data, training: training.data, call.running, callback.watch)
+        try unsafe give(judgement, callback, result)
+    }
+}
+
 /// Judges a probe by scores that are known.
 @c @implementation
 public func ap_evaluate_scores(

@@ -60,6 +60,43 @@ public func ap_select(
     }
 }
 
+/// Does a share of the trainings that a selection has to do next.
+@c @implementation
+public func ap_select_share(
+    _ data: OpaquePointer!, _ options: UnsafePointer<CChar>!, _ journal: UnsafePointer<CChar>!,
+    _ share: Int64, _ shares: Int64, _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!,
+    _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
+) -> ap_status {
+    status {
+        let data: DataTarget = try unsafe Handles.find(data, "data")
+        let journal = try unsafe pathText(journal, "journal")
+        guard shares >= 0, shares <= Int32.max else {
+            throw ArgumentError("shares", expected: "0 or more", found: "\(shares)")
+        }
+        guard shares == 0 ? share == 0 : (0..<shares).contains(share) else {
+            throw ArgumentError(
+                "share", expected: shares == 0 ? "0" : "0 to \(shares - 1)", found: "\(share)")
+        }
+        let call = try unsafe CallOptions<LearningOptions>.parse(
+            json: optionsText(options), adding: ["--select"], refusing: ofFiles)
+        let callback = unsafe Callback(progress, context)
+        let (training, task) = try call.options.lesson(data.data, callback.watch)
+        let candidates = try call.options.candidates(task, training, note: callback.watch.note)
+        let own = TrainingShare(Int(share), of: Int(shares))
+        try ProbeSearch(
+            call.options, candidates, training, task, call.running, callback.watch, farewell: "",
+            looksForDuplicates: shares == 0
+        ).train(own, journal: journal)
+        try unsafe give(
+            OpenTrainings(jobs: own.open.jobs, trainings: own.open.trainings), callback, result)
+    }
+}
+
+// What was open for all shares.
+private struct OpenTrainings: Encodable {
+    let jobs, trainings: Int
+}
+
 // What is said of a selection with the scores of every sequence by probes that did not see its fold.
 private struct SelectedWithScores<Summary: Encodable, Rows: Encodable>: Encodable {
     let summary: Summary

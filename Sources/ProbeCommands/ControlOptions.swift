@@ -14,7 +14,7 @@ struct ConfoundOption: ParsableArguments {
     /// Controls for a probe.
     func controls(
         _ configuration: ProbeConfiguration, _ selection: Selection?, _ running: RunOptions,
-        labels: LabelOptions
+        labels: LabelOptions?
     ) -> Controls {
         var controls = Controls(configuration, selection: selection)
         controls.selection.seed = running.seed
@@ -44,7 +44,7 @@ struct ControlOptions: ParsableArguments {
         throw ValidationError("--confound: expected it only with --controls")
     }
 
-    /// Trains controls for a probe, to score sets with; nil without --controls.
+    /// Controls for a probe, to score sets with; nil without --controls.
     func trained(_ probe: Probe, _ shared: SharedOptions, labels: LabelOptions) throws -> TrainedControls? {
         guard !controls.isEmpty else { return nil }
         let training = try probe.labelled(shared.open(controls, labels: labels, for: [probe]))
@@ -54,10 +54,15 @@ struct ControlOptions: ParsableArguments {
     }
 }
 
-/// Controls and what they are trained on.
+/// Controls and what they are trained on, once for all sets that are scored.
 package struct TrainedControls {
-    let controls: Controls
-    let training: ActivationSet
+    private let controls: Controls
+    private let training: ActivationSet
+    private let probes = ControlProbes()
+
+    init(controls: Controls, training: ActivationSet) {
+        (self.controls, self.training) = (controls, training)
+    }
 
     /// Their metrics beside those of a probe.
     ///
@@ -66,7 +71,8 @@ package struct TrainedControls {
         _ scored: ScoredSet, _ evaluation: Evaluation, bootstrap: Bootstrap?, _ watch: Watch
     ) throws -> ControlMetrics {
         let scores = try controls.run(
-            training, tests: [scored.data], task: scored.probe.task, isInterrupted: watch.isInterrupted)
+            training, tests: [scored.data], task: scored.probe.task, trained: probes,
+            isInterrupted: watch.isInterrupted)
         return try scored.controlMetrics(
             scores, metrics: evaluation.metrics.map(\.metric), bootstrap: bootstrap,
             threads: controls.selection.threads)

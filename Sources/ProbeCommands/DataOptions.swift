@@ -5,6 +5,9 @@ package import AttentionProbes
 package struct DataOptions: ParsableArguments {
     @OptionGroup var labelling: LabelOptions
     @OptionGroup var reading: ReadingOptions
+    @OptionGroup var sweep: LayerSweepOption
+    @Option(help: "What labels of a table are read for. (default: what they say)")
+    var task: TaskOptions.Name?
 
     package init() {}
 
@@ -14,6 +17,8 @@ package struct DataOptions: ParsableArguments {
     package func open(_ paths: [String], _ running: RunOptions, note: (String) -> Void) throws
         -> ActivationSet
     {
-        try reading.open(paths, labels: labelling, threads: running.threadCount, note: note)
+        try reading.open(
+            paths, labels: labelling, task: task?.expected, swept: sweep.layersEach,
+            threads: running.threadCount, note: note)
     }
 }

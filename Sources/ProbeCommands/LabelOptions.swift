@@ -5,6 +5,9 @@ import AttentionProbes
 struct TaskOptions: ParsableArguments {
     enum Name: String, ExpressibleByArgument, CaseIterable {
         case binary, multiclass, multilabel, regression
+
+        /// What labels of a table are read for before they are known; nil for what they say.
+        var expected: ProbeTask? { self == .regression ? .regression(outputs: 1) : nil }
     }
 
     @Option(help: "What to predict. (default: as the labels say)")
@@ -17,7 +20,7 @@ struct TaskOptions: ParsableArguments {
     var positive: String?
 
     /// What labels of a table are read for before they are known; nil for what they say.
-    var expected: ProbeTask? { task == .regression ? .regression(outputs: 1) : nil }
+    var expected: ProbeTask? { task?.expected }
 
     /// The task of some data.
     func task(of data: ActivationSet) throws -> ProbeTask {

@@ -15,54 +15,17 @@ extension LearningOptions {
         _ running: RunOptions, _ watch: Watch, farewell: String, looksForDuplicates: Bool,
         prepare: () throws -> Void = {}
     ) throws -> SelectedProbe {
-        let options = selection
-        try options.checkFit(task)
-        var selection = Selection(candidates)
-        selection.folds = options.folds
-        selection.metric = options.metric
-        selection.average = average ?? 4
-        selection.mostRows = options.mostRows(average: selection.average)
-        selection.isStreaming = options.target.streaming
-        selection.seed = running.seed
-        selection.threads = running.threadCount
-
-        // What would fail in the end is refused before anything is trained.
-        try prepare()
-        try candidates.map(\.configuration.kind).checkFit(task)
-        let target = options.target
-        if let labels = data.targets?.hardClasses {
-            try target.check(negatives: labels.count { $0 == 0 }, data)
-        }
-        let isSwept = options.sweep.layersEach != nil
-        let data = isSwept ? try options.sweep.layers(of: data) : data
-        let starting = { (folds: Folds) in
-            // To look for near duplicates may take long, and nothing is lost.
-            watch.mayEnd(farewell)
-            defer { watch.mayEnd(nil) }
-            let layers = isSwept ? try "\(data.eachLayer().count) layers, each with " : ""
-            try watch.introduce(
-                data, task, "\(layers)\(counted(candidates.count, "candidate")), \(folds.count) folds",
-                threads: looksForDuplicates ? running.threadCount : nil)
-        }
-        let progress = { @Sendable (report: Selection.Progress) in
-            watch.mayEnd(farewell)
-            watch.progress(.selection(report))
-        }
-        let result =
-            isSwept
-            ? try selection.run(
-                eachLayerOf: data, task: task, bootstrap: Bootstrap(seed: running.seed), journal: journal,
-                starting: starting, progress: progress, isInterrupted: watch.isInterrupted)
-            : try selection.run(
-                data, task: task, journal: journal, starting: starting, progress: progress,
-                isInterrupted: watch.isInterrupted)
+        let search = try ProbeSearch(
+            self, candidates, data, task, running, watch, farewell: farewell,
+            looksForDuplicates: looksForDuplicates, prepare: prepare)
+        let (result, target) = (try search.run(journal: journal), selection.target)
         watch.mayEnd(nil)
-        let probe = try target.errors(data) {
+        let probe = try target.errors(search.data) {
             try result.deployed(
-                data, calibration: options.calibration ?? .platt,
+                search.data, calibration: selection.calibration ?? .platt,
                 falsePositiveRate: target.falsePositiveRate, confidence: target.confidence ?? 0.95)
         }
-        if task.isBinary, options.calibration != Calibration.Method.none, probe.calibration == nil {
+        if task.isBinary, selection.calibration != Calibration.Method.none, probe.calibration == nil {
             watch.note("no calibration: out-of-fold scores do not rise with the labels")
         }
         return SelectedProbe(probe: probe, result: result)

@@ -42,8 +42,18 @@ public struct Controls: Sendable {
         progress: (Control) -> Void = { _ in }, isInterrupted: @escaping @Sendable () -> Bool = { false }
     ) throws -> [Scores] {
         try run(
-            training, tests: tests, task: task, journal: nil, progress: progress, isInterrupted: isInterrupted
-        )
+            training, tests: tests, task: task, journal: nil, trained: ControlProbes(), progress: progress,
+            isInterrupted: isInterrupted)
+    }
+
+    /// The same with what was trained on the same data for other tests; `trained` gains what is trained now.
+    package func run(
+        _ training: ActivationSet, tests: [ActivationSet], task: ProbeTask, trained: ControlProbes,
+        isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Scores] {
+        try run(
+            training, tests: tests, task: task, journal: nil, trained: trained, progress: { _ in },
+            isInterrupted: isInterrupted)
     }
 
     /// The same with what an earlier run has kept.
@@ -51,7 +61,8 @@ public struct Controls: Sendable {
     /// - Parameter journal: that of the training data; nil to keep nothing.
     func run(
         _ training: ActivationSet, tests: [ActivationSet], task: ProbeTask, journal: SelectionJournal?,
-        progress: (Control) -> Void, isInterrupted: @escaping @Sendable () -> Bool
+        trained: ControlProbes = ControlProbes(), progress: (Control) -> Void,
+        isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> [Scores] {
         let sets = try ([training] + tests).map { try $0.labelled(for: task) }
         let columns = try confound.map { confound in try sets.map { try confound($0) } }
@@ -72,7 +83,7 @@ public struct Controls: Sendable {
                     }, failure: nil)
             }
             do {
-                let logits = try logits(control, sets, task, columns, isInterrupted)
+                let logits = try logits(control, sets, task, columns, trained, isInterrupted)
                 if !logits.isEmpty { try journal?.add(key, outputs: logits.map(\.storage)) }
                 return Scores(control: control, logits: logits, failure: nil)
             } catch let error as CancellationError {
@@ -92,40 +103,61 @@ public struct Controls: Sendable {
     // Of the first set, which is trained on, and the others, the outputs of the others.
     private func logits(
         _ control: Control, _ sets: [ActivationSet], _ task: ProbeTask, _ columns: [[String]]?,
-        _ isInterrupted: @escaping @Sendable () -> Bool
+        _ trained: ControlProbes, _ isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> [Matrix] {
+        func scores(
+            _ sets: [ActivationSet], _ number: Int = 0, _ train: (ActivationSet) throws -> Probe
+        ) throws -> [Matrix] {
+            let probe = try trained.probe(control, number, width: sets[0].width) { try train(sets[0]) }
+            return try sets.dropFirst().map { try probe.scores($0, threads: selection.threads).logits }
+        }
+        func linear(_ sets: [ActivationSet]) throws -> [Matrix] {
+            try scores(sets) { try linearProbe($0, task, isInterrupted) }
+        }
         switch control {
-        case .length: try linear(sets.map { try $0.lengthStates() }, task, isInterrupted)
-        case .tokenBag: try linear(ActivationSet.tokenBags(sets), task, isInterrupted)
-        case .confound: try linear(ActivationSet.columnStates(sets, columns!), task, isInterrupted)
-        case .tokenVectors: try tokenVectors(sets, task, isInterrupted)
+        case .length: return try linear(sets.map { try $0.lengthStates() })
+        case .tokenBag: return try linear(ActivationSet.tokenBags(sets))
+        case .confound: return try linear(ActivationSet.columnStates(sets, columns!))
+        case .tokenVectors:
+            // The mean of several draws of vectors: with few sequences a single draw says little.
+            return Self.means(
+                try (0..<4).map { draw in
+                    var own = self
+                    own.selection.seed = selection.seed &+ UInt64(draw)
+                    return try scores(ActivationSet.tokenVectors(sets, seed: own.selection.seed), draw) {
+                        try own.probe(.attention(), $0, task, isInterrupted)
+                    }
+                })
         case .shuffledLabels:
-            try fitted(
-                configuration, [sets[0].shufflingLabels(seed: selection.seed)] + sets.dropFirst(), task,
-                isInterrupted)
-        case .randomDirections: try directions(sets, task, isInterrupted)
+            return try scores(sets) {
+                try probe(
+                    configuration, $0.shufflingLabels(seed: selection.seed), task, isInterrupted)
+            }
+        case .randomDirections: return try directions(sets, task, trained, isInterrupted)
+        }
+    }
+
+    // Of several draws, each of which has outputs of every set.
+    private static func means(_ draws: [[Matrix]]) -> [Matrix] {
+        draws[0].indices.map { set in
+            let first = draws[0][set]
+            let means = first.storage.indices.map { i in
+                draws.reduce(0) { $0 + $1[set].storage[i] } / Float(draws.count)
+            }
+            return Matrix(rows: first.rows, columns: first.columns, storage: means)
         }
     }
 
     // A linear probe with the penalty that folds choose.
-    private func linear(
-        _ sets: [ActivationSet], _ task: ProbeTask, _ isInterrupted: @escaping @Sendable () -> Bool
-    ) throws -> [Matrix] {
+    private func linearProbe(
+        _ training: ActivationSet, _ task: ProbeTask, _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> Probe {
         var grid = CandidateGrid()
         grid.kinds = [.mean]
         grid.l2 = [0.001, 0.01, 0.1, 1]
         var selection = selection
         selection.candidates = grid.candidates(for: task)
-        let probe = try selection.run(sets[0], task: task, isInterrupted: isInterrupted).probe
-        return try sets.dropFirst().map { try probe.scores($0, threads: selection.threads).logits }
-    }
-
-    private func fitted(
-        _ configuration: ProbeConfiguration, _ sets: [ActivationSet], _ task: ProbeTask,
-        _ isInterrupted: @escaping @Sendable () -> Bool
-    ) throws -> [Matrix] {
-        let probe = try probe(configuration, sets[0], task, isInterrupted)
-        return try sets.dropFirst().map { try probe.scores($0, threads: selection.threads).logits }
+        return try selection.run(training, task: task, isInterrupted: isInterrupted).probe
     }
 
     private func probe(
@@ -140,35 +172,19 @@ public struct Controls: Sendable {
         return fit.probe
     }
 
-    // The mean of several draws of vectors: with few sequences a single draw says little.
-    private func tokenVectors(
-        _ sets: [ActivationSet], _ task: ProbeTask, _ isInterrupted: @escaping @Sendable () -> Bool
-    ) throws -> [Matrix] {
-        let draws = try (0..<UInt64(4)).map { draw in
-            var own = self
-            own.selection.seed = selection.seed &+ draw
-            return try own.fitted(
-                .attention(), ActivationSet.tokenVectors(sets, seed: own.selection.seed), task, isInterrupted)
-        }
-        return draws[0].indices.map { set in
-            let first = draws[0][set]
-            let means = first.storage.indices.map { i in
-                draws.reduce(0) { $0 + $1[set].storage[i] } / Float(draws.count)
-            }
-            return Matrix(rows: first.rows, columns: first.columns, storage: means)
-        }
-    }
-
     // Of each direction a scalar a sequence, with which a probe of one weight finds sign and scale.
     private func directions(
-        _ sets: [ActivationSet], _ task: ProbeTask, _ isInterrupted: @escaping @Sendable () -> Bool
+        _ sets: [ActivationSet], _ task: ProbeTask, _ trained: ControlProbes,
+        _ isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> [Matrix] {
         let metric = selection.metric ?? .suited(to: task)
         let projected = try ActivationSet.projections(
             sets, count: 20, seed: selection.seed, threads: selection.threads)
         var best: (score: Double, probe: Probe, direction: Int)?
         for (direction, states) in projected[0].enumerated() {
-            let probe = try probe(.mean, states, task, isInterrupted)
+            let probe = try trained.probe(.randomDirections, direction, width: 1) {
+                try self.probe(.mean, states, task, isInterrupted)
+            }
             let logits = try probe.scores(states, threads: selection.threads).logits
             guard let score = try metric.score(logits, states.targets(for: task), task) else { continue }
             if score > best?.score ?? -.infinity { best = (score, probe, direction) }

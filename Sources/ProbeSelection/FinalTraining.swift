@@ -7,6 +7,7 @@ extension Selection {
     /// Trains what was chosen on all sequences, with all its seeds.
     ///
     /// - Parameter data: what each of its members is trained on.
+    /// - Throws: `RoundEnd` after a share of it.
     func train(
         _ chosen: SelectionEntry, _ task: ProbeTask, _ journal: SelectionJournal, _ counter: TrialCounter,
         _ isInterrupted: @escaping @Sendable () -> Bool,
@@ -28,19 +29,21 @@ extension Selection {
             return try journal.probe(keys[job], parameters: architecture.tensors.parameterCount)
         }
         let open = probes.indices.filter { probes[$0] == nil }
-        counter.expect(open.count)
-        let trained = try Parallel.map(count: open.count, threads: threads) { index in
-            let job = open[index]
+        let mine = share?.own(open) ?? open
+        counter.expect(mine.count)
+        let trained = try Parallel.map(count: mine.count, threads: threads) { index in
+            let job = mine[index]
             let (own, replicate) = (chosen.members[jobs[job].place].candidate, jobs[job].replicate)
             let fit = try Trainer(
                 own.configuration,
-                options: own.options(seed: seed, replicate, threads: max(1, threads / open.count))
+                options: own.options(seed: seed, replicate, threads: max(1, threads / mine.count))
             ).fit(sets[jobs[job].place], task: task, isInterrupted: isInterrupted)
             guard fit.stop != .interrupted else { throw CancellationError() }
             try journal.add(keys[job], fit.probe)
             counter.count(own.name)
             return fit.probe
         }
+        if share != nil { throw RoundEnd() }
         for (job, probe) in zip(open, trained) { probes[job] = probe }
         var next = 0
         return chosen.probe { member in

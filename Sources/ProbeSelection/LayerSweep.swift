@@ -50,6 +50,7 @@ struct LayerSweep {
     /// - Parameters:
     ///   - mostRows: rows of weights of an ensemble across layers at most; 0 for no such ensembles.
     ///   - progress: told the selection, and how far it is, of all layers together, about.
+    /// - Throws: `RoundEnd` after a share of what was open of every layer.
     static func all(
         _ selections: [Selection], _ data: ActivationSet, _ layers: [LayerRecord], _ task: ProbeTask,
         _ folds: Folds, _ journal: SelectionJournal, mostRows: Int,
@@ -57,9 +58,11 @@ struct LayerSweep {
         isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> [LayerSweep] {
         var found: [[Selection.Validated]] = selections.map { _ in [] }
-        try data.forEachLayer(layers) { layer, own, states in
+        var isOpen = false
+        try data.forEachLayer(layers, reading: selections.contains { $0.share?.trainsAny ?? true }) {
+            layer, own, states in
             for (i, selection) in selections.enumerated() {
-                let (place, count) = (found[i].count, layers.count)
+                let (place, count) = (layers.firstIndex(of: layer)!, layers.count)
                 let counter = TrialCounter(kept: journal.kept) {
                     progress(
                         i,
@@ -67,11 +70,16 @@ struct LayerSweep {
                             done: place * $0.total + $0.done, total: count * $0.total, kept: $0.kept,
                             name: "\(layer): \($0.name)"))
                 }
-                found[i].append(
-                    try selection.crossValidate(
-                        own, states: states, of: layer, task, folds, journal, counter, isInterrupted))
+                do {
+                    found[i].append(
+                        try selection.crossValidate(
+                            own, states: states, of: layer, task, folds, journal, counter, isInterrupted))
+                } catch is RoundEnd {
+                    isOpen = true
+                }
             }
         }
+        if isOpen { throw RoundEnd() }
         return try zip(selections, found).map {
             try LayerSweep($0, layers, $1, data, task, folds, mostRows: mostRows)
         }
@@ -126,14 +134,16 @@ struct LayerSweep {
 
 extension ActivationSet {
     // Hands over one layer after the other with its states as floats where they fit into memory, read with those of as
-    // many other layers as fit beside them.
+    // many other layers as fit beside them; none where nothing is to be read.
     fileprivate func forEachLayer(
-        _ layers: [LayerRecord], _ body: (LayerRecord, ActivationSet, ActivationSet?) throws -> Void
+        _ layers: [LayerRecord], reading: Bool,
+        _ body: (LayerRecord, ActivationSet, ActivationSet?) throws -> Void
     ) throws {
         let bytes = tokenCount * width / layers.count * 4
         let most = 1 << 30
         // As much as one selection alone may take, or a quarter of what there is.
-        let together = bytes > most ? 0 : Swift.max(most, (AvailableMemory.now()?.bytes ?? 0) / 4) / bytes
+        let room = Swift.max(most, (AvailableMemory.now()?.bytes ?? 0) / 4)
+        let together = bytes > most || !reading ? 0 : room / bytes
         var start = 0
         while start < layers.count {
             let group = layers[start..<min(start + Swift.max(1, together), layers.count)]

@@ -45,6 +45,8 @@ public struct Selection: Sendable {
     public var seed: UInt64 = 0
     /// Threads at most; the result does not depend on it.
     public var threads = Parallel.availableThreads
+    /// The trainings that are done of those that are open, after which the work ends (`RoundEnd`); nil for all.
+    var share: TrainingShare?
 
     /// A selection.
     ///
@@ -140,9 +142,9 @@ public struct Selection: Sendable {
         _ isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> Validated {
         let (targets, weights, width) = (try data.targets(for: task), data.weights, data.width)
-        let validation = try CrossValidation(
-            states ?? data, task, folds, candidates, seed: seed, threads: threads,
-            keepsParameters: isStreaming)
+        let paths = TrialPaths(candidates: candidates)
+        // Made of the states when there is something to train.
+        var validation: CrossValidation?
         let sizes = (0..<folds.count).map { folds.heldOut($0).count * task.outputs }
         let architectures = candidates.map {
             $0.configuration.architecture(width: width, outputs: task.outputs)
@@ -153,12 +155,22 @@ public struct Selection: Sendable {
                 parameters: isStreaming ? architectures[trial.candidate].tensors.parameterCount : nil)
         }
         func run(_ trials: [Trial]) throws {
-            let open = try validation.openPaths(trials, result: result)
-            counter.expect(open.reduce(0) { $0 + $1.trials.count })
-            try validation.run(open, isInterrupted: isInterrupted) { trial, result in
-                try journal.add(key(trial, layer), result)
-                counter.count(candidates[trial.candidate].name)
+            let open = try paths.open(trials, result: result)
+            let own = share?.own(open) { $0.trials.count } ?? open
+            if !own.isEmpty {
+                counter.expect(own.reduce(0) { $0 + $1.trials.count })
+                let made =
+                    try validation
+                    ?? CrossValidation(
+                        states ?? data, task, folds, candidates, seed: seed, threads: threads,
+                        keepsParameters: isStreaming)
+                validation = made
+                try made.run(own, isInterrupted: isInterrupted) { trial, result in
+                    try journal.add(key(trial, layer), result)
+                    counter.count(candidates[trial.candidate].name)
+                }
             }
+            if share != nil, !open.isEmpty { throw RoundEnd() }
         }
         func entry(_ candidate: Int, _ replicates: Int) throws -> SelectionEntry {
             try SelectionEntry(

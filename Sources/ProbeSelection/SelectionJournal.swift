@@ -243,7 +243,10 @@ final class SelectionJournal: Sendable {
         }
     }
 
+    // In one order of keys, so that every process writes the same first line.
     private static func line(_ value: some Encodable) throws -> [UInt8] {
-        try Array(JSONEncoder().encode(value)) + [UInt8(ascii: "\n")]
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try Array(encoder.encode(value)) + [UInt8(ascii: "\n")]
     }
 }

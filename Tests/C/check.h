@@ -58,5 +58,6 @@ void test_scores(const char *folder);
 void test_streams(const char *folder);
 void test_threads(const char *folder);
 void test_learning(const char *folder);
+void test_shares(const char *folder);
 
 #endif

@@ -14,6 +14,7 @@ int main(int count, char **arguments) {
     test_streams(arguments[1]);
     test_threads(arguments[1]);
     test_learning(arguments[1]);
+    test_shares(arguments[1]);
     printf("C interface: %d passed, %d failed\n", passed, failed);
     fflush(stdout);
     return failed ? 1 : 0;

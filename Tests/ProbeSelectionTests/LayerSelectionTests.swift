@@ -1,4 +1,3 @@
-@testable import Activations
 import AttentionProbes
 @testable import ProbeSelection
 import Synchronization
@@ -7,42 +6,13 @@ import Testing
 
 @Suite("Selection of a layer")
 struct LayerSelectionTests {
-    private let width = 8
-
-    // Layers side by side, called by these numbers: each has numbers of its own, and to a needle's first dimension adds
-    // what `signal` says of the layer (its place) and the sequence.
-    private func data(
-        _ numbers: [Int], count: Int = 80, signal: (_ layer: Int, _ sequence: Int) -> Float
-    ) throws -> ActivationSet {
-        var generator = SeededGenerator(seed: 5)
-        let sequences = (0..<count).map { index in
-            let length = Int.random(in: 3...9, using: &generator)
-            let needle = Int.random(in: 0..<length, using: &generator)
-            return (0..<length).flatMap { token in
-                numbers.indices.flatMap { layer in
-                    (0..<width).map { dimension in
-                        let noise = generator.normal()
-                        guard index % 2 == 1, token == needle, dimension == 0 else { return noise }
-                        return noise + signal(layer, index)
-                    }
-                }
-            }
-        }
-        let batch = try RaggedBatch(sequences, width: width * numbers.count)
-        let file = ActivationFile(
-            batch, targets: .classes((0..<count).map { $0 % 2 }), classes: ["none", "needle"])
-        return try ActivationSet([
-            ActivationFile(file, tokens: batch.tokens, layers: LayerRecord(numbers, areAsStored: false))
-        ])
-    }
-
     private func layer(_ number: Int, of data: ActivationSet) throws -> ActivationSet {
         try #require(data.taking(LayerRecord([number], areAsStored: false)))
     }
 
     // Two layers know as much: the earlier is chosen, and everything is as if it had been selected alone.
     @Test func everyLayerIsSelectedAsItWouldBeAlone() throws {
-        let data = try data([9, 3, 6]) { layer, _ in layer == 1 ? 0 : 5 }
+        let data = try layeredSet([9, 3, 6]) { layer, _ in layer == 1 ? 0 : 5 }
         let selection = smallSelection()
         let result = try selection.run(eachLayerOf: data, bootstrap: Bootstrap(replicates: 50))
         #expect(result.layers.map(\.layers) == [[3], [6], [9]])
@@ -72,7 +42,7 @@ struct LayerSelectionTests {
 
     // Half of the needles are to be seen in one layer, half in the other.
     @Test func anEnsembleAcrossLayersIsOneMoreContender() throws {
-        let data = try data([4, 8, 12], count: 160) { layer, index in
+        let data = try layeredSet([4, 8, 12], count: 160) { layer, index in
             layer == 2 ? 0 : (index % 4 == 1) == (layer == 0) ? 9 : 0
         }
         var selection = smallSelection()
@@ -82,7 +52,7 @@ struct LayerSelectionTests {
         #expect(result.layers[3].layers == [4, 8] && result.layers[3].candidates == nil)
         for row in result.layers.dropLast() { #expect(row.value! < result.layers[3].value!) }
         let probe = result.probe
-        #expect(probe.configuration.partLayers == [0, 1] && probe.width == 2 * width)
+        #expect(probe.configuration.partLayers == [0, 1] && probe.width == 16)
         #expect(probe.training["layer"] == "4,8")
         #expect(probe.parts.map { $0.training["layer"] } == ["4", "8"])
         #expect(result.chosen.name.hasPrefix("ensemble of layer 4: attention, "))
@@ -102,7 +72,7 @@ struct LayerSelectionTests {
 
     @Test func anInterruptedSelectionGoesOnWhereItWas() throws {
         let folder = try TemporaryFolder()
-        let data = try data([1, 2]) { layer, _ in layer == 0 ? 5 : 6 }
+        let data = try layeredSet([1, 2]) { layer, _ in layer == 0 ? 5 : 6 }
         var selection = smallSelection()
         selection.mostRows = 40
         let whole = try selection.run(eachLayerOf: data, bootstrap: Bootstrap(replicates: 10))
@@ -134,7 +104,7 @@ struct LayerSelectionTests {
     }
 
     @Test func statesOfOneLayerAreRefused() throws {
-        let data = try data([7]) { _, _ in 3 }
+        let data = try layeredSet([7]) { _, _ in 3 }
         #expect {
             try smallSelection().run(eachLayerOf: data)
         } throws: {

@@ -1,3 +1,4 @@
+@testable import Activations
 import AttentionProbes
 @testable import ProbeSelection
 
@@ -25,4 +26,32 @@ func smallSelection() -> Selection {
     selection.folds = 4
     selection.average = 2
     return selection
+}
+
+/// Layers of width 8 side by side, called by these numbers: each has numbers of its own, and to a needle's first dimension
+/// adds what `signal` says of the layer (its place) and the sequence.
+func layeredSet(
+    _ numbers: [Int], count: Int = 80, signal: (_ layer: Int, _ sequence: Int) -> Float
+) throws -> ActivationSet {
+    let width = 8
+    var generator = SeededGenerator(seed: 5)
+    let sequences = (0..<count).map { index in
+        let length = Int.random(in: 3...9, using: &generator)
+        let needle = Int.random(in: 0..<length, using: &generator)
+        return (0..<length).flatMap { token in
+            numbers.indices.flatMap { layer in
+                (0..<width).map { dimension in
+                    let noise = generator.normal()
+                    guard index % 2 == 1, token == needle, dimension == 0 else { return noise }
+                    return noise + signal(layer, index)
+                }
+            }
+        }
+    }
+    let batch = try RaggedBatch(sequences, width: width * numbers.count)
+    let file = ActivationFile(
+        batch, targets: .classes((0..<count).map { $0 % 2 }), classes: ["none", "needle"])
+    return try ActivationSet([
+        ActivationFile(file, tokens: batch.tokens, layers: LayerRecord(numbers, areAsStored: false))
+    ])
 }

@@ -32,6 +32,7 @@ def command():
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    run.path = path
     return run
 
 

@@ -1,4 +1,5 @@
 """A Ray cluster on this machine, and shards, for the tests of attention_probes.ray."""
+import os
 import signal
 
 import numpy as np
@@ -34,6 +35,25 @@ def cluster():
     context.enable_progress_bars = False
     yield
     ray.shutdown()
+
+
+def workers(name):
+    """Processes of this test's cluster that are called so."""
+    parents, names = {}, {}
+    for entry in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as stat, open(f"/proc/{entry}/cmdline") as line:
+                parents[int(entry)] = int(stat.read().rpartition(")")[2].split()[1])
+                names[int(entry)] = line.read()
+        except OSError:
+            continue
+
+    def is_ours(pid):
+        while pid in parents and pid != os.getpid():
+            pid = parents[pid]
+        return pid == os.getpid()
+
+    return [pid for pid, own in names.items() if own.startswith(name) and is_ours(pid)]
 
 
 def write(path, seed, count=20, longest=40, dtype="bfloat16", ids=True):

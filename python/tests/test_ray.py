@@ -14,7 +14,7 @@ from attention_probes._safetensors import TensorFile  # noqa: E402
 from attention_probes.ray import score  # noqa: E402
 from attention_probes.ray_command import main  # noqa: E402
 from kinds import probe_of  # noqa: E402
-from ray_shards import STORE, WIDTH, bounded, cluster, probe, shards, write  # noqa: E402, F401
+from ray_shards import STORE, WIDTH, bounded, cluster, probe, shards, workers, write  # noqa: E402, F401
 
 
 def truth(command, folder, *arguments):
@@ -68,25 +68,6 @@ def test_several_probes_of_other_tasks(cluster, command, shards, tmp_path):
         assert found[f"{name}.label"].to_pylist() == [row[name]["label"] for row in rows]
 
 
-def workers():
-    """Processes of this test's cluster that score."""
-    parents, names = {}, {}
-    for entry in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/stat") as stat, open(f"/proc/{entry}/cmdline") as line:
-                parents[int(entry)] = int(stat.read().rpartition(")")[2].split()[1])
-                names[int(entry)] = line.read()
-        except OSError:
-            continue
-
-    def is_ours(pid):
-        while pid in parents and pid != os.getpid():
-            pid = parents[pid]
-        return pid == os.getpid()
-
-    return [pid for pid, name in names.items() if name.startswith("ray::MapWorker") and is_ours(pid)]
-
-
 @pytest.fixture
 def large(tmp_path):
     """Ten times as many bytes of states as the object store has room for."""
@@ -109,14 +90,14 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(cluster, command, pro
     killed = []
 
     def kill(scored, shards):
-        if scored.shards >= 3 and not killed and len(workers()) == 3:
-            killed.append(workers()[0])
+        if scored.shards >= 3 and not killed and len(workers("ray::MapWorker")) == 3:
+            killed.append(workers("ray::MapWorker")[0])
             os.kill(killed[0], signal.SIGKILL)
 
     ids, file = truth(command, tmp_path, probe, large)
     told = score(large, probe, tmp_path / "out", workers=3, progress=kill)
     found = table(tmp_path / "out")
-    assert killed and killed[0] not in workers() and told.shards == 16
+    assert killed and killed[0] not in workers("ray::MapWorker") and told.shards == 16
     assert found["id"].to_pylist() == ids
     assert (numbers(found, "logits") == file.array("logits")).all()
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.endswith(".partial")]
@@ -195,6 +176,40 @@ def test_sequences_that_are_not_finite_are_left_out(cluster, command, probe, tmp
         score(tmp_path / "nan.safetensors", probe, tmp_path / "out", workers=1)
     score(tmp_path / "nan.safetensors", probe, tmp_path / "left", workers=1, skip_nonfinite=True)
     assert table(tmp_path / "left")["id"].to_pylist() == [f"nan.safetensors:{i}" for i in (0, 2, 3)]
+
+
+def with_an_empty_one(path):
+    """A shard whose second sequence has no token."""
+    states = np.random.default_rng(6).standard_normal((9, WIDTH)).astype(np.float32)
+    offsets = np.array([0, 4, 4, 9], np.int64)
+    header = json.dumps({
+        "hidden_states": {"dtype": "F32", "shape": [9, WIDTH], "data_offsets": [0, states.nbytes]},
+        "offsets": {"dtype": "I64", "shape": [4], "data_offsets": [states.nbytes, states.nbytes + offsets.nbytes]},
+        "__metadata__": {"format": "attention-probes/activations", "version": "1"}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + states.tobytes() + offsets.tobytes())
+    return path
+
+
+def test_sequences_that_are_empty_are_left_out(cluster, command, probe, tmp_path):
+    path = with_an_empty_one(tmp_path / "empty.safetensors")
+    with pytest.raises(ValueError, match="^empty.safetensors: "):
+        score(path, probe, tmp_path / "out", workers=1)
+    score(path, probe, tmp_path / "left", workers=1, skip_empty=True)
+    found = table(tmp_path / "left")
+    assert found["id"].to_pylist() == [f"empty.safetensors:{i}" for i in (0, 2)]
+    _, file = truth(command, tmp_path, probe, path, "--skip-empty")
+    assert (numbers(found, "logits") == file.array("logits")).all()
+
+
+def test_tokens_that_a_mask_hides(cluster, command, probe, shards, tmp_path):
+    ids, file = truth(command, tmp_path, probe, shards, "--mask", "last:3")
+    score(shards, probe, tmp_path / "out", workers=2, mask="last:3")
+    found = table(tmp_path / "out")
+    assert found["id"].to_pylist() == ids and (numbers(found, "logits") == file.array("logits")).all()
+    score(shards, probe, tmp_path / "all", workers=2)
+    assert (numbers(found, "logits") != numbers(table(tmp_path / "all"), "logits")).any()
+    with pytest.raises(ValueError, match="mask"):
+        score(shards, probe, tmp_path / "bad", workers=1, mask="last")
 
 
 def test_the_command(cluster, probe, shards, tmp_path, monkeypatch, capsys):

@@ -62,6 +62,31 @@ def test_metrics_have_the_digits_of_one_machine(cluster, command, tmp_path, task
 
 
 @needs("ap_evaluate_scores")
+def test_of_what_a_mask_leaves_and_without_what_is_empty(cluster, command, tmp_path):
+    make, labels, classes = TASKS["names"]
+    folder = labelled(tmp_path / "shards", labels, classes)
+    probe = tmp_path / "probe.safetensors"
+    make().save(probe)
+    # Of a sequence without tokens only the offsets know.
+    one = folder / "1.safetensors"
+    content = bytearray(one.read_bytes())
+    size = int.from_bytes(content[:8], "little")
+    start, end = json.loads(content[8 : 8 + size])["offsets"]["data_offsets"]
+    offsets = np.frombuffer(bytes(content[8 + size + start : 8 + size + end]), np.int64).copy()
+    offsets[5] = offsets[4]
+    content[8 + size + start : 8 + size + end] = offsets.tobytes()
+    one.write_bytes(content)
+    words = ("--mask", "last:2", "--skip-empty", "--json", "--bootstrap", 20)
+    truth_ = json.loads(command("evaluate", probe, folder, *words))
+    found = evaluate(folder, probe, tmp_path / "out", workers=2, mask="last:2", skip_empty=True, bootstrap=20)
+    assert found.sequences == truth_["sequences"] == 119
+    left_out = truth_.pop("left_out")
+    assert told(found) == truth_ and left_out["empty"]["count"] == 1
+    with pytest.raises(ValueError, match="^1.safetensors: "):
+        evaluate(folder, probe, tmp_path / "bad", workers=1)
+
+
+@needs("ap_evaluate_scores")
 def test_scores_that_cannot_be_judged(cluster, probe, shards, tmp_path):
     score(shards, probe, tmp_path / "out", workers=1)
     with pytest.raises(ValueError, match="^00000.safetensors: expected labels, found none"):

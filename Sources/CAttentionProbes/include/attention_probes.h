@@ -275,8 +275,9 @@ ap_status ap_data_create(const ap_batch *batch, const ap_known *known, ap_data *
  *
  * `options` here and below is NULL or a JSON object with the names and values of the command line's options:
  * {"labels": "labels.csv", "layer": 12, "skip-nonfinite": true}. An unknown name is an error, and so is a value that the
- * option cannot have. A list stands for several values. Here: labels, id-column, label-column, group-column, layer,
- * layers, pooled, sequence, skip-nonfinite, skip-empty, skip-bad-shards, mask, prompt-lengths, threads.
+ * option cannot have. A list stands for several values. Here: labels, id-column, label-column, group-column, task (what
+ * labels of a table are read for), layer, layers, layers-each, pooled, sequence, skip-nonfinite, skip-empty, skip-bad-shards,
+ * mask, prompt-lengths, threads.
  */
 ap_status ap_data_open(const char *const *paths, int64_t count, const char *options, ap_data **data);
 
@@ -313,17 +314,39 @@ ap_status ap_train(const ap_data *data, const ap_data *validation, const char *o
 
 /*
  * Chooses a probe by cross-validation, and trains it on all sequences. Options are those of `attnprobe train --select`:
- * those above, of which lists span a grid, and folds, metric, fpr, confidence, streaming, calibration, group.
+ * those above, of which lists span a grid, and folds, metric, fpr, confidence, streaming, calibration, group, max-rows,
+ * layers-each (of data that were opened with it, or have layers side by side).
  * `journal` is a path where finished trainings are kept, so that an interrupted selection goes on, or NULL. `result` has
  * "out_of_fold" too, what the file of out-of-fold scores has, an object a sequence.
  */
 ap_status ap_select(const ap_data *data, const char *options, const char *journal, ap_progress progress, void *context,
                     ap_probe **probe, char **result);
 
+/*
+ * Does a share of the trainings that a selection has to do next, for a selection that is spread over processes or machines.
+ * Options and data are those of ap_select, the same for all shares. JOURNAL.partial has what is trained already, if there is
+ * such a file, the same for all shares of a round, and gains what is trained; its first line is that of the selection, and
+ * each line behind it a training.
+ *
+ * What the journal leaves open and needs no other open result is cut into jobs, and this does those whose number is `share`,
+ * from 0, modulo `shares`; with 0 shares it only counts. `result` becomes {"jobs": 40, "trainings": 120, "notes": […]}: what
+ * was open for all shares. A round ends when all shares are done; the lines that they have added, in any order behind one
+ * first line, are the journal of the next. Where nothing is open ap_select has nothing left to train.
+ */
+ap_status ap_select_share(const ap_data *data, const char *options, const char *journal, int64_t share, int64_t shares,
+                          ap_progress progress, void *context, char **result);
+
 /* Judges a probe: `result` becomes what `attnprobe evaluate --json` prints. Options: bootstrap, documents, streaming,
  * seed, threads. */
 ap_status ap_evaluate(const ap_probe *probe, const ap_data *data, const char *options, ap_progress progress,
                       void *context, char **result);
+
+/*
+ * The same with "controls" beside it, as `attnprobe evaluate --controls`: what is reached without what the probe is to find,
+ * trained on `training`, the data that the probe was trained on. Options: confound too.
+ */
+ap_status ap_evaluate_controls(const ap_probe *probe, const ap_data *data, const ap_data *training, const char *options,
+                               ap_progress progress, void *context, char **result);
 
 /*
  * Judges a probe by scores that are known: of `scores` the logits of all sequences of `data` and, where they are there, the

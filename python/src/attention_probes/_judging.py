@@ -22,8 +22,9 @@ class Judging(Fitting):
 
     def evaluate(
         self, X: Any, y: Any = None, *, bootstrap: int | None = None, documents: int | None = None,
-        streaming: bool | None = None, seed: int | None = None, groups: Any = None, sample_weight: Any = None,
-        offsets: Any = None, mask: Any = None, pooled: bool = False, ids: Any = None, token_texts: Any = None
+        streaming: bool | None = None, controls: Any = None, confound: str | None = None, seed: int | None = None,
+        groups: Any = None, sample_weight: Any = None, offsets: Any = None, mask: Any = None, pooled: bool = False,
+        ids: Any = None, token_texts: Any = None
     ) -> Evaluation:
         """Metrics with their intervals, by the definitions of scikit-learn.
 
@@ -37,18 +38,32 @@ class Judging(Fitting):
             Of how many sequences the most attended tokens are told.
         streaming : bool, optional
             Whether the probe is judged as a monitor that looks after every token, too.
+        controls : (X, y), path or Data, optional
+            The probe's training data, on which controls are trained: what is reached without what the probe is to find.
+            `values["controls"]` has their metrics, "rows", and how far the probe is above the best, "above_best".
+        confound : str, optional
+            With `controls`: what else may give the label away: "groups", a tensor of the files with a number a sequence, or
+            a regular expression of ids, of which the first (…) is the value.
 
         Returns
         -------
         Evaluation
         """
+        if confound is not None and controls is None:
+            raise ValueError("confound: expected it only with controls, found none")
         data = self._judged(
             X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
             token_texts=token_texts)
         said = options(
-            bootstrap=bootstrap, documents=documents, streaming=streaming, seed=seed, threads=self._threads())
-        text = self._told(lambda watch, text: lib().ap_evaluate(
-            self._fitted().handle.value, data._handle.value, said, watch.function, None, text))
+            bootstrap=bootstrap, documents=documents, streaming=streaming, confound=confound, seed=seed,
+            threads=self._threads())
+        handles = [self._fitted().handle.value, data._handle.value]
+        call = lib().ap_evaluate
+        if controls is not None:
+            training = self._other(controls, "controls", known=self._known_classes(), task=self._fitted().task)
+            handles.append(training._handle.value)
+            call = lib().ap_evaluate_controls
+        text = self._told(lambda watch, text: call(*handles, said, watch.function, None, text))
         return Evaluation._of(json.loads(text))
 
     def calibrate(
@@ -123,10 +138,11 @@ class Judging(Fitting):
         return threads
 
     def _judged(self, X: Any, y: Any, **known: Any) -> Data:
-        probe = self._fitted()
-        classes = getattr(self, "classes_", None) if probe.task in ("binary", "multiclass") else None
-        data: Data = self._data(X, y, known=classes, task=probe.task, **known)[0]
+        data: Data = self._data(X, y, known=self._known_classes(), task=self._fitted().task, **known)[0]
         return data
+
+    def _known_classes(self) -> Any:
+        return getattr(self, "classes_", None) if self._fitted().task in ("binary", "multiclass") else None
 
     def _told(self, call: Any) -> str:
         text = ctypes.c_void_p()

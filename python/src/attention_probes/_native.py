@@ -59,7 +59,9 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "ap_data_free": [c_void_p],
     "ap_train": [c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _handles, _texts],
     "ap_select": [c_void_p, c_char_p, c_char_p, s.Progress, c_void_p, _handles, _texts],
+    "ap_select_share": [c_void_p, c_char_p, c_char_p, c_int64, c_int64, s.Progress, c_void_p, _texts],
     "ap_evaluate": [c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _texts],
+    "ap_evaluate_controls": [c_void_p, c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _texts],
     "ap_evaluate_scores": [c_void_p, c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _texts],
     "ap_calibrate": [c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _handles, _texts],
     "ap_report": [c_void_p, c_void_p, c_char_p, c_char_p, s.Progress, c_void_p, _texts],
@@ -170,12 +172,13 @@ def version() -> str:
     return found.decode()
 
 
-def error(status: int) -> BaseException:
-    """The exception of a status other than OK, with what the library says of the last failure in this thread."""
-    said: bytes = lib().ap_last_error()
+def error(status: int, said: str | None = None) -> BaseException:
+    """The exception of a status other than OK, with what the library says of the last failure in this thread, or said."""
+    if said is None:
+        last: bytes = lib().ap_last_error()
+        said = last.decode("utf-8", "replace")
     # Python and scikit-learn say NaN.
-    text = said.decode("utf-8", "replace").replace("found nan", "found NaN")
-    return _ERRORS.get(status, RuntimeError)(text)
+    return _ERRORS.get(status, RuntimeError)(said.replace("found nan", "found NaN"))
 
 
 def check(status: int) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ def options(**given: Any) -> bytes:
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, (list, tuple, set, frozenset, range, np.ndarray)):
         return [_plain(name, one) for one in value]
     if not isinstance(value, (str, int, float, bool)):

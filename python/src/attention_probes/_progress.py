@@ -18,6 +18,11 @@ from ._native import error
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])")
 
 
+def option_words(said: str) -> str:
+    """A sentence with options as Python calls them."""
+    return _OPTION.sub(lambda found: found[1].replace("-", "_"), said)
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a call has come.
@@ -84,7 +89,7 @@ class Watch:
         if isinstance(fault, KeyboardInterrupt) and not self.interrupted:
             raise RuntimeError("the callback asked to stop before there was a result")
         if isinstance(fault, ValueError):
-            raise ValueError(_OPTION.sub(lambda found: found[1].replace("-", "_"), str(fault)))
+            raise ValueError(option_words(str(fault)))
         if fault is not None:
             raise fault
 

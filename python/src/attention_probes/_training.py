@@ -76,8 +76,8 @@ class Fitting(Saving):
         self, X: Any, y: Any = None, *, groups: Any = None, sample_weight: Any = None, folds: int | None = None,
         metric: str | None = None, fpr: float | None = None, confidence: float | None = None,
         streaming: bool | None = None, calibration: str | None = None, group: str | None = None,
-        max_rows: int | None = None, journal: str | os.PathLike[str] | None = None, offsets: Any = None,
-        mask: Any = None, pooled: bool = False, ids: Any = None, token_texts: Any = None
+        max_rows: int | None = None, layers_each: Any = None, journal: str | os.PathLike[str] | None = None,
+        offsets: Any = None, mask: Any = None, pooled: bool = False, ids: Any = None, token_texts: Any = None
     ) -> Any:
         """Chooses a probe by cross-validation, groups whole, and trains it on all sequences.
 
@@ -96,6 +96,10 @@ class Fitting(Saving):
             How sequences without groups are grouped.
         max_rows : int, optional
             Rows of weights that an ensemble of candidates may multiply a token with; 0 for no ensembles.
+        layers_each : "all" or list of int, optional
+            Of states of several layers, side by side (`open_activations(layers_each=…)`) or in files at the paths X: selects
+            on each of these layers in the same way and takes the earliest within one standard error of the best, or an
+            ensemble across layers. `selection_.values["layers"]` has the metric of each.
         journal : path, optional
             Where finished trainings are kept, so that an interrupted selection goes on.
 
@@ -104,12 +108,14 @@ class Fitting(Saving):
         AttentionProbe
             Itself; `selection_` is the table.
         """
+        if layers_each is not None and is_path(X) and (y is None or isinstance(y, (str, os.PathLike))):
+            X, y = open_activations(X, labels=y, layers_each=layers_each, task=self.get_params()["task"]), None
         data, labels = self._data(
             X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
             token_texts=token_texts)
         said = self._options(
             folds=folds, metric=metric, fpr=fpr, confidence=confidence, streaming=streaming, calibration=calibration,
-            group=group, max_rows=max_rows)
+            group=group, max_rows=max_rows, layers_each=layers_each)
         path = None if journal is None else os.fsencode(journal)
         probe, result, watch = self._run(
             lambda progress, probe, text: lib().ap_select(
@@ -170,12 +176,15 @@ class Fitting(Saving):
             sequences, labels, groups=groups, weights=sample_weight, ids=ids, token_texts=token_texts), labels
 
     def _validation(self, validation: Any, labels: Labels | None) -> Data:
-        if isinstance(validation, Data) or is_path(validation):
-            return self._data(validation, None)[0]
-        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-            raise ValueError(f"validation: expected (X, y), a path or Data, found {type(validation).__name__}")
-        known = None if labels is None else labels.originals
-        return self._data(validation[0], validation[1], known=known, where="X of validation")[0]
+        return self._other(validation, "validation", known=None if labels is None else labels.originals)
+
+    def _other(self, given: Any, name: str, **known: Any) -> Data:
+        """Further data with their labels: (X, y), a path or Data."""
+        if isinstance(given, Data) or is_path(given):
+            return self._data(given, None)[0]
+        if not isinstance(given, (tuple, list)) or len(given) != 2:
+            raise ValueError(f"{name}: expected (X, y), a path or Data, found {type(given).__name__}")
+        return self._data(given[0], given[1], where=f"X of {name}", **known)[0]
 
     def _run(self, call: Any) -> tuple[NativeProbe, dict[str, Any], Watch]:
         """Calls something that makes a probe and a text, with progress."""

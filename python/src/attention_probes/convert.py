@@ -1,8 +1,9 @@
-"""Files of HDF5, Zarr, Arrow and Parquet as activation files.
+"""Files of HDF5, Zarr, Arrow and Parquet, and lmprobe's data sets of the hub, as activation files.
 
   python -m attention_probes.convert train.h5 --out train.safetensors
   python -m attention_probes.convert train.parquet --out train.safetensors \\
     --pooled
+  python -m attention_probes.convert dataset/ --out train.safetensors --layer 6
 
 HDF5 and Zarr: arrays `hidden_states` T x D with `offsets`, N x S x D with
 `attention_mask` or `seq_lens`, or N x D with N labels (pooled states; without
@@ -11,6 +12,9 @@ name. Arrow and Parquet: a row a sequence, in the column `hidden_states` a list 
 lists of numbers, or one list for pooled states. Beside them `labels`, `groups`,
 `weights` and `ids`; `hidden_states` may be called activations, acts, x or X,
 `labels` y or label, and `ids` id.
+
+lmprobe: a folder with `index/*.parquet` and `tensors/`, as `push_dataset` makes it
+and the hub holds it, of which `--layer` is taken. `label` gives the labels.
 
 What torch.save and NumPy write needs no conversion: attnprobe reads it.
 It needs h5py, zarr or pyarrow: `pip install 'attention-probes[convert]'`.
@@ -25,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from ._lmprobe_hub import HubFolder
 from .activations import write_activations
 
 _STATES = ("hidden_states", "hidden_state", "activations", "acts", "x", "X")
@@ -38,14 +43,15 @@ _BLOCK = 4 << 20
 
 def convert(
     source: str | os.PathLike[str], out: str | os.PathLike[str], *, pooled: bool = False, dtype: str | None = None,
-    classes: Any = None
+    classes: Any = None, layer: int | None = None
 ) -> tuple[int, int]:
-    """Writes a file of HDF5, Zarr, Arrow or Parquet as an activation file, in memory that does not grow with the tokens.
+    """Writes a file of HDF5, Zarr, Arrow or Parquet, or a folder of lmprobe's, as an activation file, in memory that does not
+    grow with the tokens.
 
     Parameters
     ----------
     source : path
-        Ends in .h5, .hdf5, .zarr, .parquet, .arrow or .feather.
+        Ends in .h5, .hdf5, .zarr, .parquet, .arrow or .feather; or a folder with `index/*.parquet`.
     out : path
         The activation file; it appears when it is whole.
     pooled : bool
@@ -54,6 +60,8 @@ def convert(
         How numbers are stored; else as in the source, float64 as float32.
     classes : list of str, optional
         Names of classes, in order.
+    layer : int, optional
+        The layer to take of a folder of lmprobe's, by the model's numbers; none is needed where it has one.
 
     Returns
     -------
@@ -61,6 +69,13 @@ def convert(
     """
     path = os.fspath(source)
     ending = os.path.splitext(path.rstrip("/"))[1].lower()
+    if os.path.isdir(path) and ending not in (".zarr", ".parquet", ".arrow", ".feather"):
+        folder = HubFolder(path, layer)
+        with write_activations(out, dtype=dtype, classes=classes, metadata=folder.metadata) as writer:
+            _add_all(writer, folder.batches())
+        return writer.sequences, writer.tokens
+    if layer is not None:
+        raise ValueError(f"{path}: expected a layer only with a folder of lmprobe's, found {layer}")
     with write_activations(out, dtype=dtype, classes=classes) as writer:
         if ending in (".h5", ".hdf5", ".hdf"):
             import h5py
@@ -222,12 +237,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", required=True, help="the activation file to write")
     parser.add_argument("--pooled", action="store_true", help="each row of a matrix is a sequence")
     parser.add_argument("--dtype", choices=["float32", "float16", "bfloat16"], help="how numbers are stored (default: as they are)")
+    parser.add_argument("--layer", type=int, help="of lmprobe's data sets, by the model's numbers")
     options = parser.parse_args(arguments)
     if not os.path.exists(options.source):
         print(f"{options.source}: expected a file, found none", file=sys.stderr)
         return 66
     try:
-        sequences, tokens = convert(options.source, options.out, pooled=options.pooled, dtype=options.dtype)
+        sequences, tokens = convert(options.source, options.out, pooled=options.pooled, dtype=options.dtype, layer=options.layer)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 65

@@ -1,4 +1,4 @@
-"""Probes over many machines, with the words of attnprobe: shards scored by the workers of a Ray cluster.
+"""Probes over many machines, with the words of attnprobe: shards scored, and selections trained, by the workers of a Ray cluster.
 
   attnprobe-ray score probe.safetensors shards/ --out scores
   attnprobe-ray evaluate probe.safetensors shards/ --out scores --json
@@ -9,6 +9,11 @@ OUT is a folder with SHARD.parquet for each shard: `id`, `shard`, `row`, `tokens
 those of `attnprobe score`, bit for bit, and the metrics of `evaluate` those of `attnprobe evaluate`.
 
 A run that does not end leaves the results of complete shards, and the same command with --resume goes on.
+
+  attnprobe-ray train train/ --select --fpr 0.01 --out probe.safetensors --address auto
+
+spreads the trainings of a selection. The probe is that of `attnprobe train --select`, whose options it has. Every worker opens
+the paths itself. A run that does not end leaves OUT.selection.partial, and the same command goes on from it.
 
 Exit codes: 64 usage, 65 bad data, 66 no such file, 69 a package is missing, 70 a fault of ours, 74 input or output
 failed, 130 interrupted.
@@ -24,9 +29,10 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from .extract.failure import DATA, IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence
 from .extract.options import Parser, positive
+from . import ray_train_command as train_command
 
 if TYPE_CHECKING:
-    from .ray import Scored
+    from .ray import Scored, Trained
 
 INTERRUPTED = 130
 
@@ -44,6 +50,7 @@ def parser() -> Parser:
     evaluate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     for command in (score, evaluate):
         _add_shared(command)
+    train_command.add(commands)
     return top
 
 
@@ -100,8 +107,11 @@ def told(began: float) -> Callable[[Scored, int], None]:
 
 
 def run(options: argparse.Namespace) -> None:
-    """`attnprobe-ray score` and `attnprobe-ray evaluate`."""
-    probes, data = probes_and_data(options.paths, options.command == "score")
+    """What was asked for."""
+    if options.command == "train":
+        train_command.check(options)
+    else:
+        probes, data = probes_and_data(options.paths, options.command == "score")
     try:
         import ray
         import ray.data
@@ -114,6 +124,9 @@ def run(options: argparse.Namespace) -> None:
     began = time.monotonic()
     if not ray.is_initialized():
         ray.init(address=options.address, log_to_driver=False, logging_level="ERROR")
+    if options.command == "train":
+        train_command.run(options)
+        return
     found = score(
         data, probes, options.out, workers=options.workers, threads=options.threads,
         skip_bad_shards=options.skip_bad_shards, resume=options.resume, layer=options.layer,
@@ -165,7 +178,9 @@ def main() -> int:
     except OSError as error:
         code, sentence = IO, str(error)
     except KeyboardInterrupt:
-        code, sentence = INTERRUPTED, "interrupted; what is complete stays, and the same command with --resume goes on"
+        code, sentence = INTERRUPTED, "interrupted; " + (
+            "the same command goes on from here" if options.command == "train"
+            else "what is complete stays, and the same command with --resume goes on")
     except Exception as error:  # noqa: BLE001 - what Ray raises where a worker failed
         code, sentence = _of_worker(error)
     print(f"Error: {sentence}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Probes over many machines: shards of activations scored by the workers of a Ray cluster.
+"""Probes over many machines: shards of activations scored, and selections trained, by the workers of a Ray cluster.
 
 Ray does the spreading, the retries, the placement and the back-pressure; each worker runs one engine of this package.
 Hidden states never pass through Ray's object store: a worker opens its shard where it lies, or fetches it from an object
@@ -16,5 +16,6 @@ except ImportError as fault:
 
 from .evaluation import evaluate, evaluate_scores
 from .scoring import Scored, score
+from .training import Trained, train
 
-__all__ = ["Scored", "evaluate", "evaluate_scores", "score"]
+__all__ = ["Scored", "Trained", "evaluate", "evaluate_scores", "score", "train"]

@@ -1,0 +1,85 @@
+"""What beside kinds and penalties there is to choose and to compare with: layers, and controls."""
+import json
+
+import numpy as np
+import pytest
+
+import attention_probes as ap
+from conftest import needs
+
+
+def write(path, layer=None, shift=0.0, seed=0, count=40):
+    """Sequences of width 4, of which class 1 has a little more in every dimension, and longer ids."""
+    random = np.random.default_rng(seed)
+    with ap.write_activations(path, classes=["no", "yes"], metadata={} if layer is None else {"layer": str(layer)}) as out:
+        out.add([random.standard_normal((random.integers(2, 6), 4), dtype=np.float32) + shift * (k % 2) for k in range(count)],
+                [k % 2 for k in range(count)], ids=["ab"[k % 2] + str(k) for k in range(count)])
+    return path
+
+
+@needs("ap_select_share")
+def test_a_selection_on_every_layer(command, tmp_path):
+    folder = tmp_path / "layers"
+    folder.mkdir()
+    for layer, shift in ((2, 0.1), (4, 1.5), (6, 0.2)):
+        # The same sequences, so of the same lengths.
+        random = np.random.default_rng(3)
+        with ap.write_activations(folder / f"{layer}.safetensors", classes=["no", "yes"], metadata={"layer": str(layer)}) as out:
+            lengths = random.integers(2, 6, 40)
+            out.add([np.random.default_rng([layer, k]).standard_normal((lengths[k], 4), dtype=np.float32) + shift * (k % 2)
+                     for k in range(40)], [k % 2 for k in range(40)], ids=[f"s{k}" for k in range(40)])
+    truth = json.loads(command(
+        "train", folder, "--select", "--layers-each", "all", "--kind", "mean", "--folds", "3", "--json", "--quiet",
+        "--out", tmp_path / "probe.safetensors"))
+    theirs = ap.AttentionProbe.load(tmp_path / "probe.safetensors")
+
+    def check(found):
+        assert [row["layers"] for row in found.selection_.values["layers"]] == [row["layers"] for row in truth["layers"]]
+        assert [row["value"] for row in found.selection_.values["layers"]] == [row["value"] for row in truth["layers"]]
+        assert all((values == found.parameters_[name]).all() for name, values in theirs.parameters_.items())
+
+    check(ap.AttentionProbe("mean").select(folder, layers_each="all", folds=3))
+    data = ap.open_activations(folder, layers_each=[2, 4, 6])
+    check(ap.AttentionProbe("mean").select(data, layers_each="all", folds=3))
+    two = ap.AttentionProbe("mean").select(data, layers_each=[2, 6], folds=3)
+    assert [row["layers"] for row in two.selection_.values["layers"]][:2] == [[2], [6]]
+    with pytest.raises(ValueError, match="expected layers 2,5, found"):
+        ap.AttentionProbe("mean").select(data, layers_each=[2, 5], folds=3)
+    with pytest.raises(ValueError, match="expected several layers, side by side"):
+        ap.AttentionProbe("mean").select(ap.open_activations(folder / "2.safetensors"), layers_each="all", folds=3)
+
+
+@needs("ap_evaluate_controls")
+def test_controls_are_those_of_the_command_line(command, tmp_path):
+    train, test = write(tmp_path / "train.safetensors", shift=0.7), write(tmp_path / "test.safetensors", shift=0.7, seed=1)
+    probe = ap.AttentionProbe("mean").fit(train)
+    probe.save(tmp_path / "probe.safetensors")
+    truth = json.loads(command(
+        "evaluate", tmp_path / "probe.safetensors", test, "--controls", train, "--confound", "^(.)", "--bootstrap", "20",
+        "--json", "--quiet"))
+    found = probe.evaluate(test, controls=train, confound="^(.)", bootstrap=20)
+    assert found.values["controls"] == truth["controls"]
+    assert {row["name"]: row.get("auroc") for row in found.values["controls"]["rows"]}["confound"] == 1
+    # From memory the same, of what needs no ids.
+    read, judged = ap.read_activations(train), ap.read_activations(test)
+    again = probe.evaluate(judged.states, judged.y, controls=(read.states, read.y), bootstrap=0)
+    def rows(evaluation):
+        return {row["name"]: row.get("auroc") for row in evaluation.values["controls"]["rows"] if row["name"] != "confound"}
+
+    assert rows(again) == rows(found) and rows(found)["length"] is not None
+    assert "controls" not in probe.evaluate(test, bootstrap=0).values
+    with pytest.raises(ValueError, match="confound: expected it only with controls"):
+        probe.evaluate(test, confound="^(.)")
+    with pytest.raises(ValueError, match=r"controls: expected \(X, y\), a path or Data, found int"):
+        probe.evaluate(test, controls=3)
+
+
+@needs("ap_select_share")
+def test_numbers_of_a_table_are_read_for_regression(tmp_path):
+    path = write(tmp_path / "states.safetensors")
+    table = tmp_path / "labels.csv"
+    table.write_text("id,label\n" + "".join(f"{'ab'[k % 2]}{k},{k % 3}\n" for k in range(40)))
+    with pytest.raises(ValueError, match="expected a class from 0 to 1, found 2"):
+        ap.open_activations(path, labels=table)
+    data = ap.open_activations(path, labels=table, task="regression")
+    assert ap.AttentionProbe("mean", task="regression").fit(data).task_ == "regression"
