@@ -32,9 +32,11 @@ let package = Package(
         ),
         .systemLibrary(
             name: "CZip", path: "Modules/CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+        .systemLibrary(
+            name: "CZstd", path: "Modules/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CKernels"),
         // Each may use those above it that it names, and no other: the compiler holds the arrows.
-        .target(name: "Storage", dependencies: ["CZip"], swiftSettings: settings),
+        .target(name: "Storage", dependencies: ["CZip", "CZstd"], swiftSettings: settings),
         .target(
             name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Storage"], swiftSettings: settings),
         .target(name: "Activations", dependencies: ["Storage", "Tensors"], swiftSettings: settings),

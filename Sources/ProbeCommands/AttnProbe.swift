@@ -27,6 +27,7 @@ package struct AttnProbe: ParsableCommand {
 
     /// Runs the command that the process was started with, and ends the process.
     package static func main() {
+        occupyStandardDescriptors()
         BLAS.restartWithBetterCore()
         BLAS.endIdleThreads()
         reportFileSizeLimit()

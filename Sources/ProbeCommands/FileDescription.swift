@@ -50,15 +50,45 @@ struct FileDescription: Encodable {
         let training: [String: String]
     }
 
+    /// An expression that says which tokens are in sight, with the table that it goes by.
+    struct Mask {
+        private let expression: TokenMask
+        private let promptLengths: LabelTable?
+
+        /// - Returns: nil where none was asked for.
+        init?(_ options: MaskOptions) throws {
+            guard let mask = try options.option.expression() else { return nil }
+            expression = mask
+            promptLengths = try options.promptLengths.map { try LabelTable(promptLengths: $0, idColumn: nil) }
+        }
+
+        fileprivate func masked(_ set: ActivationSet, _ isAlone: Bool, skipsEmpty: Bool, _ threads: Int)
+            throws
+            -> ActivationSet
+        {
+            if promptLengths != nil, !isAlone, !set.files[0].namesSequences {
+                throw DataError(
+                    .mismatch, set.files[0].path,
+                    expected:
+                        "names of sequences (sequence_ids), or no other file beside it with --prompt-lengths",
+                    found: "none")
+            }
+            return try set.masked(
+                by: expression, promptLengths: promptLengths?.promptLengths(of: set) ?? [],
+                skipsEmpty: skipsEmpty, threads: threads)
+        }
+    }
+
     /// Checks what is behind the header by the file's format, and reads all hidden states of
     /// activations, to count sequences with one that is not finite.
     ///
     /// - Parameters:
     ///   - mask: which tokens are to be in sight; nil for all that the file leaves.
+    ///   - isAlone: whether there is no other file, so that sequences without names are known by their numbers.
     ///   - skips: what is left out instead of being an error.
     ///   - leftOut: takes the sequences that were left out.
     init(
-        _ opened: OpenedFile, _ layers: [Int]?, _ mask: TokenMask?, _ skips: Skips,
+        _ opened: OpenedFile, _ layers: [Int]?, _ mask: Mask?, isAlone: Bool, _ skips: Skips,
         leavingOut leftOut: inout LeftOut,
         readers: [any ActivationReader], _ threads: Int
     ) throws {
@@ -92,7 +122,7 @@ struct FileDescription: Encodable {
             format = data.form.name
             let all = try ActivationSet([data])
             var set = allowsEmpty ? try all.skippingEmpty() : all
-            if let mask { set = try set.masked(by: mask, skipsEmpty: allowsEmpty, threads: threads) }
+            if let mask { set = try mask.masked(set, isAlone, skipsEmpty: allowsEmpty, threads) }
             leftOut.empty += set.leftOut.empty
             activations = try Self.activations(set, layers?.count ?? count, threads)
         } else {

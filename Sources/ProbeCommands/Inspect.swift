@@ -23,7 +23,7 @@ struct Inspect: ParsableCommand {
     var layer: Int?
     @OptionGroup var matrices: MatrixOptions
     @OptionGroup var skipping: SkipOptions
-    @OptionGroup var masking: MaskOption
+    @OptionGroup var masking: MaskOptions
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
     @Option(help: "Threads to use at most. (default: all processors)")
@@ -35,10 +35,12 @@ struct Inspect: ParsableCommand {
         }
         try require(layer, "layer", from: 0)
         try require(threads, "threads")
-        guard try masking.expression()?.needsPromptLengths != true else {
-            throw ValidationError("--mask: expected no reply, of which inspect has no table to ask")
+        let isReply = try masking.option.expression()?.needsPromptLengths == true
+        guard !isReply || masking.promptLengths != nil else {
+            throw ValidationError(
+                "--mask: expected a table that reply goes by (--prompt-lengths), found none")
         }
-        guard masking.mask == nil || !machine else {
+        guard masking.option.mask == nil || !machine else {
             throw ValidationError("--mask: expected it with activations, found --machine")
         }
     }
@@ -49,13 +51,15 @@ struct Inspect: ParsableCommand {
             return try StandardOutput.print(json ? machine.json() : machine.text)
         }
         let skips = skipping.skips
+        let mask = try FileDescription.Mask(masking)
         var (opened, leftOut) = try OpenedFile.open(files, skips: skips, readers: matrices.readers)
         var descriptions: [FileDescription] = []
         for file in opened {
             do {
                 descriptions.append(
                     try FileDescription(
-                        file, layer.map { [$0] }, masking.expression(), skips, leavingOut: &leftOut,
+                        file, layer.map { [$0] }, mask, isAlone: opened.count == 1, skips,
+                        leavingOut: &leftOut,
                         readers: matrices.readers, threads ?? Parallel.availableThreads))
             } catch let error as DataError
                 where error.rule == .emptySequence && skips.contains(.emptySequences)
@@ -66,7 +70,7 @@ struct Inspect: ParsableCommand {
                 leftOut.badFiles.append(bad)
             }
         }
-        if masking.mask != nil, let probe = descriptions.first(where: { $0.probe != nil }) {
+        if mask != nil, let probe = descriptions.first(where: { $0.probe != nil }) {
             throw ValidationError("--mask: expected activations, found a probe, \(probe.path)")
         }
         guard !descriptions.isEmpty || skips.isEmpty else {

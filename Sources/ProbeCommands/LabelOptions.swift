@@ -47,11 +47,19 @@ package struct LabelOptions: ParsableArguments {
     var labelColumn: String?
     @Option(help: "Column of --labels with the groups. (default: group, if there is one)")
     var groupColumn: String?
+    @Flag(help: "The rows of --labels are the sequences in their order, whatever their ids.")
+    var labelsInOrder = false
 
     package init() {}
 
     package mutating func validate() throws {
+        guard !labelsInOrder || idColumn == nil else {
+            throw ValidationError("--id-column: expected it or --labels-in-order, not both")
+        }
         guard labels == nil else { return }
+        guard !labelsInOrder else {
+            throw ValidationError("--labels-in-order: expected it only with --labels")
+        }
         for (name, value) in [
             ("id-column", idColumn), ("label-column", labelColumn), ("group-column", groupColumn),
         ] where value != nil {
@@ -68,6 +76,7 @@ package struct LabelOptions: ParsableArguments {
             columns.id = idColumn ?? columns.id
             columns.label = labelColumn ?? columns.label
             columns.group = groups ?? groupColumn
+            columns.areInOrder = labelsInOrder
             return try LabelTable(path: path, columns: columns)
         }
     }

@@ -45,12 +45,13 @@ struct MaskOptions: ParsableArguments {
     /// - Parameters:
     ///   - table: that of labels; nil where there is none.
     ///   - idColumn: its column with the ids.
+    ///   - isNew: whether no set before had the table.
     func masked(
-        _ data: ActivationSet, _ table: LabelTable?, idColumn: String?, skipsEmpty: Bool, threads: Int,
-        note: (String) -> Void
+        _ data: ActivationSet, _ table: LabelTable?, idColumn: String?, isNew: Bool, skipsEmpty: Bool,
+        threads: Int, note: (String) -> Void
     ) throws -> ActivationSet {
         guard let mask = try option.expression() else {
-            if let table, table.hasPromptLengths {
+            if let table, isNew, table.hasPromptLengths {
                 note(
                     "\(table.path) has a column prompt_length, which nothing asks for: --mask reply leaves the prompts out of sight"
                 )

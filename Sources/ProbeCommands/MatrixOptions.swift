@@ -17,7 +17,10 @@ struct MatrixOptions: ParsableArguments {
     /// The forms of files that are read, with what was asked for before all others.
     var readers: [any ActivationReader] {
         pooled
-            ? [PooledReader(isAsked: true)] + activationReaders
-            : sequence ? [OneSequenceReader(isAsked: true)] + activationReaders : activationReaders
+            ? [PooledReader(isAsked: true), LlamaEmbeddingsReader(isPooled: true)] + activationReaders
+            : sequence
+                ? [OneSequenceReader(isAsked: true), LlamaEmbeddingsReader(isPooled: false)]
+                    + activationReaders
+                : activationReaders
     }
 }

@@ -23,11 +23,13 @@ package struct ReadingOptions: ParsableArguments {
     ///   - task: what labels are for; nil for the task of the first probe, or without any for what they say.
     ///   - probes: those that the data are for.
     ///   - swept: layers that contend with each other; nil for none.
+    ///   - isNewTable: whether no set before had the table of labels.
     ///   - opened: takes the set as it is in the files.
     ///   - note: takes lines for people.
     func open(
         _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = [],
-        swept: SweptLayers? = nil, threads: Int, opened: (ActivationSet) -> Void = { _ in },
+        swept: SweptLayers? = nil, isNewTable: Bool = true, threads: Int,
+        opened: (ActivationSet) -> Void = { _ in },
         note: (String) -> Void
     ) throws -> ActivationSet {
         // A table is short: its faults are found before thousands of files are opened.
@@ -37,8 +39,8 @@ package struct ReadingOptions: ParsableArguments {
             swept: swept, skips: skips, readers: matrices.readers, note: note)
         opened(data)
         data = try masking.masked(
-            data, table, idColumn: labelling?.idColumn, skipsEmpty: skips.contains(.emptySequences),
-            threads: threads, note: note)
+            data, table, idColumn: labelling?.idColumn, isNew: isNewTable,
+            skipsEmpty: skips.contains(.emptySequences), threads: threads, note: note)
         if let other = probes.first(where: { $0.training[.data] != nil && $0.training[.mask] != data.mask }) {
             func tokens(_ mask: String?) -> String {
                 mask.map { "the tokens that --mask '\($0)' leaves" } ?? "all tokens"

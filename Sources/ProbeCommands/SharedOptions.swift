@@ -44,9 +44,13 @@ struct SharedOptions: ParsableArguments {
         _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = [],
         swept: SweptLayers? = nil
     ) throws -> ActivationSet {
+        let isNewTable = Self.inputs.withLock { inputs in
+            labelling?.labels.map { !inputs.paths.contains($0) } ?? true
+        }
         Self.reads([labelling?.labels, reading.masking.promptLengths].compactMap(\.self))
         let data = try reading.open(
-            paths, labels: labelling, task: task, for: probes, swept: swept, threads: threadCount,
+            paths, labels: labelling, task: task, for: probes, swept: swept, isNewTable: isNewTable,
+            threads: threadCount,
             opened: { data in
                 Self.inputs.withLock { inputs in
                     inputs.sets.append(data)

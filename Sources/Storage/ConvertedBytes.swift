@@ -13,7 +13,7 @@ extension ByteSource {
         make: @escaping @Sendable (Range<Int>, inout [UInt8]) -> Void
     ) {
         let path = source.path
-        let bytes = OnDemandBytes(count: count, kept: .archives) { _, damage in
+        let bytes = OnDemandBytes(count: count, kept: count > memory ? .spilled : .archives) { _, damage in
             unsafe HeldBytes(count: count, isPaged: count > memory) { buffer in
                 guard buffer.count == count else {
                     damage.report(.noRoom(SystemError(operation: "map", path: path, code: ENOMEM)))

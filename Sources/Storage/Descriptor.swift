@@ -63,6 +63,16 @@ final class Descriptor: Sendable {
     }
 }
 
+/// Opens nothing in the place of standard input, output and error where these are closed: the next file that is opened would
+/// have their number, and be taken for them. To read or write there stays an error. For programs, at their start.
+package func occupyStandardDescriptors() {
+    for (number, flags) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+    where fcntl(number, F_GETFD) == -1 {
+        // The lowest number that is free, which is this one.
+        _ = PathCalls.open("/dev/null", flags)
+    }
+}
+
 /// Lets the process have as many files open as the system allows it: thousands of small files then are
 /// opened once. For programs, at their start.
 ///

@@ -8,6 +8,8 @@ package final class KeptBytes: Sendable {
     static let files = KeptBytes(most: 1 << 18, isByThread: true)
     /// Archives, which take longer to read again.
     static let archives = KeptBytes(most: 256 << 20, isByThread: false)
+    /// What is in nameless files on disk in place of memory: half of what there is room for.
+    static let spilled = KeptBytes(most: SpillFile.freeBytes / 2, isByThread: false)
 
     /// Lets so many files stay, whatever they have together, as long as it lives: a hidden state of several
     /// layers, each in a file of its own, needs all of them at once.
@@ -27,7 +29,7 @@ package final class KeptBytes: Sendable {
                 claims[count, default: 0] += step
                 if claims[count] == 0 { claims[count] = nil }
                 let fewest = max(1, claims.keys.max() ?? 1)
-                for kept in [files, archives] { kept.fewest.store(fewest, ordering: .relaxed) }
+                for kept in [files, archives, spilled] { kept.fewest.store(fewest, ordering: .relaxed) }
             }
         }
     }

@@ -23,15 +23,19 @@ package final class OnDemandBytes: Sendable {
     /// - Parameters:
     ///   - count: how many there are.
     ///   - head: bytes from the start that are there already.
+    ///   - whole: all of them, where they are there already.
     ///   - fetch: gives a range of them: all, or where there is a head any other; and reports where it cannot.
     package init(
-        count: Int, head: HeldBytes? = nil, kept: KeptBytes = .files,
+        count: Int, head: HeldBytes? = nil, whole: HeldBytes? = nil, kept: KeptBytes = .files,
         fetch: @escaping @Sendable (Range<Int>, Damage) -> HeldBytes
     ) {
-        state = Mutex(State(head: head))
+        state = Mutex(State(head: head, whole: whole))
         self.count = count
         self.kept = kept
         self.fetch = fetch
+        guard whole != nil else { return }
+        kept.makeRoom(count)
+        kept.add(self, count)
     }
 
     /// Lends bytes. Two threads may fetch at a time; each gets what it asked for.

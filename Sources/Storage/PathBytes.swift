@@ -52,6 +52,23 @@ extension String {
         }
     }
 
+    /// The same so that no other name has this text: where a name has such bytes, or has what stands for one written out,
+    /// each backslash of its own is doubled. O(bytes).
+    package func showingPathBytesUniquely() -> String {
+        let shown = showingPathBytes()
+        let backslash = UInt8(ascii: "\\")
+        guard shown.utf8.contains(backslash) else { return shown }
+        let bytes = Array(shown.utf8)
+        let isByte = bytes.indices.contains { start in
+            bytes[start...].starts(with: [backslash, UInt8(ascii: "x")]) && start + 4 <= bytes.count
+                && (0x80...0xFF).contains(
+                    UInt8(String(decoding: bytes[start + 2..<start + 4], as: UTF8.self), radix: 16) ?? 0)
+        }
+        guard isByte else { return shown }
+        let doubled = utf8.flatMap { $0 == backslash ? [$0, $0] : [$0] }
+        return String(decoding: doubled, as: UTF8.self).showingPathBytes()
+    }
+
     /// The text of a name that the system gives.
     init(pathFrom name: UnsafePointer<CChar>) {
         self = unsafe String(

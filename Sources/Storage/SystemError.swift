@@ -21,6 +21,9 @@ public struct SystemError: Error, Equatable, CustomStringConvertible {
     /// True if nothing is at the path.
     package var isAbsent: Bool { code == ENOENT }
 
+    /// True if what is at the path is no file: a folder, a device.
+    package var isOfOtherKind: Bool { operation == "map" && [EISDIR, EINVAL].contains(code) }
+
     /// "cannot open x.safetensors: No such file or directory".
     public var description: String {
         "cannot \(operation) \(path): \(unsafe String(cString: strerror(code)))"

@@ -77,7 +77,7 @@ package struct ZipArchive: Sendable {
             end = starts[starts.count - 1] + member.size
         }
         let (path, identity, size, places) = (path, identity, end, starts)
-        let bytes = OnDemandBytes(count: size, kept: .archives) { _, damage in
+        let bytes = OnDemandBytes(count: size, kept: size > memory ? .spilled : .archives) { _, damage in
             unsafe HeldBytes(count: size, isPaged: size > memory) { buffer in
                 guard buffer.count == size else {
                     damage.report(.noRoom(SystemError(operation: "map", path: path, code: ENOMEM)))

@@ -32,4 +32,12 @@ public enum ElementType: String, Sendable, CaseIterable {
         case .f32, .f16, .bf16: 1
         }
     }
+
+    /// Whether a token may have a scale.
+    package func allows(scale: Float) -> Bool { scale > 0 && scale <= largestScale }
+
+    /// Which scales those are, for a message.
+    package var wantedScale: String {
+        "a scale above 0 with which \(rawValue) is finite, at most \(largestScale)"
+    }
 }

@@ -63,14 +63,16 @@ public struct TokenMatrix: Sendable {
     ///
     /// - Parameters:
     ///   - stride: bytes from the start of one row to that of the next.
+    ///   - scales: what numbers of eight bits are multiplied with, one for each row; nil for 1.
     ///   - name: what errors call the memory.
     /// - Precondition: the rows lie in the bytes, and these stay as they are while the matrix lives.
     @unsafe package init(
         lending bytes: UnsafeRawBufferPointer, elementType: ElementType, rows: Int, columns: Int, stride: Int,
-        name: String
+        scales: [Float]? = nil, name: String
     ) {
         let file = unsafe ByteSource(lending: bytes, name: name)
-        let piece = unsafe Piece(file, offset: ByteSource.lead(bytes), stride: stride, columns: columns)
+        let piece = unsafe Piece(
+            file, offset: ByteSource.lead(bytes), stride: stride, columns: columns, scales: scales)
         self.init(pieces: [piece], elementType: elementType, rows: rows)
     }
 

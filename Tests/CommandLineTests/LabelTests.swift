@@ -34,6 +34,51 @@ struct LabelTests {
         return try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
     }
 
+    @Test func rowsInTheOrderOfSequences() throws {
+        let rows = (0..<count).map { "\"prompt, \($0)\",\($0 % 2)\n" }
+        let table = try folder.write(Array(("prompt,target\n" + rows.joined()).utf8), to: "rows.csv")
+        let ids = try self.table("ids.csv") { "\($0 % 2)" }
+        #expect(try train("ids", ids).status == 0)
+        #expect(try train("rows", table, "--labels-in-order", "--label-column", "target").status == 0)
+        let scores = try ["ids", "rows"].map { try Command.run("score", folder($0), data).output }
+        #expect(scores[0] == scores[1] && !scores[0].isEmpty)
+        for (path, options, status, words) in [
+            (
+                table, ["--labels-in-order", "--label-column", "target", "--id-column", "prompt"], 64,
+                "not both"
+            ),
+            (ids, ["--labels-in-order", "--label-column", "target"], 65, "expected one column target"),
+            (
+                try folder.write(Array("label\n1\n0\n".utf8), to: "two.csv"), ["--labels-in-order"], 65,
+                "two.csv: expected 20 rows, one for each sequence in their order, found 2"
+            ),
+        ] as [(String, [String], Int32, String)] {
+            let run = try Command.start(
+                ["train", data, "--labels", path, "--kind", "mean", "--out", folder("other")] + options
+            ).wait()
+            #expect(run.status == status && run.error.contains(words), "\(run)")
+        }
+    }
+
+    // A path that leads nowhere is a missing input, and one that leads to something else a table that is none.
+    @Test func tablesThatAreNoFiles() throws {
+        for (path, status, words) in [
+            (
+                folder.path, 65,
+                ": expected a file or a pipe with comma-separated values or JSON lines, found a folder"
+            ),
+            (
+                "/dev/null", 65,
+                "/dev/null: expected a file or a pipe with comma-separated values or JSON lines, found a device"
+            ),
+            (folder("none"), 66, "No such file"),
+        ] as [(String, Int32, String)] {
+            try expectFailure(
+                status, words, in: folder,
+                ["train", data, "--labels", path, "--kind", "mean", "--quiet", "--out", folder("probe")])
+        }
+    }
+
     @Test func thePositiveClass() throws {
         let names = try table("names.csv") { $0 % 2 == 0 ? "benign" : "attack" }
         let plain = try train("plain", names)

@@ -149,13 +149,42 @@ struct MaskTests {
         #expect(machine.status == 64 && machine.error.contains("--mask: expected it with activations"))
     }
 
+    @Test func inspectCountsBehindPrompts() throws {
+        let table = try folder.write(Array("id,prompt_length\nm,1\nn,2\n".utf8), to: "table.csv")
+        #expect(try maskedTokens(data, "--mask", "reply", "--prompt-lengths", table) == 3)
+        // Of two options of a name the last counts.
+        #expect(try maskedTokens(data, "--mask", "first:1", "--mask", "last:2") == 1)
+        // Numbers of sequences without names go on from file to file.
+        let bare = try folder.write(
+            LiteralActivations().with(
+                "hidden_states", "F32", [5, 2], floatBytes(1, 2, 3, 4, 5, 6, 7, 8, 9, 1)
+            )
+            .with("offsets", "I64", [3], integerBytes(0, 2, 5)).file, to: "bare.safetensors")
+        let numbers = try folder.write(Array("id,prompt_length\n0,1\n1,2\n".utf8), to: "numbers.csv")
+        #expect(try maskedTokens(bare, "--mask", "reply", "--prompt-lengths", numbers) == 3)
+        try expectFailure(
+            65, "bare.safetensors: expected names of sequences (sequence_ids), or no other file beside it",
+            in: folder, ["inspect", bare, data, "--mask", "reply", "--prompt-lengths", numbers])
+    }
+
+    @Test func whatNothingAsksForIsSaidOnce() throws {
+        let table = try folder.write(
+            Array("id,label,prompt_length\nm,0,1\nn,1,1\n".utf8), to: "table.csv")
+        let run = try Command.run(
+            "compare", data, "--test", data, "--labels", table, "--kind", "mean,last", "--bootstrap", "9",
+            "--report", folder("page.html"))
+        #expect(run.error.split(separator: "nothing asks for").count == 2, "\(run)")
+    }
+
     @Test func expressionsThatAreRefused() throws {
         let run = try Command.run("inspect", data, "--mask", "last:x")
         #expect(
             run.status == 64 && run.error.contains("--mask: expected a number of tokens from 1, found last:x")
         )
         let reply = try Command.run("inspect", data, "--mask", "reply")
-        #expect(reply.status == 64 && reply.error.contains("expected no reply"))
+        #expect(
+            reply.status == 64
+                && reply.error.contains("expected a table that reply goes by (--prompt-lengths), found none"))
         let lengths = try Command.run("convert", data, "--prompt-lengths", data, "--out", folder("out"))
         #expect(
             lengths.status == 64 && lengths.error.contains("--prompt-lengths: expected it only with reply"))

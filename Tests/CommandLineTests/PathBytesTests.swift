@@ -49,6 +49,19 @@ struct PathBytesTests {
         #expect(try folder.names.count >= 9)
     }
 
+    // A byte and what stands for one written out are two ids.
+    @Test func namesThatLookLikeBytes() throws {
+        let run = try shell(
+            """
+            cp array.npy $'caf\\xe9.npy'
+            cp array.npy 'caf\\xE9.npy'
+            cp array.npy 'a\\xZZ.npy'
+            {tool} score probe.safetensors *.npy --format csv | tail -n +2 | cut -d , -f 1 | sort
+            """)
+        #expect(
+            run.output.split(separator: "\n") == [#"a\xZZ"#, "array", #"caf\\xE9"#, #"caf\xE9"#], "\(run)")
+    }
+
     // A row is called by its file's name, and so is a label that is for it.
     @Test func idsFromNames() throws {
         let run = try shell(

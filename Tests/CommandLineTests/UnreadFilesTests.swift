@@ -37,7 +37,7 @@ struct UnreadFilesTests {
 
     @Test func filesOfOtherFormats() throws {
         for (start, words) in [
-            ([0x28, 0xB5, 0x2F, 0xFD], "zstd -d unpacks it"),
+            ([0x28, 0xB5, 0x2F, 0xFD], "expected a file that zstd has packed, found"),
             (Array("\u{89}HDF".unicodeScalars.map { UInt8($0.value) }), "an HDF5 file; python -m"),
             (Array("PAR1".utf8), "a Parquet file; python -m"),
             (Array("ARROW1".utf8), "an Arrow file; python -m"),

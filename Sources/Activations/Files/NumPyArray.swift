@@ -4,8 +4,9 @@
 //     {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }
 //
 // `descr` is a byte order (< little, > big, | none), a kind and a size: f floats, i and u whole numbers, b booleans, S and U
-// texts of bytes or of 4 bytes a character. V2 is what ml_dtypes and JAX write for bfloat16; |O are Python objects,
-// pickled, which are refused: unpickling runs whatever the file says.
+// texts of bytes or of 4 bytes a character. V2 is what ml_dtypes and JAX write for bfloat16 and f1 for float8_e5m2; V1 they
+// write for float8_e4m3fn as for six other types, and it is read as no states. |O are Python objects, pickled, which are
+// refused: unpickling runs whatever the file says.
 internal import Tensors
 import Storage
 
@@ -23,6 +24,11 @@ struct NumPyArray: TensorContainer {
     private let isFortran: Bool
     // Bytes of a text, where that is what elements are, and of one of its characters.
     private let textSize: (element: Int, character: Int)?
+
+    /// What to do with an array of V1.
+    static let wayFromV1 =
+        ", which NumPy writes for float8_e4m3fn and for others alike; in Python: "
+        + "safetensors.numpy.save_file({\"hidden_states\": x}, \"OUT.safetensors\") writes which it is"
 
     /// The longest header that is read, with what stands before it.
     static let longestHeader = 65536
@@ -132,6 +138,7 @@ struct NumPyArray: TensorContainer {
     private static let names = [
         "f2": "F16", "f4": "F32", "f8": "F64", "i8": "I64", "i4": "I32", "i2": "I16", "i1": "I8", "u8": "U64",
         "u4": "U32", "u2": "U16", "u1": "U8", "b1": "BOOL", "bfloat16": "BF16", "V2": "BF16",
+        "f1": "F8_E5M2",
     ]
 
     // How many characters a text has at most: 5 in U5.

@@ -68,7 +68,6 @@ package enum Safetensors: TensorContainer {
 
     // Formats that are not read, by their first four bytes.
     private static let others: [UInt32: String] = [
-        0xFD2F_B528: "a file that zstd has packed; zstd -d unpacks it",
         0x4644_4889: "an HDF5 file; python -m attention_probes.convert writes it as safetensors",
         0x3152_4150: "a Parquet file; python -m attention_probes.convert writes it as safetensors",
         0x4F52_5241: "an Arrow file; python -m attention_probes.convert writes it as safetensors",

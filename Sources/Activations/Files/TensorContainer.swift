@@ -1,5 +1,5 @@
-// Kinds of files that hold named arrays. They are told apart by their first bytes, never by their names. What has
-// none of the marks is taken for safetensors, whose errors say what else it may be.
+// Kinds of files that hold named arrays. They are told apart by their first bytes, and never by their names but where a
+// tool writes no mark at all. What has none of the marks is taken for safetensors, whose errors say what else it may be.
 package import Storage
 
 /// A kind of file that holds arrays.
@@ -22,6 +22,7 @@ let tensorContainers: [any TensorContainer.Type] = [
     Safetensors.self,
     TorchFile.self,
     MemmapFolder.self,
+    LlamaEmbeddings.self,
     NumPyArray.self,
     NumPyArchive.self,
 ]
@@ -45,12 +46,13 @@ extension TensorContainer {
     package static func open(path: String) throws -> TensorFile { try open(ByteSource(path: path)) }
 }
 
-/// A path's last part without its ending, as people write it: "runs/cmpl-7.safetensors" is "cmpl-7".
+/// A path's last part without its ending, as people write it: "runs/cmpl-7.safetensors" and "runs/cmpl-7.pt.zst" are "cmpl-7".
+/// Of two names, each has a text of its own (`showingPathBytesUniquely`).
 func fileStem(_ path: String) -> String {
     // By bytes: both marks are one, and no part of another character.
-    let bytes = Array(path.utf8)
+    let bytes = Array(ZstdFile.nameUnpacked(path).utf8)
     let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
     let dot = bytes[start...].lastIndex(of: UInt8(ascii: "."))
     let end = dot.flatMap { $0 > start ? $0 : nil } ?? bytes.count
-    return String(decoding: bytes[start..<end], as: UTF8.self).showingPathBytes()
+    return String(decoding: bytes[start..<end], as: UTF8.self).showingPathBytesUniquely()
 }

@@ -47,28 +47,70 @@ package struct TensorFile: Sendable {
     func source(_ tensor: Tensor) -> ByteSource { tensor.own ?? file }
 
     /// Opens a file of any kind: safetensors, .npy, whose array is called `hidden_states`, .npz, or what torch.save
-    /// writes.
+    /// writes; also one of these, but for .npz, that zstd has packed.
     ///
     /// - Throws: `SystemError` where it cannot be read; `DataError` where it breaks its format.
     package init(path: String) throws {
-        let file = try ByteSource(path: path)
-        let opened = try tensorContainer(of: file).open(file)
+        let opened = try Self.opened(ByteSource(path: path))
         // What says nothing of its format may name its tensors as other tools do.
         let isNamed = opened.tensors["hidden_states"] != nil || !opened.lists.isEmpty
-        self = isNamed || !opened.metadata.isEmpty ? opened : NamedParts(opened).file(file, opened.container)
+        self =
+            isNamed || !opened.metadata.isEmpty
+            ? opened : NamedParts(opened).file(opened.file, opened.container)
     }
 
-    /// Opens a file, with the labels in another beside it where it has such a one.
+    /// An open file as its container has it, unpacked where zstd has packed it.
+    ///
+    /// - Throws: `DataError` where it breaks its format.
+    static func opened(_ file: ByteSource) throws(DataError) -> TensorFile {
+        guard ZstdFile.recognises(file) else { return try tensorContainer(of: file).open(file) }
+        let unpacked = try file.unpacked()
+        let container = tensorContainer(of: unpacked)
+        // Which libzip reads by its path.
+        guard container != NumPyArchive.self else {
+            throw DataError(
+                .array, file.path, expected: "an .npz as NumPy writes it (zstd -d unpacks it)",
+                found: "one that zstd has packed")
+        }
+        return try container.open(unpacked)
+    }
+
+    /// Opens a file, with what others beside it hold of its sequences.
     ///
     /// - Throws: `SystemError` where one cannot be read; `DataError` where one breaks its format.
     init(_ input: InputFile) throws {
         let opened = try TensorFile(path: input.path)
-        guard let labels = input.labels else {
+        guard input.labels != nil || input.store != nil else {
             self = opened
             return
         }
         var parts = NamedParts(opened)
-        try parts.add(NumPyArray.open(ByteSource(path: labels), as: "labels"))
+        if let labels = input.labels {
+            try parts.add(NumPyArray.open(ByteSource(path: labels), as: "labels"))
+        }
+        try input.store?.add(to: &parts)
         self = parts.file(opened.file, opened.container)
+    }
+}
+
+extension ByteSource {
+    // What zstd has packed.
+    fileprivate func unpacked() throws(DataError) -> ByteSource {
+        do {
+            return try ZstdFile.unpacked(self)
+        } catch {
+            switch error {
+            case .damaged(let reason, let place):
+                throw DataError(
+                    .truncated, path, "byte \(place)", expected: "a file that zstd has packed", found: reason)
+            case .tooLarge(let most):
+                throw DataError(
+                    .array, path, expected: "at most \(most) bytes when it is unpacked",
+                    found: "more (zstd -d unpacks it)")
+            case .noRoom(let error):
+                throw DataError(
+                    .noRoom, path, expected: "room to unpack it in TMPDIR or /var/tmp", found: "\(error)")
+            }
+        }
     }
 }

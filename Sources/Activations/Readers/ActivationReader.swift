@@ -8,6 +8,7 @@
 //     lengths        hidden_states N×S×D and seq_lens N
 //     layers         layer_6, layer_10, … N×S×D and attention_mask, or T×D and offsets
 //     pooled         hidden_states N×D and labels, groups or names of N sequences: each row is one
+//     llama.cpp      F numbers and T token ids of one prompt
 internal import Tensors
 
 /// Reads the files of one form.
@@ -41,6 +42,7 @@ package let activationReaders: [any ActivationReader] = [
     PaddedReader(),
     RequestDumpReader(),
     LayersReader(),
+    LlamaEmbeddingsReader(),
     FlatReader(),
 ]
 
@@ -125,8 +127,8 @@ extension TensorFile {
         if let type = ElementType(rawValue: tensor.type) { return (tensor, type) }
         guard tensor.type == "F64" else {
             throw DataError(
-                .elementType, path, "tensor \(name)", expected: Self.statesTypes.formatted, found: tensor.type
-            )
+                .elementType, path, "tensor \(name)", expected: Self.statesTypes.formatted,
+                found: tensor.type + (tensor.type.hasSuffix("V1") ? NumPyArray.wayFromV1 : ""))
         }
         return (rounded(tensor), .f32)
     }

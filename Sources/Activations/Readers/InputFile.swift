@@ -7,9 +7,12 @@ struct InputFile: Sendable {
     let hasLock: Bool?
     /// A file of NumPy's beside it with the labels of its rows; nil for none.
     var labels: String?
+    /// What else a store of activations has of its sequences; nil for none.
+    let store: ActivationStore?
 
     init(path: String, hasLock: Bool?, labels: String? = nil) {
         (self.path, self.hasLock, self.labels) = (path, hasLock, labels)
+        store = ActivationStore(of: path)
     }
 
     // What a file of labels is called: for X.npy X-y.npy, X_labels.npy and so on.
@@ -27,9 +30,14 @@ struct InputFile: Sendable {
         if let description = MemmapFolder.description(path) {
             return [InputFile(path: description, hasLock: nil)]
         }
+        let path = ActivationStore.activations(path) ?? path
         let names = try names(inFolder: path)
-        var files = names.filter(isData)
         let known = Set(names)
+        // What is there unpacked too is read so.
+        var files = names.filter { name in
+            let plain = ZstdFile.nameUnpacked(name)
+            return isData(name) && (plain == name || !known.contains(plain))
+        }
         var labelFiles: [String: String] = [:]
         for name in files { labelFiles[name] = labels(of: name, known.contains) }
         if !labelFiles.isEmpty {
@@ -66,6 +74,7 @@ struct InputFile: Sendable {
         if let description = MemmapFolder.description(path) {
             return InputFile(path: description, hasLock: nil)
         }
+        let path = ActivationStore.activations(path) ?? path
         let start = start(path)
         guard let name = try firstName(inFolder: path, where: { isData($0) && !isFolder(start + $0) }) else {
             throw nothing(in: path)
@@ -74,7 +83,8 @@ struct InputFile: Sendable {
     }
 
     private static func isData(_ name: String) -> Bool {
-        tensorContainers.contains { $0.endings.contains { ends(name, $0) } }
+        let name = ZstdFile.nameUnpacked(name)
+        return tensorContainers.contains { $0.endings.contains { ends(name, $0) } }
     }
 
     // By bytes: the mark may be part of a character, which `hasSuffix` goes by.
@@ -103,7 +113,7 @@ struct InputFile: Sendable {
 
 extension ActivationSet {
     /// The path itself, or if it is a folder the paths of its `.safetensors`, `.npy`, `.npz`, `.pt` and `.pth` files
-    /// in the order of names.
+    /// in the order of names, also of those that zstd has packed (`.pt.zst`).
     ///
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     public static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }

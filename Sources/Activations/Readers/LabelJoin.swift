@@ -26,6 +26,7 @@ extension ActivationSet {
     /// - Throws: `DataError` where no sequence has a label, or a label is not what the others are.
     public func labelled(by table: LabelTable, for task: ProbeTask? = nil) throws(DataError) -> LabelJoin {
         try checkIDsAreKnown()
+        try table.checkOrder(of: self)
         let reading = LabelReading(table, task, own: task?.hasClasses == false ? nil : files[0].classes)
         var chosen: [Int] = []
         var rows: [Int] = []
@@ -34,7 +35,7 @@ extension ActivationSet {
         var sequencesOfRow: [Int: Int] = [:]
         for index in indices {
             let id = id(index)
-            let row = table.rowOfID[id.idBytes]
+            let row = table.row(of: index, in: self)
             if let row { sequencesOfRow[row, default: 0] += 1 }
             guard let row, reading.labels[row] != nil else {
                 unlabelled.append(id)
@@ -83,9 +84,32 @@ extension ActivationSet {
 }
 
 extension LabelTable {
+    /// The row of a sequence, by its id or where rows are in order by its number; nil where there is none.
+    func row(of index: Int, in data: ActivationSet) -> Int? {
+        isInOrder ? data.number(index) : rowOfID[data.id(index).idBytes]
+    }
+
+    /// Checks that there is a row for each sequence of a set's files, where rows are in their order.
+    ///
+    /// - Throws: `DataError` where there are more or fewer, or a file was left out.
+    func checkOrder(of data: ActivationSet) throws(DataError) {
+        guard isInOrder else { return }
+        if let left = data.leftOut.files.first {
+            throw DataError(
+                .table, path, expected: "ids, since \(left) was left out and its sequences are not counted",
+                found: "rows in the order of the sequences")
+        }
+        let count = data.files.reduce(0) { $0 + $1.batch.count }
+        guard rows.count == count else {
+            throw DataError(
+                .table, path, expected: "\(count) rows, one for each sequence in their order",
+                found: "\(rows.count)")
+        }
+    }
+
     /// The name that the group column has for each sequence; nil where it has none.
     package func groupNames(of data: ActivationSet) -> [String?] {
-        data.indices.map { rowOfID[data.id($0).idBytes].flatMap { rows[$0].group } }
+        data.indices.map { row(of: $0, in: data).flatMap { rows[$0].group } }
     }
 
     // A number for every group; a row without one is its own.

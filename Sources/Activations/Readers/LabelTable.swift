@@ -20,7 +20,9 @@ public struct LabelTable: Sendable {
         public var label = "label"
         /// The groups; nil for `group`, where there is such a column.
         public var group: String?
-        /// `id`, `label` and nil.
+        /// Whether rows stand in the order of the sequences, one for each, in place of ids.
+        public var areInOrder = false
+        /// `id`, `label`, nil and false.
         public init() {}
 
         fileprivate var groupName: String { group ?? "group" }
@@ -44,6 +46,8 @@ public struct LabelTable: Sendable {
     let rowOfID: [[UInt8]: Int]
     /// Whether it must have labels.
     let needsLabels: Bool
+    /// Whether rows are in the order of the sequences; their ids are their numbers from 0 on then.
+    let isInOrder: Bool
 
     /// Reads a table, from a file or to the end of a pipe; "-" is standard input.
     ///
@@ -54,9 +58,9 @@ public struct LabelTable: Sendable {
     }
 
     init(path: String, columns: Columns, needsLabels: Bool) throws {
-        let file = try ByteSource.whole(path)
+        let file = try Self.bytes(path)
         let path = file.path
-        (self.path, self.needsLabels) = (path, needsLabels)
+        (self.path, self.needsLabels, isInOrder) = (path, needsLabels, columns.areInOrder)
         guard var text = String(validating: file.bytes(0..<file.count), as: UTF8.self) else {
             throw DataError(.table, path, expected: "UTF-8", found: "bytes that are not")
         }
@@ -75,6 +79,17 @@ public struct LabelTable: Sendable {
             }
         }
         self.rowOfID = rowOfID
+    }
+
+    // A table that is there and is none breaks a rule; one that is not there is a missing input.
+    private static func bytes(_ path: String) throws -> ByteSource {
+        do {
+            return try ByteSource.whole(path)
+        } catch  where error.isOfOtherKind {
+            throw DataError(
+                .table, path, expected: "a file or a pipe with comma-separated values or JSON lines",
+                found: isFolder(path) ? "a folder" : "a device")
+        }
     }
 
     private static func csvRows(_ text: String, _ path: String, _ columns: Columns, _ needsLabels: Bool)
@@ -106,7 +121,7 @@ public struct LabelTable: Sendable {
             }
             return places.first
         }
-        let id = try column(columns.id, "id-column")!
+        let id = columns.areInOrder ? nil : try column(columns.id, "id-column")!
         let label = try column(columns.label, "label-column", isRequired: needsLabels)
         let group = try column(columns.groupName, "group-column", isRequired: columns.group != nil)
         let promptLength = header.firstIndex(of: promptLengthColumn)
@@ -125,7 +140,8 @@ public struct LabelTable: Sendable {
             }
             rows.append(
                 Row(
-                    id: fields[id], label: label.flatMap { trimmed(fields[$0]) }.map(LabelValue.text),
+                    id: id.map { fields[$0] } ?? String(rows.count),
+                    label: label.flatMap { trimmed(fields[$0]) }.map(LabelValue.text),
                     group: group.flatMap { trimmed(fields[$0]) },
                     promptLength: promptLength.flatMap { trimmed(fields[$0]) }, number: index + 2))
         }
@@ -163,11 +179,15 @@ public struct LabelTable: Sendable {
                 }
                 return field
             }
-            let name = try field(columns.id, "an id", "id-column")
-            guard case .text(var id) = LabelValue(name) else {
-                throw fault("a text or number in \(columns.id) (--id-column for another)", "no such id")
+            var id = String(rows.count)
+            if !columns.areInOrder {
+                let name = try field(columns.id, "an id", "id-column")
+                guard case .text(let text) = LabelValue(name) else {
+                    throw fault("a text or number in \(columns.id) (--id-column for another)", "no such id")
+                }
+                id = text
+                if case .number = name, id.hasSuffix(".0") { id.removeLast(2) }
             }
-            if case .number = name, id.hasSuffix(".0") { id.removeLast(2) }
             let label =
                 needsLabels ? LabelValue(try field(columns.label, "a label", "label-column")) : nil
             var group: String?

@@ -22,6 +22,7 @@ extension LabelTable {
     /// - Throws: `DataError` where there is no such column, a sequence has no number, or one is none.
     package func promptLengths(of data: ActivationSet) throws(DataError) -> [Int?] {
         try data.checkIDsAreKnown()
+        try checkOrder(of: data)
         guard hasPromptLengths else {
             throw DataError(
                 .table, path, expected: "a column \(Self.promptLengthColumn), which --mask reply goes by",
@@ -30,7 +31,7 @@ extension LabelTable {
         var lengths: [Int?] = []
         for index in data.indices {
             let id = data.id(index)
-            let row = rowOfID[id.idBytes].map { rows[$0] }
+            let row = row(of: index, in: data).map { rows[$0] }
             guard let text = row?.promptLength else {
                 guard needsLabels, row?.label == nil else {
                     throw DataError(

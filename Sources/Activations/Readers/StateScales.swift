@@ -53,7 +53,7 @@ extension TensorFile {
         let scales = floats(tensor)
         // Which rows of a rectangle are tokens is not known here; see `checkScales`.
         if tokens.count == 1, let bad = scales.firstIndex(where: { !type.allows(scale: $0) }) {
-            throw fault(.metadata, name, Self.wanted(type), "\(scales[bad]) of token \(bad)")
+            throw fault(.metadata, name, type.wantedScale, "\(scales[bad]) of token \(bad)")
         }
         return scales
     }
@@ -70,12 +70,8 @@ extension TensorFile {
             let position = range.lowerBound % length + bad % range.count
             throw DataError(
                 .metadata, path, "scales of hidden states, row \(row), position \(position)",
-                expected: Self.wanted(type), found: "\(scales[bad])")
+                expected: type.wantedScale, found: "\(scales[bad])")
         }
-    }
-
-    private static func wanted(_ type: ElementType) -> String {
-        "a scale above 0 with which \(type.rawValue) is finite, at most \(type.largestScale)"
     }
 
     private func fault(_ rule: DataError.Rule, _ name: String, _ expected: String, _ found: String)
@@ -92,8 +88,4 @@ extension TensorFile {
         let hasScales = tensors[name + Self.ending] != nil || lists[name + Self.ending] != nil
         return hasScales ? ", FP8 with a scale a token" : ", FP8 without scales"
     }
-}
-
-extension ElementType {
-    fileprivate func allows(scale: Float) -> Bool { scale > 0 && scale <= largestScale }
 }

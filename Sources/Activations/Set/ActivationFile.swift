@@ -118,8 +118,9 @@ public final class ActivationFile: Sendable {
         groups = try file.optional("groups", types: TensorFile.integerTypes, shape: [count])
             .map(file.integers)
         weights = try file.weights(count: count)
-        tokenIDs = try file.optional("token_ids", types: TensorFile.indexTypes, shape: layout.tokenShape)
-            .map { IntegerColumn(file, $0) }
+        tokenIDs = try layout.tokenIDs.map { name throws(DataError) in
+            try file.optional(name, types: TensorFile.indexTypes, shape: layout.tokenShape)
+        }?.map { IntegerColumn(file, $0) }
         ids = try TextTable(file, "sequence_ids", count: count, areHeld: true)
         tokenTexts = try TextTable(file, "token_text", count: layout.tokenShape.reduce(1, *))
         classes = try file.classes()
@@ -170,7 +171,7 @@ public final class ActivationFile: Sendable {
     package func id(_ sequence: Int) -> String? { ids?[sequence] ?? stem }
 
     /// Whether the file names its sequences.
-    var namesSequences: Bool { ids != nil || stem != nil }
+    package var namesSequences: Bool { ids != nil || stem != nil }
 
     /// The bytes of a token's text, by its row; nil without text.
     func tokenTextBytes(_ row: Int) -> [UInt8]? { tokenTexts?.bytes(row) }

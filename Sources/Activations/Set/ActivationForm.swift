@@ -38,13 +38,18 @@ package struct ActivationLayout {
     let batch: RaggedBatch
     /// The shape of tensors with one element a token.
     let tokenShape: [Int]
+    /// The name of the tensor with the ids of tokens, if there is one; nil where none are those of the batch.
+    let tokenIDs: String?
     /// How many layers the file holds.
     let layerCount: Int
     /// Which of the model's layers `batch` has; nil where the file does not say.
     let layers: LayerRecord?
 
-    package init(batch: RaggedBatch, tokenShape: [Int], layerCount: Int = 1, layers: LayerRecord? = nil) {
+    package init(
+        batch: RaggedBatch, tokenShape: [Int], tokenIDs: String? = "token_ids", layerCount: Int = 1,
+        layers: LayerRecord? = nil
+    ) {
         (self.batch, self.tokenShape, self.layerCount) = (batch, tokenShape, layerCount)
-        self.layers = layers
+        (self.tokenIDs, self.layers) = (tokenIDs, layers)
     }
 }

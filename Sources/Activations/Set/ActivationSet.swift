@@ -205,7 +205,9 @@ public struct ActivationSet: Sendable {
     /// The id of a sequence; where its file names none, its number among all sequences of the files.
     public func id(_ index: Int) -> String {
         let location = locations[index]
-        if let id = files[location.file].id(location.sequence) { return id }
-        return String(starts[location.file] + location.sequence)
+        return files[location.file].id(location.sequence) ?? String(number(index))
     }
+
+    /// The number of a sequence among all sequences of the files, from 0 on.
+    func number(_ index: Int) -> Int { starts[locations[index].file] + locations[index].sequence }
 }

@@ -173,8 +173,8 @@ private struct MaskParser {
     private func ids(_ text: String, _ word: String) throws(TokenMask.Fault) -> [Int] {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
         let ids = parts.compactMap { Int($0) }
-        guard ids.count == parts.count else {
-            throw Fault(expected: "ids of tokens, with commas between them", found: word)
+        guard ids.count == parts.count, ids.allSatisfy({ $0 >= 0 }) else {
+            throw Fault(expected: "ids of tokens from 0, with commas between them", found: word)
         }
         return ids
     }

@@ -1,0 +1,7 @@
+// libzstd, which unpacks files that zstd has packed.
+#ifndef CZSTD_SHIM_H
+#define CZSTD_SHIM_H
+
+#include <zstd.h>
+
+#endif
