@@ -2,9 +2,14 @@ import ArgumentParser
 package import AttentionProbes
 
 /// Which data are opened, and where their labels come from.
-package struct DataOptions: ParsableArguments {
+package struct DataOptions: ReadingOptions {
     @OptionGroup var labelling: LabelOptions
-    @OptionGroup var reading: ReadingOptions
+    @Flag(help: skipNonfiniteHelp)
+    var skipNonfinite = false
+    @OptionGroup var skipping: SkipOptions
+    @OptionGroup var masking: MaskOptions
+    @OptionGroup var layers: LayerOptions
+    @OptionGroup var matrices: MatrixOptions
     @OptionGroup var sweep: LayerSweepOption
     @Option(help: "What labels of a table are read for. (default: what they say)")
     var task: TaskOptions.Name?
@@ -17,7 +22,7 @@ package struct DataOptions: ParsableArguments {
     package func open(_ paths: [String], _ running: RunOptions, note: (String) -> Void) throws
         -> ActivationSet
     {
-        try reading.open(
+        try read(
             paths, labels: labelling, task: task?.expected, swept: sweep.layersEach,
             threads: running.threadCount, note: note)
     }

@@ -57,7 +57,7 @@ struct FileDescription: Encodable {
 
         /// - Returns: nil where none was asked for.
         init?(_ options: MaskOptions) throws {
-            guard let mask = try options.option.expression() else { return nil }
+            guard let mask = try options.expression() else { return nil }
             expression = mask
             promptLengths = try options.promptLengths.map { try LabelTable(promptLengths: $0, idColumn: nil) }
         }

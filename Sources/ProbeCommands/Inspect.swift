@@ -35,12 +35,12 @@ struct Inspect: ParsableCommand {
         }
         try require(layer, "layer", from: 0)
         try require(threads, "threads")
-        let isReply = try masking.option.expression()?.needsPromptLengths == true
+        let isReply = try masking.expression()?.needsPromptLengths == true
         guard !isReply || masking.promptLengths != nil else {
             throw ValidationError(
                 "--mask: expected a table that reply goes by (--prompt-lengths), found none")
         }
-        guard masking.option.mask == nil || !machine else {
+        guard masking.mask == nil || !machine else {
             throw ValidationError("--mask: expected it with activations, found --machine")
         }
     }

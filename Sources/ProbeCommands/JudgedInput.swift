@@ -24,7 +24,7 @@ struct JudgedInput {
             throw ValidationError(
                 "expected DATA behind the probe, or scores in its place, found a probe alone")
         }
-        guard shared.reading.masking.option.mask == nil else {
+        guard shared.masking.mask == nil else {
             throw ValidationError(
                 "--mask: expected hidden states, found scores, in which no token can be left out")
         }

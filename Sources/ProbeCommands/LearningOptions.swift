@@ -19,6 +19,9 @@ package struct LearningOptions: ParsableArguments {
     var patience: Int?
     @OptionGroup(title: "Probe and training") var choices: CandidateOptions
     @OptionGroup(title: "Selection") var selection: SelectionOptions
+    @OptionGroup(title: "Selection") var sweep: LayerSweepOption
+    @OptionGroup(title: "Selection") var grouping: GroupOption
+    @OptionGroup(title: "Selection") var target: ThresholdOptions
 
     package init() {}
 
@@ -28,6 +31,9 @@ package struct LearningOptions: ParsableArguments {
         func check(_ isValid: Bool, _ name: String, _ expected: String) throws {
             guard isValid else { throw ValidationError("--\(name): expected \(expected)") }
         }
+        try check(
+            selection.select || target.falsePositiveRate == nil, "fpr", "it only with --select")
+        try check(selection.select || sweep.layersEach == nil, "layers-each", "it only with --select")
         for (name, count) in choices.listed where !selection.select {
             try check(count == 1, name, "one value without --select, found \(count)")
         }
@@ -61,7 +67,7 @@ package struct LearningOptions: ParsableArguments {
 
     /// The data in the groups asked for, with labels as the task has them, and that task.
     package func lesson(_ data: ActivationSet, _ watch: Watch) throws -> (ActivationSet, ProbeTask) {
-        let grouped = try selection.grouping.grouped(data)
+        let grouped = try grouping.grouped(data)
         let task = try goal.task(of: grouped)
         let labelled = try grouped.labelled(for: task)
         watch.noteSoftLabels(labelled)
@@ -85,6 +91,19 @@ package struct LearningOptions: ParsableArguments {
         if kinds.isEmpty { try checkUse(by: candidates.map(\.configuration)) }
         try choices.checkFit(task)
         return candidates
+    }
+
+    /// Refuses a metric, calibration or threshold that a task does not have.
+    func checkSelection(fits task: ProbeTask) throws {
+        if let metric = selection.metric, !metric.fits(task) {
+            throw ValidationError(
+                "--metric: expected a metric of a \(task.name) task, found \(metric.scoreName)")
+        }
+        let calibrates = selection.calibration ?? .none != .none
+        guard !task.isBinary, target.falsePositiveRate != nil || calibrates else { return }
+        throw ValidationError(
+            "--\(target.falsePositiveRate == nil ? "calibration" : "fpr"): expected it only with a binary task, "
+                + "found \(task.name)")
     }
 
     // How one of the probes that are averaged is trained.

@@ -1,8 +1,8 @@
 import ArgumentParser
 import AttentionProbes
 
-/// The option --mask, the same in every subcommand that reads data.
-struct MaskOption: ParsableArguments {
+/// The tokens that probes look at, and where the lengths of prompts are from, the same in every subcommand that reads data.
+struct MaskOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
@@ -11,8 +11,18 @@ struct MaskOption: ParsableArguments {
             prompt_length of a table); with not, and, or and parentheses.
             """, valueName: "expression"))
     var mask: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --mask reply: CSV or JSON lines with a prompt_length for each sequence id, its tokens before the reply; - for standard input. "
+                + "(default: the table of --labels)",
+            valueName: "table"))
+    var promptLengths: String?
 
-    func validate() throws { _ = try expression() }
+    func validate() throws {
+        let mask = try expression()
+        guard promptLengths != nil, mask?.needsPromptLengths != true else { return }
+        throw ValidationError("--prompt-lengths: expected it only with reply in --mask")
+    }
 
     /// What was asked for; nil for all tokens.
     func expression() throws -> TokenMask? {
@@ -22,22 +32,6 @@ struct MaskOption: ParsableArguments {
         } catch {
             throw ValidationError("--mask: \(error)")
         }
-    }
-}
-
-/// The option --mask, and where the lengths of prompts are from.
-struct MaskOptions: ParsableArguments {
-    @OptionGroup var option: MaskOption
-    @Option(
-        help: ArgumentHelp(
-            "With --mask reply: CSV or JSON lines with a prompt_length for each sequence id, its tokens before the reply; - for standard input. "
-                + "(default: the table of --labels)",
-            valueName: "table"))
-    var promptLengths: String?
-
-    func validate() throws {
-        guard promptLengths != nil, try option.expression()?.needsPromptLengths != true else { return }
-        throw ValidationError("--prompt-lengths: expected it only with reply in --mask")
     }
 
     /// The data with only the tokens in sight that --mask leaves.
@@ -50,7 +44,7 @@ struct MaskOptions: ParsableArguments {
         _ data: ActivationSet, _ table: LabelTable?, idColumn: String?, isNew: Bool, skipsEmpty: Bool,
         threads: Int, note: (String) -> Void
     ) throws -> ActivationSet {
-        guard let mask = try option.expression() else {
+        guard let mask = try expression() else {
             if let table, isNew, table.hasPromptLengths {
                 note(
                     "\(table.path) has a column prompt_length, which nothing asks for: --mask reply leaves the prompts out of sight"

@@ -18,22 +18,22 @@ package struct ProbeSearch {
         prepare: () throws -> Void = {}
     ) throws {
         let options = learning.selection
-        try options.checkFit(task)
+        try learning.checkSelection(fits: task)
         var selection = Selection(candidates)
         selection.folds = options.folds
         selection.metric = options.metric
         selection.average = learning.average ?? 4
         selection.mostRows = options.mostRows(average: selection.average)
-        selection.isStreaming = options.target.streaming
+        selection.isStreaming = learning.target.streaming
         selection.seed = running.seed
         selection.threads = running.threadCount
         try prepare()
         try candidates.map(\.configuration.kind).checkFit(task)
         if let labels = data.targets?.hardClasses {
-            try options.target.check(negatives: labels.count { $0 == 0 }, data)
+            try learning.target.check(negatives: labels.count { $0 == 0 }, data)
         }
-        isSwept = options.sweep.layersEach != nil
-        self.data = isSwept ? try options.sweep.layers(of: data) : data
+        isSwept = learning.sweep.layersEach != nil
+        self.data = isSwept ? try learning.sweep.layers(of: data) : data
         (self.task, self.selection, self.watch, self.farewell) = (task, selection, watch, farewell)
         duplicateThreads = looksForDuplicates ? running.threadCount : nil
     }

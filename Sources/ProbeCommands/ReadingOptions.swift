@@ -1,20 +1,22 @@
 import ArgumentParser
 import AttentionProbes
 
-/// Options that say what of the data is taken, the same in every subcommand that reads them.
-package struct ReadingOptions: ParsableArguments {
-    @Flag(
-        help:
-            "Leave out sequences with a NaN or infinity in their hidden states, or without a token, instead of stopping."
-    )
-    var skipNonfinite = false
+/// Options that say what of the data is taken, of everything that reads them. Groups in groups take the parser of a debug build
+/// five times as long a level, so these have none.
+protocol ReadingOptions: ParsableArguments {
+    /// Whether to leave out sequences that are not finite.
+    var skipNonfinite: Bool { get }
+    var skipping: SkipOptions { get }
+    var masking: MaskOptions { get }
+    var layers: LayerOptions { get }
+    var matrices: MatrixOptions { get }
+}
 
-    @OptionGroup var skipping: SkipOptions
-    @OptionGroup var masking: MaskOptions
-    @OptionGroup var layers: LayerOptions
-    @OptionGroup var matrices: MatrixOptions
-
-    package init() {}
+extension ReadingOptions {
+    /// What `skipNonfinite` does.
+    static var skipNonfiniteHelp: ArgumentHelp {
+        "Leave out sequences with a NaN or infinity in their hidden states, or without a token, instead of stopping."
+    }
 
     /// Opens data; where asked, without the sequences that are not finite.
     ///
@@ -26,7 +28,7 @@ package struct ReadingOptions: ParsableArguments {
     ///   - isNewTable: whether no set before had the table of labels.
     ///   - opened: takes the set as it is in the files.
     ///   - note: takes lines for people.
-    func open(
+    func read(
         _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = [],
         swept: SweptLayers? = nil, isNewTable: Bool = true, threads: Int,
         opened: (ActivationSet) -> Void = { _ in },

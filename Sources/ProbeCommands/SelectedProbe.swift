@@ -18,7 +18,7 @@ extension LearningOptions {
         let search = try ProbeSearch(
             self, candidates, data, task, running, watch, farewell: farewell,
             looksForDuplicates: looksForDuplicates, prepare: prepare)
-        let (result, target) = (try search.run(journal: journal), selection.target)
+        let result = try search.run(journal: journal)
         watch.mayEnd(nil)
         let probe = try target.errors(search.data) {
             try result.deployed(

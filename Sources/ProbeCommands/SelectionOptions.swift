@@ -25,15 +25,12 @@ struct SelectionOptions: ParsableArguments {
             sequences. Run again after an interruption, it goes on where it was.
             """)
     var select = false
-    @OptionGroup var sweep: LayerSweepOption
     @Option(help: "Folds of the cross-validation. (default: 5; 10 below 1000 sequences)")
     var folds: Int?
     @Option(help: "Metric to choose by. (default: auroc; accuracy for several classes, r2 for regression)")
     var metric: Metric?
-    @OptionGroup var grouping: GroupOption
     @Option(help: "How outputs become probabilities, fitted on out-of-fold scores (binary). (default: platt)")
     var calibration: Calibration.Method?
-    @OptionGroup var target: ThresholdOptions
     @Option(
         help: """
             Rows of weights that an average or an ensemble may multiply a token with, at most; 0 for no ensembles. \
@@ -51,8 +48,7 @@ struct SelectionOptions: ParsableArguments {
         try require(maxRows, "max-rows", from: 0)
         for (name, isGiven) in [
             ("folds", folds != nil), ("metric", metric != nil), ("calibration", calibration != nil),
-            ("fpr", target.falsePositiveRate != nil), ("out-of-fold", outOfFold != nil),
-            ("max-rows", maxRows != nil), ("layers-each", sweep.layersEach != nil),
+            ("out-of-fold", outOfFold != nil), ("max-rows", maxRows != nil),
         ] {
             try check(select || !isGiven, name, "it only with --select")
         }
@@ -65,17 +61,5 @@ struct SelectionOptions: ParsableArguments {
     static func mostRows(average: Int) -> Int {
         // Of one attention head and output, a query and a value.
         13 * 2 * 8 * average / 10
-    }
-
-    /// Refuses a metric or calibration that a task does not have.
-    func checkFit(_ task: ProbeTask) throws {
-        if let metric, !metric.fits(task) {
-            throw ValidationError(
-                "--metric: expected a metric of a \(task.name) task, found \(metric.scoreName)")
-        }
-        guard !task.isBinary, target.falsePositiveRate != nil || calibration ?? .none != .none else { return }
-        throw ValidationError(
-            "--\(target.falsePositiveRate == nil ? "calibration" : "fpr"): expected it only with a binary task, "
-                + "found \(task.name)")
     }
 }

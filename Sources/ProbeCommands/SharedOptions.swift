@@ -4,7 +4,7 @@ import FoundationEssentials
 import Synchronization
 
 /// Options that mean the same in every subcommand that computes.
-struct SharedOptions: ParsableArguments {
+struct SharedOptions: ReadingOptions {
     @OptionGroup var running: RunOptions
 
     @Flag(help: "Print no progress and no notes.")
@@ -17,7 +17,12 @@ struct SharedOptions: ParsableArguments {
             """)
     var maxMemory: String?
 
-    @OptionGroup var reading: ReadingOptions
+    @Flag(help: skipNonfiniteHelp)
+    var skipNonfinite = false
+    @OptionGroup var skipping: SkipOptions
+    @OptionGroup var masking: MaskOptions
+    @OptionGroup var layers: LayerOptions
+    @OptionGroup var matrices: MatrixOptions
 
     // All that the process reads. Sets stay open until it ends: thousands of files that are let go of one by one
     // take a tenth of the time that it takes to score them.
@@ -39,7 +44,7 @@ struct SharedOptions: ParsableArguments {
     var threadCount: Int { running.threadCount }
     var seed: UInt64 { running.seed }
 
-    /// Opens data, and says of what is left out; see `ReadingOptions`.
+    /// Opens data, and says of what is left out; see `read`.
     func open(
         _ paths: [String], labels labelling: LabelOptions?, task: ProbeTask? = nil, for probes: [Probe] = [],
         swept: SweptLayers? = nil
@@ -47,8 +52,8 @@ struct SharedOptions: ParsableArguments {
         let isNewTable = Self.inputs.withLock { inputs in
             labelling?.labels.map { !inputs.paths.contains($0) } ?? true
         }
-        Self.reads([labelling?.labels, reading.masking.promptLengths].compactMap(\.self))
-        let data = try reading.open(
+        Self.reads([labelling?.labels, masking.promptLengths].compactMap(\.self))
+        let data = try read(
             paths, labels: labelling, task: task, for: probes, swept: swept, isNewTable: isNewTable,
             threads: threadCount,
             opened: { data in
@@ -65,7 +70,7 @@ struct SharedOptions: ParsableArguments {
     /// was to be left out, `left_out` says what.
     func json(_ result: some Encodable) throws -> String {
         let leftOut = LeftOut(joining: Self.inputs.withLock(\.leftOut))
-        guard reading.skipsAnything || leftOut != LeftOut() else { return try result.json() }
+        guard skipsAnything || leftOut != LeftOut() else { return try result.json() }
         return try WithLeftOut(result: result, leftOut: LeftOutNames(leftOut)).json()
     }
 

@@ -29,7 +29,7 @@ struct Train: ParsableCommand {
 
     func run() throws {
         let opened = try shared.open(
-            data, labels: labelling, task: options.goal.expected, swept: options.selection.sweep.layersEach)
+            data, labels: labelling, task: options.goal.expected, swept: options.sweep.layersEach)
         let (training, task) = try options.lesson(opened, shared.notes)
         let validation = options.validation
         let heldOut = validation.isEmpty ? nil : try shared.open(validation, labels: labelling, task: task)
