@@ -81,7 +81,7 @@ def test_of_what_a_mask_leaves_and_without_what_is_empty(cluster, command, tmp_p
     found = evaluate(folder, probe, tmp_path / "out", workers=2, mask="last:2", skip_empty=True, bootstrap=20)
     assert found.sequences == truth_["sequences"] == 119
     left_out = truth_.pop("left_out")
-    assert told(found) == truth_ and left_out["empty"]["count"] == 1
+    assert told(found) == truth_ and left_out["empty_sequences"]["count"] == 1
     with pytest.raises(ValueError, match="^1.safetensors: "):
         evaluate(folder, probe, tmp_path / "bad", workers=1)
 

@@ -174,7 +174,7 @@ def test_what_one_machine_refuses(cluster, command, data, folders, tmp_path):
         said = subprocess.run(
             [command.path, "train", str(path), "--select", "--quiet", *words, "--out", str(one / "probe.safetensors")],
             capture_output=True, text=True)
-        sentence = said.stderr.splitlines()[0].removeprefix("Error: ")
+        sentence = re.sub("^(Error|attnprobe): ", "", said.stderr.splitlines()[0])
         with pytest.raises(error) as found:
             train(path, many / "probe.safetensors", workers=2, **options)
         assert str(found.value).splitlines()[0] == re.sub(r"--([a-z-]+)", lambda m: m[1].replace("-", "_"), sentence).replace(
@@ -184,9 +184,7 @@ def test_what_one_machine_refuses(cluster, command, data, folders, tmp_path):
     refused(single, ValueError)
     refused(nan, ValueError, "--kind", "attention", kind="attention")
     refused(tmp_path / "nothing", FileNotFoundError)
-    refused(data, ValueError, "--folds", "1", folds=1)
     refused(data, ValueError, "--max-rows", "-1", max_rows=-1)
-    refused(data, ValueError, "--fpr", "0.0001", fpr=0.0001)
     with pytest.raises(ValueError, match="Unknown option 'kinds'"):
         train(data, many / "probe.safetensors", kinds="mean")
     with pytest.raises(ValueError, match="expected a path that every worker can open, found a URI"):

@@ -23,6 +23,7 @@ from .._safetensors import TensorFile
 from .._scoring import scores
 from ..activations import Activations, read_activations
 from ..data import open_activations
+from ..sequences import Sequences
 from .shards import is_local
 
 ENDING = ".parquet"
@@ -120,6 +121,7 @@ class Engine:
         columns: dict[str, Any] = {
             "id": pa.array(own, pa.string()), "shard": pa.array([name] * count, pa.string()),
             "row": pa.array(np.arange(count)), "tokens": pa.array(data.states.lengths),
+            "unmasked": pa.array(unmasked(data.states)),
         }
         if data.y is not None:
             columns["target"] = targets_of(data.y)
@@ -157,6 +159,15 @@ def numbers(path: str, ids: list[str] | None) -> list[str] | None:
     if ids is None or path.endswith(".safetensors") and "sequence_ids" in TensorFile(path):
         return None
     return ids if all(one.isdecimal() for one in ids) else None
+
+
+def unmasked(states: Sequences) -> np.ndarray:
+    """Of each sequence how many tokens probes may look at."""
+    if states.mask is None:
+        return states.lengths
+    sums = np.concatenate([[0], np.cumsum(states.mask, dtype=np.int64)])
+    found: np.ndarray = sums[states.starts + states.lengths] - sums[states.starts]
+    return found
 
 
 def fields_of(probe: NativeProbe) -> list[str]:

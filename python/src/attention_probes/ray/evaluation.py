@@ -73,7 +73,7 @@ def evaluate_scores(
     fitted = probe if isinstance(probe, AttentionProbe) else AttentionProbe.load(probe)
     place = Place(*located(scores, filesystem))
     prefix, shards = _of_run(place, fitted)
-    wanted = ["tokens", "target", f"{prefix}logits"] + [f"{prefix}entropies"] * fitted._fitted().has_entropies
+    wanted = ["tokens", "unmasked", "target", f"{prefix}logits"] + [f"{prefix}entropies"] * fitted._fitted().has_entropies
     tables = [_read(place, shard, wanted) for shard in shards]
     table = pa.concat_tables([table for table in tables if len(table)])
     data = fitted._judged(_states(table), _y(table, fitted))
@@ -116,16 +116,23 @@ def _read(place: Place, shard: str, wanted: list[str]) -> pa.Table:
             found = pq.ParquetFile(file)
             if "target" not in found.schema_arrow.names:
                 raise ValueError(f"{shard}: expected labels, found none")
-            return found.read(columns=wanted)
+            table = found.read(columns=[name for name in wanted if name in found.schema_arrow.names])
+            # Where an earlier version wrote them, without masks.
+            return table if "unmasked" in table.column_names else table.append_column("unmasked", table["tokens"]).select(wanted)
     except FileNotFoundError:
         raise ValueError(f"{path}: expected the scores of a shard, found none; go on with score(…, resume=True)") from None
 
 
 def _states(table: pa.Table) -> Sequences:
-    """Sequences of the same lengths, all of the same rows, which nobody looks at."""
-    lengths = np.ascontiguousarray(table["tokens"].to_numpy(), np.int64)
-    rows = rows_of(np.zeros((int(lengths.max()), 1), np.float16), "scores")
-    return Sequences._of(rows, np.zeros(len(lengths), np.int64), lengths)
+    """Sequences of the same lengths, with as many tokens in sight, of the same rows, at whose numbers nobody looks."""
+    lengths = table["tokens"].to_numpy().astype(np.int64)
+    seen = table["unmasked"].to_numpy().astype(np.int64)
+    # Rows in sight, and behind them the others: each sequence lies across the border.
+    border, rest = int(seen.max()), int((lengths - seen).max())
+    rows = rows_of(np.zeros((border + rest, 1), np.float16), "scores")
+    mask = (np.arange(border + rest) < border).astype(np.uint8) if rest else None
+    starts = border - seen
+    return Sequences._of(rows, starts, starts + lengths, mask)
 
 
 def _y(table: pa.Table, probe: AttentionProbe) -> np.ndarray:

@@ -51,8 +51,9 @@ def score(
     """Scores shards of activations, each by one worker, with the bits of `attnprobe score` on the same shard.
 
     The result is `out/SHARD.parquet` for each shard, SHARD being its path below the folder that holds all. Columns:
-    `id` (of a file that names no sequences SHARD:NUMBER), `shard`, `row` (among those not left out), `tokens`,
-    `target` (what the shard has as labels: names of classes, numbers, or lists of numbers; none where it has none), and of each probe `logits` and
+    `id` (of a file that names no sequences SHARD:NUMBER), `shard`, `row` (among those not left out), `tokens`, `unmasked`
+    (those that probes may look at), `target` (what the shard has as labels: names of classes, numbers, or lists of numbers;
+    none where it has none), and of each probe `logits` and
     `probabilities` (lists of float32, O of each), `label` (the name of the predicted class, a list of names of several
     labels) and, of softmax attention, `entropies` (one a head). Regression has neither probabilities nor labels. With
     several probes these columns are called `NAME.logits` and so on.

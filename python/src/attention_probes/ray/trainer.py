@@ -4,6 +4,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import tempfile
 import time
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from .._native import Handle, bytes_of, lib, take_text
 PARTIAL = ".partial"
 # Seconds between two messages of a worker.
 _PAUSE = 0.5
+# Of what is refused about an argument the library says in which function.
+_FUNCTION = re.compile(r"^ap_\w+: ")
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def _call(work: Work, path: str, function: Callable[..., int], *arguments: Any) 
     status = function(*arguments)
     if status:
         said: bytes = lib().ap_last_error()
-        raise Refused(status, said.decode("utf-8", "replace").replace(path + PARTIAL, work.journal))
+        sentence = _FUNCTION.sub("", said.decode("utf-8", "replace"))
+        raise Refused(status, sentence.replace(path + PARTIAL, work.journal))
 
 
 def _silent() -> Any:

@@ -143,11 +143,12 @@ class _Rounds:
 
     def run(self) -> dict[str, Any]:
         """Until nothing is open: the probe, and what is said of it."""
-        queue = Queue(actor_options={"num_cpus": 0})
+        # Started when there is something to train.
+        queue: Queue | None = None
         try:
             while True:
                 told: list[dict[str, Any]] = []
-                self._tasks(_rest, [()], queue, told.append)
+                self._tasks(_rest, [()], None, told.append)
                 found = told[0]
                 for note in found["notes"]:
                     if self.notes is not None and note not in self.noted:
@@ -157,9 +158,12 @@ class _Rounds:
                     return found
                 self.total = self.journal.gained + found["trainings"]
                 count = self._shares(found["jobs"])
+                if queue is None:
+                    queue = Queue(actor_options={"num_cpus": 0})
                 self._tasks(_share, [(number, count, queue) for number in range(count)], queue, self._add)
         finally:
-            queue.shutdown(force=True)
+            if queue is not None:
+                queue.shutdown(force=True)
 
     def _shares(self, jobs: int) -> int:
         room = int(ray.cluster_resources().get("CPU", 1)) // self.threads
@@ -168,7 +172,7 @@ class _Rounds:
         return max(min(workers, jobs), min(_SHARES * workers, jobs // self.threads))
 
     def _tasks(
-        self, function: Any, calls: list[tuple[Any, ...]], queue: Queue, done: Callable[[Any], Any]
+        self, function: Any, calls: list[tuple[Any, ...]], queue: Queue | None, done: Callable[[Any], Any]
     ) -> None:
         """Runs as many tasks at a time as there may be workers, and hands over results as they come."""
         task = ray.remote(function).options(**self.options)
@@ -200,9 +204,9 @@ class _Rounds:
             self.progress(Trained(self.journal.gained, self.total, self.kept))
 
 
-def _gathered(queue: Queue) -> list[bytes]:
-    count = queue.qsize()
-    found: list[bytes] = queue.get_nowait_batch(count) if count else []
+def _gathered(queue: Queue | None) -> list[bytes]:
+    count = 0 if queue is None else queue.qsize()
+    found: list[bytes] = queue.get_nowait_batch(count) if queue is not None and count else []
     return found
 
 
