@@ -138,6 +138,30 @@ struct ControlTests {
         #expect((json?["above_best"] as? [[String: Any]])?.count == evaluation.metrics.count)
     }
 
+    /// A second test is scored without a training, as it could not be where every training is interrupted.
+    @Test func severalTestsNeedOneTraining() throws {
+        func data(_ count: Int, _ seed: UInt64) throws -> ActivationSet {
+            try set(
+                (0..<count).map { [$0 % 2, 3 + $0 % 5] + ($0 % 3 == 0 ? [7] : []) },
+                (0..<count).map { $0 % 2 }, seed: seed)
+        }
+        let (training, one, other) = (try data(24, 5), try data(12, 6), try data(16, 7))
+        var controls = Controls(.mean)
+        controls.selection.folds = 2
+        controls.confound = { data in data.indices.map { $0 % 2 == 0 ? "x" : "y" } }
+        let task = ProbeTask.binary(classes: ["no", "yes"])
+        let trained = ControlProbes()
+        _ = try controls.run(training, tests: [one], task: task, trained: trained, isInterrupted: { false })
+        let found = try controls.run(
+            training, tests: [other], task: task, trained: trained, isInterrupted: { true })
+        let alone = try controls.run(training, tests: [other], task: task)
+        #expect(found.map(\.control) == Control.allCases && found.map(\.failure) == alone.map(\.failure))
+        #expect(found.map(\.logits) == alone.map(\.logits))
+        #expect(throws: CancellationError.self) {
+            try controls.run(training, tests: [other], task: task, isInterrupted: { true })
+        }
+    }
+
     @Test func withoutTokenIDsThereIsAReason() throws {
         let data = try needleSet(count: 40)
         var selection = smallSelection()
