@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -142,6 +144,25 @@ def test_a_run_goes_on_where_it_was_stopped(cluster, command, data, folders):
     journal.write_bytes(left)
     command("train", data, "--select", *WORDS, "--out", many / "probe.safetensors")
     check_same(one, many)
+
+
+def test_control_c_leaves_what_was_trained(data, folders):
+    """A process of its own, with its own cluster."""
+    _, many = folders
+    journal = many / "probe.safetensors.selection.partial"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "attention_probes.ray_command", "train", str(data), "--select", *WORDS, "--seed", "2",
+         "--epochs", "400", "--workers", "1", "--out", str(many / "probe.safetensors")], stderr=subprocess.PIPE, text=True)
+    try:
+        while run.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 3):
+            time.sleep(0.1)
+        assert run.poll() is None, run.stderr.read()
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=60)[1]
+    finally:
+        run.kill()
+    assert run.returncode == 130 and "interrupted; the same command goes on from here" in said
+    assert journal.read_bytes().count(b"\n") >= 3 and [path.name for path in many.iterdir()] == [journal.name]
 
 
 def test_trainings_of_no_use_stay(cluster, data, folders):
