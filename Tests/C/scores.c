@@ -105,6 +105,47 @@ static void test_masks(ap_probe *probe, const activations *data) {
     free(states);
 }
 
+static void test_fp8(ap_probe *probe, int64_t d) {
+    /* FP8 with a scale a token has the bits of the same numbers as floats. */
+    const uint8_t bytes[2][5] = {{0x38, 0xC0, 0x30, 0x00, 0x7E}, {0x3C, 0xC0, 0x38, 0x00, 0x7B}};
+    const float values[2][5] = {{1, -2, 0.5f, 0, 448}, {1, -2, 0.5f, 0, 57344}};
+    float scales[] = {1, 0.25f, -1, 3};
+    int64_t starts[] = {0, 3}, ends[] = {2, 4};
+    uint8_t *states = malloc((size_t)(4 * d));
+    float *floats = malloc(sizeof(float) * (size_t)(4 * d)), found[2], wanted[2];
+    const ap_probe *one[] = {probe};
+    for (int kind = 0; kind < 2; kind++) {
+        for (int64_t i = 0; i < 4 * d; i++) {
+            states[i] = bytes[kind][i * i % 5];
+            floats[i] = values[kind][i * i % 5] * scales[i / d];
+        }
+        /* The third row is no sequence's, and its scale any. */
+        ap_batch batch = {.states = floats, .tokens = 4, .width = d, .sequences = 2, .offsets = starts, .ends = ends};
+        ap_scores scores = {.logits = {wanted, 2}};
+        batch.scales = (const float *)1; /* not looked at */
+        OK(ap_score(one, 1, &batch, &scores, 0));
+        batch.states = states;
+        batch.type = kind == 0 ? AP_F8_E4M3 : AP_F8_E5M2;
+        batch.scales = scales;
+        scores.logits.values = found;
+        OK(ap_score(one, 1, &batch, &scores, 0));
+        CHECK(memcmp(found, wanted, sizeof found) == 0);
+        batch.scales = NULL;
+        OK(ap_score(one, 1, &batch, &scores, 0));
+        CHECK(found[0] != wanted[0]);
+        float wrong[] = {1, 0, 1, 1};
+        batch.scales = wrong;
+        FAILS(ap_score(one, 1, &batch, &scores, 0), AP_DATA, "sequence 0, token 1: expected a scale above 0");
+        wrong[1] = INFINITY;
+        FAILS(ap_score(one, 1, &batch, &scores, 0), AP_DATA, "sequence 0, token 1: expected a scale above 0");
+        ap_stream *stream;
+        OK(ap_stream_open(probe, &stream));
+        FAILS(ap_stream_append(stream, states, batch.type, 1, d, 0, NULL, (ap_floats){0}), AP_USAGE, "or AP_BF16, found");
+        OK(ap_stream_free(stream));
+    }
+    free(states), free(floats);
+}
+
 static void test_refusals(ap_probe *probe, ap_probe *mean, const activations *data) {
     int64_t n = data->sequences;
     float *logits = room(n);
@@ -179,6 +220,7 @@ void test_scores(const char *folder) {
     activations data = read_activations(path);
     test_bits(folder, probe, mean, &data);
     test_masks(probe, &data);
+    test_fp8(probe, data.width);
     test_refusals(probe, mean, &data);
     OK(ap_probe_free(probe));
     OK(ap_probe_free(mean));

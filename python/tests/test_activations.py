@@ -142,6 +142,11 @@ def test_what_is_left_out_and_out_of_sight(random, tmp_path):
     replies.write(tmp_path / "out.safetensors")
     mask = TensorFile(tmp_path / "out.safetensors").array("token_mask").tolist()
     assert mask == [0, 0, 0, 0, 1, 0, 1, 1, 1, 1]
+    (tmp_path / "rows.csv").write_text("text,target\nx,yes\nx,no\n")
+    rows = ap.open_activations(
+        shards / "a.safetensors", labels=tmp_path / "rows.csv", labels_in_order=True, label_column="target")
+    rows.write(tmp_path / "out.safetensors")
+    assert TensorFile(tmp_path / "out.safetensors").array("labels").tolist() == [1, 0]
     with pytest.raises(ValueError, match="--mask: expected a number of tokens from 1, found last:0"):
         ap.open_activations(shards, mask="last:0")
 

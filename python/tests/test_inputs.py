@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import attention_probes as ap
+from attention_probes._float8 import TYPES, floats
 from attention_probes._inputs import as_sequences, items
 from attention_probes._joined import parts
 from kinds import probe_of
@@ -116,6 +117,45 @@ def test_large_arrays_apart_are_scored_in_place(probe, random):
     large[2][7, 5] = np.inf
     with pytest.raises(ValueError, match=r"X\[6\]: .*token 7, dimension 5: expected a finite number, found inf"):
         probe.decision_function(x)
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2"])
+def test_float8_with_scales(probe, random, name):
+    types = pytest.importorskip("ml_dtypes")
+    dtype = getattr(types, name)
+    every = np.arange(256, dtype=np.uint8).view(dtype)
+    assert np.array_equal(floats(every.view(np.uint8), TYPES[name]), every.astype(np.float32), equal_nan=True)
+
+    states = random.standard_normal((12, 16)).astype(dtype)
+    scales = (0.5 + random.random(12)).astype(np.float32)
+    wide, offsets = states.astype(np.float32) * scales[:, None], [0, 3, 12]
+    truth = probe.decision_function(wide, offsets=offsets)
+    found = ap.Sequences(states, offsets, scales=scales)
+    assert found.dtype == name and found.address == states.__array_interface__["data"][0]
+    for form in (found, ap.Sequences(states, offsets, scales=scales.reshape(12, 1, 1)), list(found)):
+        assert (probe.decision_function(form) == truth).all()
+    assert all((a == b).all() for a, b in zip(found.arrays(), (wide[:3], wide[3:])))
+    assert (probe.decision_function(found[1]) == truth[1:]).all()
+    # Without scales, in place and in a list, where it is converted.
+    plain = probe.decision_function(states.astype(np.float32), offsets=offsets)
+    assert (probe.decision_function(states, offsets=offsets) == plain).all()
+    assert (probe.decision_function([states[:3], states[3:]]) == plain).all()
+    # Rows that lie apart, and between which others are.
+    apart = np.zeros((2, 8, 32), np.uint8).view(dtype)
+    apart[:, :6, :16] = states.reshape(2, 6, 16)
+    truth = probe.decision_function(wide.reshape(2, 6, 16))
+    for some in (states.reshape(2, 6, 16), apart[:, :6, :16]):
+        assert (probe.decision_function(ap.Sequences(some, scales=scales.reshape(2, 6))) == truth).all()
+    stream = probe.stream()
+    assert np.allclose(stream.append(states), probe.decision_function([states.astype(np.float32)]), atol=1e-5)
+    for wrong, message in [
+        (lambda: ap.Sequences(states, offsets, scales=scales[:5]), r"scales of states: expected the shape \(12,\)"),
+        (lambda: ap.Sequences(wide, offsets, scales=scales), "float8 states only, found float32"),
+        (lambda: ap.Sequences([states], scales=[scales]), "scales of states: expected none beside a list of arrays"),
+        (lambda: probe.decision_function(ap.Sequences(states, offsets, scales=-scales)), "sequence 0, token 0: expected a scale"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            wrong()
 
 
 def test_large_copies_warn(monkeypatch, probe, random):

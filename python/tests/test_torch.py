@@ -79,6 +79,17 @@ def test_modules_of_others(ragged):
         ap.AttentionProbe.from_torch(module, "none")
 
 
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2"])
+def test_float8_in_place(name):
+    torch.manual_seed(0)
+    probe = probe_of("attention")
+    states, scales = torch.randn(7, 16).to(getattr(torch, name)), torch.rand(7) + 0.5
+    found = ap.Sequences(states, [0, 3, 7], scales=scales)
+    assert found.dtype == name and found.address == states.data_ptr()
+    wide = states.float() * scales[:, None]
+    assert (probe.decision_function(found) == probe.decision_function(wide, offsets=[0, 3, 7])).all()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
 def test_tensors_are_scored_in_place(dtype, random):
     probe = probe_of("attention")

@@ -127,6 +127,9 @@ typedef enum ap_type {
     AP_F16 = 1,
     AP_BF16 = 2,
     AP_F64 = 3, /* refused: convert to one of the others */
+    /* FP8, E4M3FN and E5M2: in a batch, where a token may have a scale. Others refuse them. */
+    AP_F8_E4M3 = 4,
+    AP_F8_E5M2 = 5,
 } ap_type;
 
 /* Hidden states of one or several sequences: T rows of D numbers, of any alignment. */
@@ -144,6 +147,9 @@ typedef struct ap_batch {
     const int64_t *ends;
     /* NULL; or T bytes, 0 for a token that counts as a position and that probes may not look at, else 1. */
     const uint8_t *mask;
+    /* Of FP8, and looked at for these types alone: NULL, or T scales, of which each token's numbers are multiplied with its
+     * own: above 0, and with the largest number of the type still finite. Rows of no sequence may have any. */
+    const float *scales;
 } ap_batch;
 
 /* Room for `count` numbers; `values` NULL where they are not wanted. */
@@ -275,9 +281,9 @@ ap_status ap_data_create(const ap_batch *batch, const ap_known *known, ap_data *
  *
  * `options` here and below is NULL or a JSON object with the names and values of the command line's options:
  * {"labels": "labels.csv", "layer": 12, "skip-nonfinite": true}. An unknown name is an error, and so is a value that the
- * option cannot have. A list stands for several values. Here: labels, id-column, label-column, group-column, task (what
- * labels of a table are read for), layer, layers, layers-each, pooled, sequence, skip-nonfinite, skip-empty, skip-bad-shards,
- * mask, prompt-lengths, threads.
+ * option cannot have. A list stands for several values. Here: labels, id-column, label-column, group-column,
+ * labels-in-order, task (what labels of a table are read for), layer, layers, layers-each, pooled, sequence, skip-nonfinite,
+ * skip-empty, skip-bad-shards, mask, prompt-lengths, threads.
  */
 ap_status ap_data_open(const char *const *paths, int64_t count, const char *options, ap_data **data);
 

@@ -1,4 +1,4 @@
-"""Arrays of other libraries through DLPack, read with ctypes: bfloat16 as well, which numpy has not."""
+"""Arrays of other libraries through DLPack, read with ctypes: bfloat16 and float8 as well, which numpy has not."""
 from __future__ import annotations
 
 import ctypes
@@ -8,6 +8,8 @@ from typing import Any
 _CPU, _CUDA_HOST, _ROCM_HOST = 1, 3, 11
 _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 13: "CUDA managed", 14: "oneAPI"}
 _KINDS = {0: "int", 1: "uint", 2: "float", 4: "bfloat", 5: "complex", 6: "bool"}
+# Whose names say all.
+_NAMES = {10: "float8_e4m3fn", 12: "float8_e5m2"}
 
 
 class _Tensor(Structure):
@@ -52,7 +54,7 @@ class Borrowed:
         self.shape = tuple(tensor.shape[: tensor.rank])
         size = tensor.bits // 8
         kind = _KINDS.get(tensor.code, f"type {tensor.code} of")
-        self.dtype = "bool" if kind == "bool" else f"{kind}{tensor.bits}"
+        self.dtype = _NAMES.get(tensor.code) or ("bool" if kind == "bool" else f"{kind}{tensor.bits}")
         self.address = (tensor.data or 0) + tensor.offset
         if tensor.strides:
             self.strides = tuple(stride * size for stride in tensor.strides[: tensor.rank])

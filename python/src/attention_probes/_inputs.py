@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import _structures as s
+from ._float8 import token_scales
 from ._joined import Item, joined
 from ._rows import Rows, rows_of
 from .sequences import Sequences
@@ -16,16 +17,23 @@ LINEAR_KINDS = frozenset({"mean", "last", "mass-mean", "lda"})
 
 def as_sequences(
     x: Any, where: str = "X", *, offsets: Any = None, mask: Any = None, pooled: bool = False,
-    linear: bool = False
+    linear: bool = False, scales: Any = None
 ) -> Sequences:
     """`x` as one batch; a list of arrays that lie apart is copied together."""
     if isinstance(x, Sequences):
-        _refuse(where, "Sequences", offsets=offsets, mask=mask)
+        _refuse(where, "Sequences", offsets=offsets, mask=mask, scales=scales)
         return x
     if is_list(x):
-        _refuse(where, "a list of arrays", offsets=offsets)
+        _refuse(where, "a list of arrays", offsets=offsets, scales=scales)
         return joined(items(x, where, mask), where)
-    rows = rows_of(_stacked(x), where)
+    rows = rows_of(_stacked(x), where, float8=True)
+    found = _of_rows(rows, where, offsets, mask, pooled or linear)
+    if scales is not None:
+        found.scales = _scales(scales, rows, found.tokens, where)
+    return found
+
+
+def _of_rows(rows: Rows, where: str, offsets: Any, mask: Any, pooled: bool) -> Sequences:
     if len(rows.shape) == 3:
         _refuse(where, "three dimensions", offsets=offsets)
         return _padded(rows, mask, where)
@@ -33,7 +41,7 @@ def as_sequences(
         raise ValueError(f"{where}: {_ranks(rows.shape)}")
     if offsets is not None:
         return Sequences._of(rows, whole_numbers(offsets, f"offsets of {where}"), None, _token_mask(mask, rows, where))
-    if not (pooled or linear):
+    if not pooled:
         raise ValueError(
             f"{where}: expected offsets beside two dimensions {_text(rows.shape)}, or pooled=True where each row is "
             "a sequence, or a list with an array of each sequence; found none of them")
@@ -134,6 +142,18 @@ def _padded(rows: Rows, mask: Any, where: str) -> Sequences:
         token_mask = np.ascontiguousarray(spread.reshape(-1)[: flat.shape[0]])
     first = np.arange(count, dtype=np.int64) * step
     return Sequences._of(flat, first + starts, first + ends, token_mask)
+
+
+def _scales(scales: Any, rows: Rows, tokens: int, where: str) -> np.ndarray:
+    found = token_scales(scales, rows.shape[:-1], rows.type, where)
+    if len(rows.shape) == 2:
+        return found
+    # Between the rows of a padded array there may be others.
+    count, length = found.shape
+    step = (tokens - length) // (count - 1) if count > 1 else length
+    spread = np.ones((count, step), np.float32)
+    spread[:, :length] = found
+    return np.ascontiguousarray(spread.reshape(-1)[:tokens])
 
 
 def _token_mask(mask: Any, rows: Rows, where: str) -> np.ndarray | None:

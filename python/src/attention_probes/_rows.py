@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _float8
 from . import _structures as s
 from ._dlpack import Borrowed
 
@@ -55,8 +56,10 @@ class Rows:
         return id(owner)
 
 
-def rows_of(x: Any, where: str) -> Rows:
+def rows_of(x: Any, where: str, float8: bool = False) -> Rows:
     """Any array as `Rows`, in place where its last axis is contiguous and its type is one that probes read.
+
+    Numbers of eight bits are converted, but for where `float8` says that there may be scales.
 
     Raises `ValueError` for what is no array of numbers.
     """
@@ -64,12 +67,12 @@ def rows_of(x: Any, where: str) -> Rows:
         dtype = x.dtype
         if dtype is _FLOAT32 and x.flags.c_contiguous:
             return Rows(x.__array_interface__["data"][0], s.F32, x.shape, x.strides, x)
-        return _of_array(x, where)
+        return _of_array(x, where, float8)
     if isinstance(x, np.ndarray):
-        return _of_array(np.asarray(x), where)
+        return _of_array(np.asarray(x), where, float8)
     if hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__"):
-        return _of_borrowed(Borrowed(x, where), where)
-    return _of_array(_as_array(x, where), where)
+        return _of_borrowed(Borrowed(x, where), where, float8)
+    return _of_array(_as_array(x, where), where, float8)
 
 
 def _as_array(x: Any, where: str) -> np.ndarray:
@@ -81,11 +84,24 @@ def _as_array(x: Any, where: str) -> np.ndarray:
         raise ValueError(f"{where}: expected an array of numbers, found {fault}") from fault
 
 
-def _of_array(x: np.ndarray, where: str) -> Rows:
+def _of_array(x: np.ndarray, where: str, float8: bool) -> Rows:
     name = x.dtype.name
+    if name in _float8.TYPES:
+        return _of_bytes(x.view(np.uint8), _float8.TYPES[name], where, float8)
     kind = _TYPES.get(name)
     if kind is None or not x.dtype.isnative:
         x, kind = _converted(x, where), s.F32
+    return _usable(x, kind, where)
+
+
+def _of_bytes(x: np.ndarray, kind: int, where: str, float8: bool) -> Rows:
+    if float8:
+        return _usable(x, kind, where)
+    warn_of_copy(x.size * 4, where, f"{s.TYPE_NAMES[kind]} is converted to float32")
+    return _usable(_float8.floats(x, kind), s.F32, where)
+
+
+def _usable(x: np.ndarray, kind: int, where: str) -> Rows:
     if x.ndim and x.size and not _is_usable(x.shape, x.strides, x.itemsize):
         warn_of_copy(x.nbytes, where, "its numbers do not lie row by row in memory")
         x = np.ascontiguousarray(x)
@@ -118,7 +134,9 @@ def _is_usable(shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> b
     return all(count <= 1 or step >= row for count, step in zip(shape[:-1], strides[:-1]))
 
 
-def _of_borrowed(x: Borrowed, where: str) -> Rows:
+def _of_borrowed(x: Borrowed, where: str, float8: bool) -> Rows:
+    if x.dtype in _float8.TYPES:
+        return _of_bytes(_lent(x, np.dtype(np.uint8)), _float8.TYPES[x.dtype], where, float8)
     kind = _TYPES.get(x.dtype)
     size = 2 if kind in (s.F16, s.BF16) else 4
     count = int(np.prod(x.shape, dtype=np.int64))
@@ -134,7 +152,7 @@ def _of_borrowed(x: Borrowed, where: str) -> Rows:
     except TypeError as fault:
         raise ValueError(
             f"{where}: expected float32, float16 or bfloat16 numbers, found {x.dtype}") from fault
-    return _of_array(_lent(x, dtype), where)
+    return _of_array(_lent(x, dtype), where, float8)
 
 
 class _Lender:
@@ -156,7 +174,9 @@ def widened(rows: Rows) -> Rows:
     if rows.type == s.F32 and rows.strides == _dense(rows.shape, 4):
         return rows
     array = raw_array(rows)
-    if rows.type == s.BF16:
+    if s.TYPE_SIZES[rows.type] == 1:
+        values = _float8.floats(array, rows.type)
+    elif rows.type == s.BF16:
         values = (np.ascontiguousarray(array).astype(np.uint32) << 16).view(np.float32)
     else:
         values = np.ascontiguousarray(array, np.float32)
@@ -190,8 +210,9 @@ def bfloat16() -> np.dtype | None:
 
 
 def raw_array(rows: Rows) -> np.ndarray:
-    """A view as a numpy array, read-only; bfloat16 as its bits, uint16."""
-    return np.asarray(_Memory(rows, {s.F32: "<f4", s.F16: "<f2", s.BF16: "<u2"}[rows.type]))
+    """A view as a numpy array, read-only; bfloat16 as its bits, uint16, and float8 as uint8."""
+    types = {s.F32: "<f4", s.F16: "<f2", s.BF16: "<u2", s.F8_E4M3: "|u1", s.F8_E5M2: "|u1"}
+    return np.asarray(_Memory(rows, types[rows.type]))
 
 
 def array_of(rows: Rows) -> np.ndarray:

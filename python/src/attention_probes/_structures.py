@@ -7,9 +7,10 @@ from ctypes import CFUNCTYPE, Structure, c_char_p, c_double, c_int, c_int32, c_i
 OK, USAGE, DATA, NO_INPUT, INTERNAL, IO, INTERRUPTED = 0, 64, 65, 66, 70, 74, 130
 
 # ap_type
-F32, F16, BF16, F64 = 0, 1, 2, 3
-TYPE_NAMES = {F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64"}
-TYPE_SIZES = {F32: 4, F16: 2, BF16: 2, F64: 8}
+F32, F16, BF16, F64, F8_E4M3, F8_E5M2 = range(6)
+TYPE_NAMES = {
+    F32: "float32", F16: "float16", BF16: "bfloat16", F64: "float64", F8_E4M3: "float8_e4m3fn", F8_E5M2: "float8_e5m2"}
+TYPE_SIZES = {F32: 4, F16: 2, BF16: 2, F64: 8, F8_E4M3: 1, F8_E5M2: 1}
 
 # ap_task
 TASKS = ("binary", "multiclass", "multilabel", "regression")
@@ -45,6 +46,7 @@ class Batch(Structure):
         ("offsets", c_void_p),
         ("ends", c_void_p),
         ("mask", c_void_p),
+        ("scales", c_void_p),
     ]
 
 

@@ -91,8 +91,9 @@ def is_path(x: Any) -> bool:
 
 def open_activations(
     paths: Any, *, labels: str | os.PathLike[str] | None = None, id_column: str | None = None,
-    label_column: str | None = None, group_column: str | None = None, task: str | None = None, layer: int | None = None,
-    layers: Any = None, layers_each: Any = None, pooled: bool | None = None, sequence: bool | None = None, skip_nonfinite: bool | None = None,
+    label_column: str | None = None, group_column: str | None = None, labels_in_order: bool | None = None,
+    task: str | None = None, layer: int | None = None, layers: Any = None, layers_each: Any = None,
+    pooled: bool | None = None, sequence: bool | None = None, skip_nonfinite: bool | None = None,
     skip_empty: bool | None = None, skip_bad_shards: bool | None = None, mask: str | None = None,
     prompt_lengths: str | os.PathLike[str] | None = None, threads: int | None = None
 ) -> Data:
@@ -105,6 +106,8 @@ def open_activations(
         A table of labels, and groups, by the ids of sequences: CSV or JSON lines.
     id_column, label_column, group_column : str, optional
         Names in that table.
+    labels_in_order : bool, optional
+        Whether its rows are the sequences in their order, in place of ids.
     task : {"binary", "multiclass", "multilabel", "regression"}, optional
         What its labels are read for: numbers are classes unless they are read for regression.
     layer, layers : int, list of int, optional
@@ -135,8 +138,8 @@ def open_activations(
     array = (ctypes.c_char_p * max(1, len(given)))(*(os.fsencode(one) for one in given))
     said = options(
         labels=None if labels is None else os.fspath(labels), id_column=id_column, label_column=label_column,
-        group_column=group_column, task=task, layer=layer, layers=layers, layers_each=layers_each, pooled=pooled,
-        sequence=sequence,
+        group_column=group_column, labels_in_order=labels_in_order, task=task, layer=layer, layers=layers,
+        layers_each=layers_each, pooled=pooled, sequence=sequence,
         skip_nonfinite=skip_nonfinite, skip_empty=skip_empty, skip_bad_shards=skip_bad_shards, mask=mask,
         prompt_lengths=None if prompt_lengths is None else os.fspath(prompt_lengths), threads=threads)
     return Data(opened(lib().ap_data_open, lib().ap_data_free, array, len(given), said))

@@ -54,7 +54,8 @@ class AttentionProbe(Judging):
     -----
     X is, everywhere, a list of arrays (L, D); a `Sequences`; an array (T, D) with `offsets`, (N, S, D) with a `mask`, or
     (N, D) with `pooled=True` or where the probe is linear; a path, several, or a `Data` of `open_activations`.
-    float32, float16 and bfloat16 are used in place, from numpy and from whatever has DLPack.
+    float32, float16 and bfloat16 are used in place, from numpy and from whatever has DLPack; float8 too, with scales in a
+    `Sequences`, but in lists.
 
     Examples
     --------

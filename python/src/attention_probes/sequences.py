@@ -6,7 +6,7 @@ from typing import Any, Iterator
 import numpy as np
 
 from . import _structures as s
-from ._rows import Rows, array_of
+from ._rows import Rows, array_of, widened
 
 
 class Sequences:
@@ -15,8 +15,8 @@ class Sequences:
     Parameters
     ----------
     states : array (T, D), (N, S, D) or (N, D), or a list of arrays (L, D)
-        float32, float16 or bfloat16; other numbers are converted to float32. Arrays of numpy, and of whatever has
-        DLPack (torch on the processor, JAX). Nothing is copied where numbers of a row lie side by side; a list is
+        float32, float16, bfloat16, float8_e4m3fn or float8_e5m2; other numbers are converted to float32, and so is float8 in
+        lists. Arrays of numpy, and of whatever has DLPack (torch on the processor, JAX). Nothing is copied where numbers of a row lie side by side; a list is
         joined, which copies unless its arrays are parts of one array.
     offsets : array (N + 1,), optional
         Of a (T, D) array: sequence i is the rows offsets[i] … offsets[i + 1] - 1.
@@ -25,6 +25,8 @@ class Sequences:
         that probes may look at; the others count as positions.
     pooled : bool
         Whether a row of a two-dimensional array is a sequence of its own.
+    scales : array (T,), (N, S) or (N,), optional
+        Of float8 states: what the numbers of each token are multiplied with; as many as there are rows, or with ones behind.
 
     Raises
     ------
@@ -42,7 +44,7 @@ class Sequences:
     array([3])
     """
 
-    __slots__ = ("address", "type", "tokens", "width", "stride", "offsets", "ends", "mask", "owner")
+    __slots__ = ("address", "type", "tokens", "width", "stride", "offsets", "ends", "mask", "owner", "scales")
 
     address: int
     type: int
@@ -53,11 +55,14 @@ class Sequences:
     ends: np.ndarray | None
     mask: np.ndarray | None
     owner: Any
+    scales: np.ndarray | None
 
-    def __init__(self, states: Any, offsets: Any = None, *, mask: Any = None, pooled: bool = False) -> None:
+    def __init__(
+        self, states: Any, offsets: Any = None, *, mask: Any = None, pooled: bool = False, scales: Any = None
+    ) -> None:
         from ._inputs import as_sequences
 
-        found = as_sequences(states, "states", offsets=offsets, mask=mask, pooled=pooled)
+        found = as_sequences(states, "states", offsets=offsets, mask=mask, pooled=pooled, scales=scales)
         for name in self.__slots__:
             setattr(self, name, getattr(found, name))
 
@@ -70,7 +75,7 @@ class Sequences:
         self.address, self.type, self.owner = rows.address, rows.type, rows.owner
         self.tokens, self.width = rows.shape
         self.stride = rows.strides[0] if self.tokens > 1 else 0
-        self.offsets, self.ends, self.mask = offsets, ends, mask
+        self.offsets, self.ends, self.mask, self.scales = offsets, ends, mask, None
         return self
 
     def __len__(self) -> int:
@@ -89,7 +94,7 @@ class Sequences:
 
     @property
     def dtype(self) -> str:
-        """How a number is stored: "float32", "float16" or "bfloat16"."""
+        """How a number is stored: "float32", "float16", "bfloat16", "float8_e4m3fn" or "float8_e5m2"."""
         return s.TYPE_NAMES[self.type]
 
     def _ends(self) -> np.ndarray:
@@ -114,13 +119,21 @@ class Sequences:
     def _rows(self, start: int, end: int) -> Rows:
         size = s.TYPE_SIZES[self.type]
         stride = self.stride or self.width * size
-        return Rows(
+        rows = Rows(
             self.address + start * stride, self.type, (end - start, self.width), (stride, size), self.owner)
+        if size > 1:
+            return rows
+        # What goes on from here knows no scales.
+        rows = widened(rows)
+        if self.scales is None:
+            return rows
+        states = array_of(rows) * self.scales[start:end, None]
+        return Rows(states.__array_interface__["data"][0], s.F32, states.shape, states.strides, states)
 
     def arrays(self) -> list[np.ndarray]:
         """Each sequence as an array (L, D), in place and read-only.
 
-        bfloat16 has the type of ml_dtypes where that is installed, else it is its bits, uint16.
+        float8 is a copy as float32, with its scales. bfloat16 has the type of ml_dtypes where that is installed, else it is its bits, uint16.
         """
         return [array_of(self._rows(int(a), int(b))) for a, b in zip(self.starts, self._ends())]
 
@@ -130,6 +143,7 @@ class Sequences:
         batch.offsets = self.offsets.__array_interface__["data"][0]
         batch.ends = None if self.ends is None else self.ends.__array_interface__["data"][0]
         batch.mask = None if self.mask is None else self.mask.__array_interface__["data"][0]
+        batch.scales = None if self.scales is None else self.scales.__array_interface__["data"][0]
 
     def __repr__(self) -> str:
         return f"Sequences({len(self)} of {int(self.lengths.sum())} tokens, width {self.width}, {self.dtype})"
