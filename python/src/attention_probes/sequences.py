@@ -15,9 +15,9 @@ class Sequences:
     Parameters
     ----------
     states : array (T, D), (N, S, D) or (N, D), or a list of arrays (L, D)
-        float32, float16, bfloat16, float8_e4m3fn or float8_e5m2; other numbers are converted to float32, and so is float8 in
-        lists. Arrays of numpy, and of whatever has DLPack (torch on the processor, JAX). Nothing is copied where numbers of a row lie side by side; a list is
-        joined, which copies unless its arrays are parts of one array.
+        float32, float16, bfloat16, float8_e4m3fn or float8_e5m2; other numbers are converted to float32, and so is
+        float8 in lists. Arrays of numpy, and of whatever has DLPack (torch on the processor, JAX). Nothing is copied
+        where numbers of a row lie side by side; a list is joined, which copies unless its arrays are parts of one array.
     offsets : array (N + 1,), optional
         Of a (T, D) array: sequence i is the rows offsets[i] … offsets[i + 1] - 1.
     mask : array, optional
@@ -133,7 +133,8 @@ class Sequences:
     def arrays(self) -> list[np.ndarray]:
         """Each sequence as an array (L, D), in place and read-only.
 
-        float8 is a copy as float32, with its scales. bfloat16 has the type of ml_dtypes where that is installed, else it is its bits, uint16.
+        float8 is a copy as float32, with its scales. bfloat16 has the type of ml_dtypes where that is installed, else it
+        is its bits, uint16.
         """
         return [array_of(self._rows(int(a), int(b))) for a, b in zip(self.starts, self._ends())]
 
