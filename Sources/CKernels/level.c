@@ -11,11 +11,13 @@
 int ck_processor_level(void) {
 #if defined(__x86_64__)
 #define IS_THERE(name) &&__builtin_cpu_supports(#name)
-    if (1 CK_AVX512_FEATURES(IS_THERE)) return 2;
-    if (1 CK_AVX2_FEATURES(IS_THERE)) return 1;
+    if (1 CK_AVX512_FEATURES(IS_THERE)) return CK_AVX512;
+    if (1 CK_AVX2_FEATURES(IS_THERE)) return CK_AVX2;
 #undef IS_THERE
+#elif defined(__aarch64__)
+    return CK_NEON;
 #endif
-    return 0;
+    return CK_PLAIN;
 }
 
 int ck_level(void) {
@@ -24,8 +26,8 @@ int ck_level(void) {
     if (level >= 0) return level;
     level = ck_processor_level();
     const char *wanted = getenv("ATTENTION_PROBES_KERNELS");
-    if (wanted && strcmp(wanted, "plain") == 0) level = 0;
-    if (wanted && strcmp(wanted, "avx2") == 0 && level > 1) level = 1;
+    if (wanted && strcmp(wanted, "plain") == 0) level = CK_PLAIN;
+    if (wanted && strcmp(wanted, "avx2") == 0 && level == CK_AVX512) level = CK_AVX2;
     atomic_store_explicit(&known, level, memory_order_relaxed);
     return level;
 }
@@ -44,4 +46,4 @@ _Bool ck_blas_is_wanted(void) {
 
 void ck_want_blas(_Bool wanted) { atomic_store_explicit(&blas_wanted, wanted, memory_order_relaxed); }
 
-_Bool ck_has_fast_kernels(void) { return ck_level() > 0 && !ck_blas_is_wanted(); }
+_Bool ck_has_fast_kernels(void) { return ck_level() != CK_PLAIN && !ck_blas_is_wanted(); }

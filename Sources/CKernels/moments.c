@@ -6,7 +6,6 @@
 static ALWAYS_INLINE void ck_add_moments_body(const ck_set set, const float *x, ptrdiff_t tokens,
                                               ptrdiff_t width, const float *origin, double *sums,
                                               double *squares) {
-    (void)set;
     ptrdiff_t d = 0;
     for (; d + 16 <= width; d += 16) {
         d16 zero = __builtin_convertvector(*(const v16 *)(origin + d), d16);
@@ -14,7 +13,7 @@ static ALWAYS_INLINE void ck_add_moments_body(const ck_set set, const float *x, 
         for (ptrdiff_t j = 0; j < tokens; j++) {
             d16 value = __builtin_convertvector(*(const v16 *)(x + j * width + d), d16) - zero;
             sum += value;
-            square += value * value;
+            square = MULTIPLY_ADD(set, value, value, square);
         }
         *(d16 *)(sums + d) = sum;
         *(d16 *)(squares + d) = square;
@@ -23,7 +22,7 @@ static ALWAYS_INLINE void ck_add_moments_body(const ck_set set, const float *x, 
         for (ptrdiff_t j = 0; j < tokens; j++) {
             double value = (double)x[j * width + d] - (double)origin[d];
             sums[d] += value;
-            squares[d] += value * value;
+            squares[d] = MULTIPLY_ADD(set, value, value, squares[d]);
         }
 }
 

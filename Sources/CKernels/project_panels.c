@@ -1,5 +1,6 @@
 // Token tiles times weight rows, for more than four rows: with AVX-512 a block of 8 tokens is held against 8, 16,
-// 24 or 32 rows in registers, with AVX2 one of 6 against 8 or 16, one x broadcast at a time.
+// 24 or 32 rows in registers, with AVX2 one of 6 against 8 or 16, one x broadcast at a time. NEON has a way of its own in
+// panels_by_element.h.
 //
 // x is read once from memory, so the aim is to read it at the memory's speed. What is some hundred numbers ahead
 // is fetched into the cache: the rows of a block are too many and too short for the processor's own
@@ -10,42 +11,11 @@
 
 #include "dispatch.h"
 #include "kernels.h"
+#include "panel_parts.h"
 #include "states.h"
-
-// Terms added in one chain before it joins the running total: bounds the rounding error of a
-// long sum by that of sums of this length. Also how many numbers of a token are widened at once.
-enum { CHAIN = 256 };
-
-// Numbers ahead of the arithmetic in each row. The next block's rows follow at the end of these. Into the first-level
-// cache, where few wait at a time: a whole block ahead into the second took a tenth longer, and a sixth
-// longer where D is a power of two.
-enum { AHEAD = 256 };
-
-static ALWAYS_INLINE void fetch_ahead(const int size, const int tokens, ck_states x, ptrdiff_t width, ptrdiff_t d) {
-    const char *ahead = d + AHEAD < width ? number(x, size, 0, d + AHEAD) : number(x, size, tokens, d + AHEAD - width);
-    for (int r = 0; r < tokens; r++) __builtin_prefetch(ahead + r * x.stride, 0, 3);
-}
-
-// z[c·z_stride + r] = sums[r][c] for 8 tokens r: three perfect shuffles of 128 numbers turn the index
-// bits (token, column) into (column, token).
-static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
-    v16 from[8], to[8];
-    for (int r = 0; r < 8; r++) from[r] = sums[r];
-#pragma clang loop unroll(full)
-    for (int round = 0; round < 3; round++) {
-#pragma clang loop unroll(full)
-        for (int r = 0; r < 4; r++) {
-            to[2 * r] = __builtin_shufflevector(from[r], from[r + 4], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
-                                                21, 6, 22, 7, 23);
-            to[2 * r + 1] = __builtin_shufflevector(from[r], from[r + 4], 8, 24, 9, 25, 10, 26, 11, 27, 12,
-                                                    28, 13, 29, 14, 30, 15, 31);
-        }
-        for (int r = 0; r < 8; r++) from[r] = to[r];
-    }
-    float out[CK_PANEL_COLUMNS][8];
-    memcpy(out, from, sizeof out);
-    for (ptrdiff_t c = 0; c < columns; c++) memcpy(z + c * z_stride, out[c], sizeof out[c]);
-}
+#if defined(__aarch64__)
+#include "panels_by_element.h"
+#endif
 
 // How a block takes the numbers of its tokens: as floats; two bfloat16 of a token in one word, which halves the loads
 // that decide with 16 columns; or widened before, from halves or from bytes.
@@ -77,7 +47,7 @@ static const volatile u32x16 second_half = SECOND_HALF;
 // compilers make a shuffle, in a unit that multiplies (24 columns 1.15 times slower). With two registers a
 // vector it has to be a constant: then each register is all of one half, and nothing is left to do.
 static ALWAYS_INLINE u32x16 second_half_mask(const ck_set set) {
-    return set.registers == 32 ? second_half : (u32x16)SECOND_HALF;
+    return set.lanes == 16 ? second_half : (u32x16)SECOND_HALF;
 }
 
 static ALWAYS_INLINE u32x16 side_by_side(u32x16 a, u32x16 b, u32x16 second) {
@@ -86,19 +56,6 @@ static ALWAYS_INLINE u32x16 side_by_side(u32x16 a, u32x16 b, u32x16 second) {
 
 static ALWAYS_INLINE v16 swapped(v16 a) {
     return __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-}
-
-// Sums of `tokens` tokens, [r][c], as z[c·z_stride + r].
-static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t columns, float *z,
-                                ptrdiff_t z_stride) {
-    if (tokens == 8) {
-        store_transposed(sums, columns, z, z_stride);
-        return;
-    }
-    float out[8][CK_PANEL_COLUMNS];
-    for (int r = 0; r < tokens; r++) memcpy(out[r], &sums[r], sizeof out[r]);
-    for (ptrdiff_t c = 0; c < columns; c++)
-        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
 }
 
 // `tokens` tokens, one or an even number, against the columns of up to two panels that follow each other, and
@@ -144,11 +101,13 @@ static ALWAYS_INLINE void panel_block(const ck_set set, const int tokens, const 
 #pragma clang loop unroll(full)
                 for (int e = 0; e < numbers; e++)
 #pragma clang loop unroll(full)
-                    for (int p = 0; p < panels; p++) sum[p][r] += number_in(kind, e, word) * w[e][p];
+                    for (int p = 0; p < panels; p++)
+                        sum[p][r] = MULTIPLY_ADD(set, number_in(kind, e, word), w[e][p], sum[p][r]);
                 if (halves && (r % 2 == 1 || tokens == 1)) {
                     const u32x16 both = side_by_side(splat(block + r / 2 * 2 * stride), word, second);
 #pragma clang loop unroll(full)
-                    for (int e = 0; e < numbers; e++) half_sum[r / 2] += number_in(kind, e, both) * half_w[e];
+                    for (int e = 0; e < numbers; e++)
+                        half_sum[r / 2] = MULTIPLY_ADD(set, number_in(kind, e, both), half_w[e], half_sum[r / 2]);
                 }
             }
         }
@@ -199,10 +158,10 @@ static ALWAYS_INLINE void panels_of(const ck_set set, const int kind, ck_states 
         float *to = z + c * z_stride;
         // Several panels at once load fewer numbers for every multiplication. Only the first pass meets
         // tokens that are not in the cache yet.
-        if (set.registers == 32 && left > CK_PANEL_COLUMNS + CK_HALF_PANEL_COLUMNS) {
+        if (vectors_in(set) == 32 && left > CK_PANEL_COLUMNS + CK_HALF_PANEL_COLUMNS) {
             panel_columns(set, 2, 0, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c += 2 * CK_PANEL_COLUMNS;
-        } else if (set.registers == 32 && left > CK_PANEL_COLUMNS) {
+        } else if (vectors_in(set) == 32 && left > CK_PANEL_COLUMNS) {
             panel_columns(set, 1, 1, c == 0, kind, x, tokens, width, panel, left, to, z_stride);
             c = columns;
         } else if (left > CK_HALF_PANEL_COLUMNS) {
@@ -218,6 +177,12 @@ static ALWAYS_INLINE void panels_of(const ck_set set, const int kind, ck_states 
 static ALWAYS_INLINE void ck_project_panels_body(const ck_set set, ck_states x, ptrdiff_t tokens,
                                                  ptrdiff_t width, const float *panels, ptrdiff_t columns,
                                                  float *z, ptrdiff_t z_stride) {
+#if defined(__aarch64__)
+    if (set.multiplies_by_element) {
+        panels_by_element(set, x, tokens, width, panels, columns, z, z_stride);
+        return;
+    }
+#endif
     if (x.type == CK_F32)
         panels_of(set, FLOATS, x, tokens, width, panels, columns, z, z_stride);
     else if (x.type == CK_BF16 && width % 2 == 0)

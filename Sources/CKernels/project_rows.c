@@ -28,14 +28,14 @@ static ALWAYS_INLINE void rows_block(const ck_set set, const ck_type type, const
         for (int r = 0; r < tokens; r++) {
             v16 a = sixteen(set, type, number(x, size, r, d), factor[r]);
 #pragma clang loop unroll(full)
-            for (int c = 0; c < columns; c++) sum[r][c] += a * b[c];
+            for (int c = 0; c < columns; c++) sum[r][c] = MULTIPLY_ADD(set, a, b[c], sum[r][c]);
         }
     }
     for (int r = 0; r < tokens; r++)
         for (int c = 0; c < columns; c++) {
             float tail = 0;
             for (ptrdiff_t d = whole; d < width; d++)
-                tail += one(set, type, number(x, size, r, d), factor[r]) * w[c * width + d];
+                tail = MULTIPLY_ADD(set, one(set, type, number(x, size, r, d), factor[r]), w[c * width + d], tail);
             v16 s = sum[r][c];
             for (int half = 8; half > 0; half /= 2)
                 for (int i = 0; i < half; i++) s[i] += s[i + half];

@@ -1,5 +1,6 @@
 // Stored hidden states: where their numbers are, and what floats they stand for. Debian's and Swift's default x86-64
-// target has no F16C, where one f16 costs a library call; processors with AVX2 convert many in one instruction.
+// target has no F16C, where one f16 costs a library call; processors with AVX2, and all of AArch64, convert many in one
+// instruction.
 #ifndef CK_STATES_H
 #define CK_STATES_H
 
@@ -29,7 +30,8 @@ static ALWAYS_INLINE ck_states from_number(ck_states x, const int size, ptrdiff_
 // Sixteen f16 by integer arithmetic: shift exponent and mantissa into place, then rescale by 2^112.
 // The multiplication is exact and makes subnormals normal; exponent 31 is infinity or NaN.
 static ALWAYS_INLINE v16 sixteen_f16(const ck_set set, u16x16 halves) {
-#if defined(__x86_64__) && defined(__OPTIMIZE__)  // else the branch not taken wants the library's conversion
+// Without optimisation the branch not taken would want the library's conversion.
+#if defined(__aarch64__) || (defined(__x86_64__) && defined(__OPTIMIZE__))
     typedef _Float16 h16 __attribute__((vector_size(32)));
     if (set.widens_f16) return __builtin_convertvector((h16)halves, v16);
 #endif

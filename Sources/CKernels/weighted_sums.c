@@ -8,11 +8,13 @@
 #include "dispatch.h"
 #include "kernels.h"
 
+static ALWAYS_INLINE v16 splat(float value) { return value - (v16){0}; }
+
 // Vectors of the largest part that is copied.
 enum { MOST_COPIED = 384 };
 
 // Lines of the like columns of all tokens meet in one set where tokens are multiples of 4 KB apart; up to 8 stay
-// there in any processor. Groups of 4 rows by one vector, all that AVX2 has registers for, meet a part so often
+// there in those of x86-64. Groups of 4 rows by one vector, all that AVX2 has registers for, meet a part so often
 // that copying it is never slower. Groups that take more at once gain from 12 KB a token on.
 static ALWAYS_INLINE int copying_pays(const int blocks, ptrdiff_t tokens, ptrdiff_t width) {
     if (tokens <= 8 || tokens * blocks > MOST_COPIED) return 0;
@@ -21,7 +23,7 @@ static ALWAYS_INLINE int copying_pays(const int blocks, ptrdiff_t tokens, ptrdif
 
 // sums[r, 16·b …] for `rows` ≤ 8 rows and `blocks` ≤ 4 blocks of 16 columns of tokens that are `width` apart; they
 // are copied where `copy` is not null.
-static ALWAYS_INLINE void add_block(const int rows, const int blocks, const float *a, ptrdiff_t a_stride,
+static ALWAYS_INLINE void add_block(const ck_set set, const int rows, const int blocks, const float *a, ptrdiff_t a_stride,
                                     const float *x, ptrdiff_t tokens, ptrdiff_t width, float *sums,
                                     ptrdiff_t sums_stride, v16 *copy) {
     v16 sum[8][4];
@@ -29,7 +31,22 @@ static ALWAYS_INLINE void add_block(const int rows, const int blocks, const floa
     for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
         for (int b = 0; b < blocks; b++) sum[r][b] = *(const v16 *)(sums + r * sums_stride + 16 * b);
-    for (ptrdiff_t j = 0; j < tokens; j++) {
+    ptrdiff_t j = 0;
+    // Weights of four tokens are one load of a row where a vector is multiplied with one number of another.
+    for (; set.multiplies_by_element && blocks == 1 && j + 4 <= tokens; j += 4) {
+        v4 weight[8];
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) weight[r] = *(const v4 *)(a + r * a_stride + j);
+#pragma clang loop unroll(full)
+        for (int e = 0; e < 4; e++) {
+            const v16 token = *(const v16 *)(x + (j + e) * width);
+            __builtin_prefetch(x + (j + e + 4) * width, 0, 3);
+            if (copy) copy[j + e] = token;
+#pragma clang loop unroll(full)
+            for (int r = 0; r < rows; r++) sum[r][0] = MULTIPLY_ADD(set, splat(weight[r][e]), token, sum[r][0]);
+        }
+    }
+    for (; j < tokens; j++) {
         v16 token[4];
 #pragma clang loop unroll(full)
         for (int b = 0; b < blocks; b++) {
@@ -39,9 +56,9 @@ static ALWAYS_INLINE void add_block(const int rows, const int blocks, const floa
         }
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
-            float weight = a[r * a_stride + j];
+            const v16 weight = splat(a[r * a_stride + j]);
 #pragma clang loop unroll(full)
-            for (int b = 0; b < blocks; b++) sum[r][b] += weight * token[b];
+            for (int b = 0; b < blocks; b++) sum[r][b] = MULTIPLY_ADD(set, weight, token[b], sum[r][b]);
         }
     }
 #pragma clang loop unroll(full)
@@ -51,20 +68,20 @@ static ALWAYS_INLINE void add_block(const int rows, const int blocks, const floa
 }
 
 // All rows of some columns: groups of `most` rows, then what is left by fours, twos and one.
-static ALWAYS_INLINE void add_columns(const int most, const int blocks, const float *a, ptrdiff_t a_stride,
+static ALWAYS_INLINE void add_columns(const ck_set set, const int most, const int blocks, const float *a, ptrdiff_t a_stride,
                                       ptrdiff_t rows, const float *x, ptrdiff_t tokens, ptrdiff_t width,
                                       float *sums, ptrdiff_t sums_stride) {
     ptrdiff_t r = 0;
     v16 copy[MOST_COPIED] __attribute__((aligned(64)));
     if (rows > most && copying_pays(blocks, tokens, width)) {
-        add_block(most, blocks, a, a_stride, x, tokens, width, sums, sums_stride, copy);
+        add_block(set, most, blocks, a, a_stride, x, tokens, width, sums, sums_stride, copy);
         x = (const float *)copy;
         width = 16 * blocks;
         r = most;
     }
 #define ADD(count)                                                                                                \
     for (; r + count <= rows; r += count)                                                                         \
-    add_block(count, blocks, a + r * a_stride, a_stride, x, tokens, width, sums + r * sums_stride, sums_stride, NULL)
+    add_block(set, count, blocks, a + r * a_stride, a_stride, x, tokens, width, sums + r * sums_stride, sums_stride, NULL)
     ADD(most);
     ADD(4);
     ADD(2);
@@ -75,15 +92,15 @@ static ALWAYS_INLINE void add_columns(const int most, const int blocks, const fl
 static ALWAYS_INLINE void ck_add_weighted_sums_body(const ck_set set, const float *a, ptrdiff_t a_stride,
                                                     ptrdiff_t rows, const float *x, ptrdiff_t tokens,
                                                     ptrdiff_t width, float *sums, ptrdiff_t sums_stride) {
-    // Sums that fit the registers: 24 or 16 of 32, 4 pairs of 16, 2 fours of 16.
+    // Sums that fit the registers: 24 or 16 of 32, 4 pairs of 16, 4 fours of 32, 2 fours of 16.
     ptrdiff_t d = 0;
 #define COLUMNS(most, blocks)                                                                                     \
     for (; d + 16 * blocks <= width; d += 16 * blocks)                                                            \
-    add_columns(most, blocks, a, a_stride, rows, x + d, tokens, width, sums + d, sums_stride)
-    if (set.registers == 32 && rows % 8 == 0) {
+    add_columns(set, most, blocks, a, a_stride, rows, x + d, tokens, width, sums + d, sums_stride)
+    if (vectors_in(set) == 32 && rows % 8 == 0) {
         COLUMNS(8, 3);
         COLUMNS(8, 2);
-    } else if (set.registers == 32) {
+    } else if (vectors_in(set) == 32) {
         COLUMNS(4, 4);
     }
     COLUMNS(4, 1);
@@ -91,7 +108,8 @@ static ALWAYS_INLINE void ck_add_weighted_sums_body(const ck_set set, const floa
     for (; d < width; d++)
         for (int r = 0; r < rows; r++) {
             float sum = sums[r * sums_stride + d];
-            for (ptrdiff_t j = 0; j < tokens; j++) sum += a[r * a_stride + j] * x[j * width + d];
+            for (ptrdiff_t j = 0; j < tokens; j++)
+                sum = MULTIPLY_ADD(set, a[r * a_stride + j], x[j * width + d], sum);
             sums[r * sums_stride + d] = sum;
         }
 }

@@ -4,25 +4,24 @@
 #include "exponential.h"
 #include "kernels.h"
 
-static ALWAYS_INLINE double wide_dot(const float *x, const double *w, ptrdiff_t width) {
+static ALWAYS_INLINE double wide_dot(const ck_set set, const float *x, const double *w, ptrdiff_t width) {
     d16 sums = {0};
     ptrdiff_t d = 0;
-    for (; d + 16 <= width; d += 16) sums += __builtin_convertvector(*(const v16 *)(x + d), d16) * *(const d16 *)(w + d);
+    for (; d + 16 <= width; d += 16)
+        sums = MULTIPLY_ADD(set, __builtin_convertvector(*(const v16 *)(x + d), d16), *(const d16 *)(w + d), sums);
     double sum = total(sums);
-    for (; d < width; d++) sum += x[d] * w[d];
+    for (; d < width; d++) sum = MULTIPLY_ADD(set, (double)x[d], w[d], sum);
     return sum;
 }
 
 static ALWAYS_INLINE void ck_project_wide_body(const ck_set set, const float *x, ptrdiff_t rows, ptrdiff_t width,
                                                const double *w, ptrdiff_t columns, double *z) {
-    (void)set;
     for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t c = 0; c < columns; c++) z[r * columns + c] = wide_dot(x + r * width, w + c * width, width);
+        for (ptrdiff_t c = 0; c < columns; c++) z[r * columns + c] = wide_dot(set, x + r * width, w + c * width, width);
 }
 
 static ALWAYS_INLINE void ck_add_wide_body(const ck_set set, const double *a, const float *x, ptrdiff_t rows,
                                            ptrdiff_t width, ptrdiff_t columns, double *sums) {
-    (void)set;
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = 0; c < columns; c++) {
             const double factor = a[r * columns + c];
@@ -30,8 +29,9 @@ static ALWAYS_INLINE void ck_add_wide_body(const ck_set set, const double *a, co
             double *sum = sums + c * width;
             ptrdiff_t d = 0;
             for (; d + 16 <= width; d += 16)
-                *(d16 *)(sum + d) += factor * __builtin_convertvector(*(const v16 *)(row + d), d16);
-            for (; d < width; d++) sum[d] += factor * row[d];
+                *(d16 *)(sum + d) = MULTIPLY_ADD(set, factor - (d16){0}, __builtin_convertvector(*(const v16 *)(row + d), d16),
+                                                 *(const d16 *)(sum + d));
+            for (; d < width; d++) sum[d] = MULTIPLY_ADD(set, factor, (double)row[d], sum[d]);
         }
 }
 

@@ -78,7 +78,7 @@ extension String {
     /// Lends the bytes to a function of C.
     @safe func withPath<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
         guard utf8.contains(Self.lead) else { return unsafe withCString(body) }
-        let bytes = pathBytes.map { CChar(bitPattern: $0) } + [0]
+        let bytes = pathBytes.map { CChar(truncatingIfNeeded: $0) } + [0]
         return unsafe bytes.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
     }
 }

@@ -4,11 +4,13 @@
 private import Glibc
 
 extension BLAS {
-    /// Instruction sets that OpenBLAS has cores for, the least first, each with the one to ask for.
+    /// Instruction sets by the level of a processor, those of x86-64 the least first, each with the core of OpenBLAS to ask
+    /// for. Of the cores for AArch64 all use NEON, so that none is below it.
     private static let cores: [(instructionSet: String, name: String?, all: Set<String>)] = [
         ("the plain target", nil, []),
         ("AVX2", "Haswell", ["Haswell", "Zen", "Excavator"]),
         ("AVX-512", "SkylakeX", ["SkylakeX", "Cooperlake", "SapphireRapids"]),
+        ("NEON", nil, []),
     ]
 
     /// What to set OPENBLAS_CORETYPE to, because OpenBLAS has taken a core below what the processor can do; nil where it has
@@ -22,7 +24,7 @@ extension BLAS {
 
     /// The same for any core and processor.
     ///
-    /// - Parameter level: what the processor has: 2 for AVX-512, 1 for AVX2, 0 for neither.
+    /// - Parameter level: what the processor has: 3 for NEON, 2 for AVX-512, 1 for AVX2, 0 for none.
     static func betterCore(than name: String, level: Int) -> String? {
         let taken = cores.lastIndex { $0.all.contains(name) } ?? 0
         return taken < level ? cores[level].name : nil

@@ -1,7 +1,7 @@
 /// What the library computes with on this machine.
 public struct MachineInfo: Sendable, Codable, Equatable {
-    /// What the library's own kernels are compiled for and the processor has: "AVX-512", "AVX2", or "plain"; "BLAS" where
-    /// ATTENTION_PROBES_KERNELS=blas gives all products to OpenBLAS.
+    /// What the library's own kernels are compiled for and the processor has: "AVX-512", "AVX2", "NEON", or "plain"; "BLAS"
+    /// where ATTENTION_PROBES_KERNELS=blas gives all products to OpenBLAS.
     public let instructionSet: String
     /// The processor that OpenBLAS chose its kernels for: "Haswell", "SkylakeX", …
     public let openBLASCore: String

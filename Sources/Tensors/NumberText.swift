@@ -25,6 +25,6 @@ extension Double {
                     unsafe vsnprintf(buffer.baseAddress, buffer.count, form, $0)
                 })
         }
-        return String(decoding: bytes.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return String(decoding: bytes.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self)
     }
 }

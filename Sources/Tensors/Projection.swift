@@ -7,7 +7,7 @@ private import CKernels
 /// first. Three plans are there, with the same result up to rounding:
 ///
 /// - `panels` (R > 4) and `rows` (R ≤ 4): C kernels that read X once from memory and keep a block of
-///   tokens against up to 32 weight rows in registers. Taken where the processor has AVX2 or AVX-512.
+///   tokens against up to 32 weight rows in registers. Taken where the processor has AVX2, AVX-512 or NEON.
 /// - `gemm`: `cblas_sgemm` on token tiles; always there, and what the others are tested against.
 public struct Projection: Sendable {
     /// How the product is computed.
@@ -26,10 +26,10 @@ public struct Projection: Sendable {
         }
     }
 
-    /// What the kernels are compiled for and this processor has: "AVX-512", "AVX2", or "plain" for the
+    /// What the kernels are compiled for and this processor has: "AVX-512", "AVX2", "NEON", or "plain" for the
     /// target's own; "BLAS" where the environment asks for products by `cblas_sgemm`.
     package static var instructionSet: String {
-        usesBLAS ? "BLAS" : ["plain", "AVX2", "AVX-512"][Int(ck_level())]
+        usesBLAS ? "BLAS" : ["plain", "AVX2", "AVX-512", "NEON"][Int(ck_level())]
     }
 
     /// Whether products are `cblas_sgemm` on token tiles in place of our own kernels, from now on: at first what
@@ -39,7 +39,7 @@ public struct Projection: Sendable {
         set { ck_want_blas(newValue) }
     }
 
-    /// What the processor has, whatever the environment asks for: 2 for AVX-512, 1 for AVX2, 0 for neither.
+    /// What the processor has, whatever the environment asks for: 3 for NEON, 2 for AVX-512, 1 for AVX2, 0 for none.
     package static var processorLevel: Int { Int(ck_processor_level()) }
 
     /// R, the number of weight rows.

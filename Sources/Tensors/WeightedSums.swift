@@ -4,7 +4,7 @@ extension TokenSequence {
     /// sums[r] += Σ_j a[r, j]·x_j over the unmasked tokens j: weighted sums of tokens, and with
     /// a = ∂loss/∂z the gradient of the weights of a `Projection`.
     ///
-    /// A C kernel where it beats OpenBLAS (few rows, AVX2 or AVX-512), else `cblas_sgemm` a tile.
+    /// A C kernel where it beats OpenBLAS (few rows, and AVX2, AVX-512 or NEON), else `cblas_sgemm` a tile.
     ///
     /// - Parameters:
     ///   - a: R×n, row-major; it may be longer.

@@ -11,7 +11,7 @@ struct BLASCoreTests {
             ("Haswell", 2, "SkylakeX"),
             ("Zen", 2, "SkylakeX"), ("Zen", 1, nil), ("Haswell", 1, nil), ("SkylakeX", 2, nil),
             ("SapphireRapids", 2, nil), ("Cooperlake", 2, nil), ("Sandybridge", 1, "Haswell"),
-            ("Barcelona", 2, "SkylakeX"),
+            ("Barcelona", 2, "SkylakeX"), ("armv8", 3, nil), ("neoversen1", 3, nil), ("unknown", 3, nil),
         ] as [(String, Int, String?)])
     func isNotBelowTheProcessor(core: String, level: Int, better: String?) {
         #expect(BLAS.betterCore(than: core, level: level) == better)

@@ -213,7 +213,7 @@ def test_sequences_are_chosen_in_place(ragged):
 
 def test_machine_says_what_is_computed_with(monkeypatch):
     found = ap.machine()
-    assert found["threads"] >= 1 and found["instruction_set"] in {"AVX-512", "AVX2", "plain", "BLAS"}
+    assert found["threads"] >= 1 and found["instruction_set"] in {"AVX-512", "AVX2", "NEON", "plain", "BLAS"}
     assert found["openblas_core"] and found["openblas"].startswith("OpenBLAS")
     # What only the environment can change is said once, where the library is loaded.
     from attention_probes import _native

@@ -11,7 +11,11 @@
 #define CK_PANEL_COLUMNS 16
 #define CK_HALF_PANEL_COLUMNS 8
 
-// The instruction set in use: 2 for AVX-512, 1 for AVX2 with FMA and F16C, 0 for the target's own.
+// Instruction sets that the kernels are compiled for: the target's own and no blocks made for it; AVX2 with FMA and F16C,
+// and AVX-512, of x86-64; NEON of AArch64.
+enum { CK_PLAIN, CK_AVX2, CK_AVX512, CK_NEON };
+
+// The one in use.
 int ck_level(void);
 
 // The best of these that the processor has, whatever the environment says.
@@ -23,8 +27,8 @@ _Bool ck_blas_is_wanted(void);
 // Asks for it, or for the kernels, from now on.
 void ck_want_blas(_Bool wanted);
 
-// True where the kernels below are compiled for this machine's vector unit (AVX2 with FMA
-// and F16C, or AVX-512), and OpenBLAS is not asked for. Elsewhere they are correct, and OpenBLAS is faster.
+// True where the kernels below are compiled for this machine's vector unit, and OpenBLAS is not asked for. Elsewhere they
+// are correct, and OpenBLAS is faster.
 _Bool ck_has_fast_kernels(void);
 
 // How numbers are stored: as floats, IEEE half or bfloat16, or in eight bits, of which four or five are the exponent's

@@ -8,7 +8,7 @@ import Storage
 ///
 /// 64 probes cost far less than 64 times one, because reading the hidden states is most of the work
 /// of one. A probe's scores beside others are those it has alone, within 1e-5 of the largest; with
-/// more than four weight rows (2H for H heads and one output) on a processor with AVX2 or AVX-512,
+/// more than four weight rows (2H for H heads and one output) on a processor with AVX2, AVX-512 or NEON,
 /// the same bits. Of states of several layers side by side each probe may see its own (ProbeLayers.swift): then probes of
 /// the same layers share a product.
 public struct ProbeSet: Sendable {

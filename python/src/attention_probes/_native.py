@@ -158,7 +158,7 @@ def machine() -> dict[str, Any]:
     Returns
     -------
     dict
-        `instruction_set` of the library's own kernels ("AVX-512", "AVX2", "plain"), `openblas_core` and `openblas`, `threads`
+        `instruction_set` of the library's own kernels ("AVX-512", "AVX2", "NEON", "plain"), `openblas_core` and `openblas`, `threads`
         that are used unless fewer are asked for, and `advice` where OpenBLAS has taken kernels below what the
         processor can do: only the environment that Python is started in can change that, and a RuntimeWarning says so when
         the library is loaded.

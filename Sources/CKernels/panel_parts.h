@@ -1,0 +1,59 @@
+// What the ways to multiply tokens with panels of weights share: how long a chain of sums is, what is fetched ahead, and how
+// sums are written.
+#ifndef CK_PANEL_PARTS_H
+#define CK_PANEL_PARTS_H
+
+#include <string.h>
+
+#include "dispatch.h"
+#include "states.h"
+
+// Terms added in one chain before it joins the running total: bounds the rounding error of a
+// long sum by that of sums of this length. Also how many numbers of a token are widened at once.
+enum { CHAIN = 256 };
+
+// Numbers ahead of the arithmetic in each row. The next block's rows follow at the end of these. Into the first-level
+// cache, where few wait at a time: a whole block ahead into the second took a tenth longer, and a sixth
+// longer where D is a power of two.
+enum { AHEAD = 256 };
+
+static ALWAYS_INLINE void fetch_ahead(const int size, const int tokens, ck_states x, ptrdiff_t width, ptrdiff_t d) {
+    const char *ahead = d + AHEAD < width ? number(x, size, 0, d + AHEAD) : number(x, size, tokens, d + AHEAD - width);
+    for (int r = 0; r < tokens; r++) __builtin_prefetch(ahead + r * x.stride, 0, 3);
+}
+
+// z[c·z_stride + r] = sums[r][c] for 8 tokens r: three perfect shuffles of 128 numbers turn the index
+// bits (token, column) into (column, token).
+static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+    v16 from[8], to[8];
+    for (int r = 0; r < 8; r++) from[r] = sums[r];
+#pragma clang loop unroll(full)
+    for (int round = 0; round < 3; round++) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < 4; r++) {
+            to[2 * r] = __builtin_shufflevector(from[r], from[r + 4], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                                21, 6, 22, 7, 23);
+            to[2 * r + 1] = __builtin_shufflevector(from[r], from[r + 4], 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                    28, 13, 29, 14, 30, 15, 31);
+        }
+        for (int r = 0; r < 8; r++) from[r] = to[r];
+    }
+    float out[CK_PANEL_COLUMNS][8];
+    memcpy(out, from, sizeof out);
+    for (ptrdiff_t c = 0; c < columns; c++) memcpy(z + c * z_stride, out[c], sizeof out[c]);
+}
+
+// Sums of `tokens` tokens, [r][c], as z[c·z_stride + r].
+static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t columns, float *z,
+                                ptrdiff_t z_stride) {
+    if (tokens == 8) {
+        store_transposed(sums, columns, z, z_stride);
+        return;
+    }
+    float out[8][CK_PANEL_COLUMNS];
+    for (int r = 0; r < tokens; r++) memcpy(out[r], &sums[r], sizeof out[r]);
+    for (ptrdiff_t c = 0; c < columns; c++)
+        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
+}
+
+#endif
