@@ -26,8 +26,8 @@ struct TrialResult: Codable, Sendable {
     var parameters: [Float]?
 }
 
-/// Trains candidates on all folds but one and scores that one, side by side over threads, each
-/// training on one thread.
+/// Trains candidates on all folds but one and scores that one, side by side over threads. Each training has one thread, or
+/// its share of them where there are more threads than trainings.
 struct CrossValidation: Sendable {
     let data: ActivationSet
     let task: ProbeTask
@@ -67,11 +67,12 @@ struct CrossValidation: Sendable {
         _ paths: [TrialPaths.Open], isInterrupted: @escaping @Sendable () -> Bool,
         done: @Sendable (Trial, TrialResult) throws -> Void
     ) throws {
+        let own = max(1, threads / max(1, paths.count))
         _ = try Parallel.map(count: paths.count, threads: threads) { index in
             var start = paths[index].start
             for trial in paths[index].trials {
                 if isInterrupted() { throw CancellationError() }
-                var (result, end) = try self.result(trial, from: start, isInterrupted)
+                var (result, end) = try self.result(trial, from: start, threads: own, isInterrupted)
                 start = paths[index].isPath ? end : nil
                 result.end = start
                 try done(trial, result)
@@ -80,7 +81,7 @@ struct CrossValidation: Sendable {
     }
 
     private func result(
-        _ trial: Trial, from start: [Float]?, _ isInterrupted: @escaping @Sendable () -> Bool
+        _ trial: Trial, from start: [Float]?, threads: Int, _ isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> (TrialResult, end: [Float]?) {
         let candidate = candidates[trial.candidate]
         let source = candidate.pooling.flatMap { pooled[$0] } ?? data
@@ -88,13 +89,16 @@ struct CrossValidation: Sendable {
         var result = TrialResult()
         do {
             let fit = try Trainer(
-                candidate.configuration, options: candidate.options(seed: seed, trial.replicate, threads: 1)
+                candidate.configuration,
+                options: candidate.options(seed: seed, trial.replicate, threads: threads)
             ).fit(
                 source.selecting(folds.training(trial.fold)), task: task, start: start,
                 isInterrupted: isInterrupted)
             guard fit.stop != .interrupted else { throw CancellationError() }
-            result.logits = try fit.probe.scores(source.selecting(folds.heldOut(trial.fold)), threads: 1)
-                .logits.storage
+            result.logits = try fit.probe.scores(
+                source.selecting(folds.heldOut(trial.fold)), threads: threads
+            )
+            .logits.storage
             result.parameters = keepsParameters ? fit.probe.parameters : nil
             result.converged =
                 fit.stop != .unconverged && (fit.history.last?.loss ?? 0) <= (fit.history.first?.loss ?? 0)

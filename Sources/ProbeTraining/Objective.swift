@@ -18,14 +18,12 @@ struct Objective {
     let isLargerThanMemory: Bool
     /// Asked in the middle of an evaluation; true ends it with a `CancellationError`.
     var isInterrupted: @Sendable () -> Bool = { false }
+    /// Blocks that sequences are cut into, or as many as there are sequences; nil for what suits the work.
+    var blockCount: Int?
     // What an evaluation leaves for the next.
     let workspaces = Pool { Workspace() }
     let blockGradients = Pool { [[Float]]() }
     let jointWorkspaces = Pool { JointWorkspace() }
-
-    /// Blocks an evaluation is cut into at most: enough for the threads of a server, few enough
-    /// that a gradient for each costs little.
-    static let mostBlocks = 32
 
     /// - Parameters:
     ///   - loss: what outputs are judged by; nil for the task's loss.
@@ -80,35 +78,6 @@ struct Objective {
             for i in $1.indices { $1[i] *= scale }
         }
         return loss / Double(indices.count)
-    }
-
-    /// The order in which threads come to the sequences of blocks: as many blocks at once as there are
-    /// threads, sequence by sequence.
-    static func order(_ indices: [Int], _ blocks: [Range<Int>], _ threads: Int) -> [Int] {
-        let threads = max(1, threads)
-        return stride(from: 0, to: blocks.count, by: threads).flatMap { first -> [Int] in
-            let together = blocks[first..<min(first + threads, blocks.count)]
-            let longest = together.map(\.count).max() ?? 0
-            return (0..<longest).flatMap { step in
-                together.filter { step < $0.count }.map { indices[$0.lowerBound + step] }
-            }
-        }
-    }
-
-    /// Consecutive ranges with about equal numbers of tokens.
-    static func blocks(_ lengths: [Int]) -> [Range<Int>] {
-        let count = min(lengths.count, mostBlocks)
-        let total = lengths.reduce(0, +)
-        var blocks: [Range<Int>] = []
-        var (start, tokens) = (0, 0)
-        for (i, length) in lengths.enumerated() {
-            tokens += length
-            if tokens * count >= total * (blocks.count + 1) || i == lengths.count - 1 {
-                blocks.append(start..<i + 1)
-                start = i + 1
-            }
-        }
-        return blocks
     }
 }
 

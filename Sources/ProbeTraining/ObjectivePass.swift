@@ -32,7 +32,12 @@ struct ObjectivePass: Sendable {
         self.tokens = tokens ?? { data[$0] }
         evaluator = objective.architecture.evaluator(parameters)
         pass = TokenPass([evaluator], width: objective.architecture.width)
-        blocks = Objective.blocks(indices.map { data[$0].rows.count })
+        let lengths = indices.map { data[$0].rows.count }
+        blocks = Objective.blocks(
+            lengths,
+            count: objective.blockCount
+                ?? Objective.blockCount(
+                    objective.architecture, tokens: lengths.reduce(0, +), sequences: lengths.count))
         self.readAhead =
             if let readAhead { readAhead } else if objective.isLargerThanMemory {
                 data.readAhead(Objective.order(indices, blocks, objective.threads))
@@ -64,7 +69,7 @@ struct ObjectivePass: Sendable {
     func gradient(_ gradient: inout [Float]) throws -> Double {
         let tokens = indices.reduce(0) { $0 + objective.data[$1].rows.count }
         if let architecture = objective.architecture as? any JointArchitecture,
-            architecture.isFasterJointly(tokens: tokens, blocks: blocks.count)
+            architecture.isFasterJointly(tokens: tokens, blocks: min(Objective.fewBlocks, blocks.count))
         {
             return try jointGradient(evaluator as! any JointEvaluator, &gradient)
         }
@@ -89,10 +94,7 @@ struct ObjectivePass: Sendable {
                 return total
             }
         }
-        gradient.replace(at: 0, with: own.value[0][...])
-        for block in own.value[1..<blocks.count] {
-            for i in block.indices { gradient[i] += block[i] }
-        }
+        Objective.add(own.value[..<blocks.count], into: &gradient, threads: objective.threads)
         return losses.reduce(0, +)
     }
 

@@ -48,10 +48,12 @@ extension Candidate {
         let architecture = configuration.trainedArchitecture(width: data.width, outputs: task.outputs)
         let batch = options.optimizer == .adamw ? options.batchSize(for: data.count) : data.count
         let lengths = data.indices.map { data.length($0) }
-        let blocks = min(Objective.mostBlocks, batch, data.count)
         let stepTokens = lengths.reduce(0, +) / max(1, data.count) * batch
+        let blocks = Objective.blockCount(
+            architecture, tokens: stepTokens, sequences: min(batch, data.count))
         let gradients =
-            (architecture as? any JointArchitecture)?.isFasterJointly(tokens: stepTokens, blocks: blocks)
+            (architecture as? any JointArchitecture)?.isFasterJointly(
+                tokens: stepTokens, blocks: min(Objective.fewBlocks, blocks))
                 ?? false
             ? 1 : blocks
         let vectors = options.optimizer == .adamw ? 8 : 10 + 2 * min(options.epochs, 10)
