@@ -10,10 +10,10 @@ extension Objective {
     static let mostBlocks = 256
 
     // What a block beyond the first 32 has at the least: products of a number of a token with a weight, some milliseconds of a
-    // core with its sums and the way back; and 256 of them for each parameter, as a block clears, writes and adds each of
-    // its gradient.
+    // core with its sums and the way back; and 512 of them for each parameter, as a block clears, writes and adds each of
+    // its gradient, which then takes a fortieth of its time.
     private static let leastProducts = Double(1 << 25)
-    private static let leastProductsPerParameter = 256.0
+    private static let leastProductsPerParameter = 512.0
     // Numbers that the gradients of more blocks than 32 have together at the most: 256 MB.
     private static let mostNumbers = Double(1 << 26)
 

@@ -103,11 +103,13 @@ struct SelectionTests {
         #expect(candidates.map(\.chosen) == [false, true])
     }
 
-    @Test func theResultDoesNotDependOnThreads() throws {
+    // With more threads than trainings each training has several.
+    @Test(arguments: [3, 40])
+    func theResultDoesNotDependOnThreads(threads: Int) throws {
         let data = try needleSet(count: 60)
-        var (one, three) = (smallSelection(), smallSelection())
-        (one.threads, three.threads) = (1, 3)
-        let (a, b) = (try one.run(data), try three.run(data))
+        var (one, many) = (smallSelection(), smallSelection())
+        (one.threads, many.threads) = (1, threads)
+        let (a, b) = (try one.run(data), try many.run(data))
         #expect(a.probe.parameters == b.probe.parameters)
         #expect(a.entries.map(\.outOfFold) == b.entries.map(\.outOfFold))
     }

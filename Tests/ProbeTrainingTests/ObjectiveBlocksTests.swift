@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Blocks of sequences that have a gradient each")
 struct ObjectiveBlocksTests {
-    // By hand: products are tokens · width · rows, of which a block beyond 32 has 2^25 and 256 for each parameter.
+    // By hand: products are tokens · width · rows, of which a block beyond 32 has 2^25 and 512 for each parameter.
     @Test(
         arguments: [
             // 0.2 thousand million products: as many as ever, so that results keep their bits.
