@@ -78,7 +78,8 @@ struct PipeTests {
             other.status == 65 && other.error.contains("standard input: expected ids of the data, as m, n"))
         // It never ends.
         let device = try shell("{tool} evaluate {probe} {data} --labels /dev/zero")
-        #expect(device.status == 65 && device.error.contains("/dev/zero: expected a file or a pipe"), "\(device)")
+        #expect(
+            device.status == 65 && device.error.contains("/dev/zero: expected a file or a pipe"), "\(device)")
         let isFolder = try shell("{tool} evaluate {probe} {data} --labels .")
         #expect(isFolder.status == 65 && isFolder.error.contains("found a folder"), "\(isFolder)")
     }

@@ -10,7 +10,6 @@ extension ProbeKind {
         scores: { SegmentTopKPooling(window: $0.window, k: $0.k) }
     ) { kind in
         kind.tasks = [.binary, .multilabel]
-        kind.grid = Grid(rank: 7) { $0.isBinary ? [.init()] : [] }
         kind.tokenLoss = { configuration in
             Loss(
                 SegmentCoherenceLoss(

@@ -144,7 +144,8 @@ public struct ProbeSet: Sendable {
     ) throws {
         try forEachChunk(data, from: 0, chunkTokens: chunkTokens) { range, readAhead in
             let kept = Mutex<[Int: Kept]>([:])
-            let scores = try scores(data, range, threads, together: false, reading: readAhead) { index, work in
+            let scores = try scores(data, range, threads, together: false, reading: readAhead) {
+                index, work in
                 let own = keep(index, work)
                 kept.withLock { $0[index] = own }
             }
@@ -204,7 +205,7 @@ public struct ProbeSet: Sendable {
         let size =
             together && passes.count == 1
             ? max(1, min(passes[0].pass.groupSize, range.count / (4 * max(1, threads)))) : 1
-        let starts = Array(stride(from: range.lowerBound, to: range.upperBound, by: size)) + [range.upperBound]
+        let starts = Parallel.starts(of: range, size: size)
         var storage = [Float](repeating: 0, count: range.count * width)
         _ = try Parallel.changeParts(
             of: &storage, at: starts.map { ($0 - range.lowerBound) * width }, threads: threads,
