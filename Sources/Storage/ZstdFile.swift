@@ -177,7 +177,7 @@ private struct UnpackedBytes {
         guard wanted <= room else { throw noRoom }
         do throws(SystemError) {
             let file = try SpillFile()
-            try file.write(bytes.span.bytes, at: 0)
+            try unsafe file.write(bytes.span.bytes, at: 0)
             spill = file
         } catch {
             throw .noRoom(error)
