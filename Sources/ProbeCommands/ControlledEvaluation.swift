@@ -1,4 +1,4 @@
-package import ArgumentParser
+import ArgumentParser
 package import AttentionProbes
 
 /// How a probe is judged beside controls, for callers that have the training data open.
