@@ -69,13 +69,15 @@ extension ap_batch {
                     }
                     rows.append(start..<end)
                 }
-                return unsafe try checked(RaggedBatch(tokens: states.matrix, rows: rows, tokenMask: mask), name)
+                return unsafe try checked(
+                    RaggedBatch(tokens: states.matrix, rows: rows, tokenMask: mask), name)
             }
             guard unsafe sequences < Int64.max else {
                 throw fault("sequences", "fewer", "\(unsafe sequences)")
             }
             let offsets = unsafe try array(self.offsets, sequences + 1, "\(name): offsets").map { Int($0) }
-            return unsafe try checked(RaggedBatch(tokens: states.matrix, offsets: offsets, tokenMask: mask), name)
+            return unsafe try checked(
+                RaggedBatch(tokens: states.matrix, offsets: offsets, tokenMask: mask), name)
         } catch let fault as RaggedBatch.Fault {
             throw DataError(fault, name)
         }
