@@ -97,9 +97,9 @@ extension TransferMatrix {
                     })
         }
         let title = "\(name): \(metric), rows trained on, columns judged by"
-        let more = hasControls ? ", then what is above the best control" : ""
+        let more = hasControls ? ["below these, what the probe has more than the best control"] : []
         return
-            ([title.shortened(to: 80), "95 % intervals below\(more); the diagonal by cross-validation"]
+            ([title.shortened(to: 80), "95 % intervals below; the diagonal by cross-validation"] + more
             + inColumns(lines, gaps: sets.map { _ in 2 }))
             .joined(separator: "\n")
     }
