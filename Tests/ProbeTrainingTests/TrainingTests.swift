@@ -92,7 +92,8 @@ struct TrainingTests {
         let best = try #require(losses.min())
         #expect(result.stop == .earlyStopping && losses.count < 200)
         #expect(result.history.last?.bestEpoch == losses.firstIndex(of: best)! + 1)
-        #expect(abs(try result.probe.evaluate(held).loss - best) < 1e-9)
+        let loss = try result.probe.evaluate(held).loss
+        #expect(abs(loss - best) < 1e-9, "\(loss) for \(best)")
     }
 
     // Twenty sequences of weight 3 and twenty of weight 1 are the twenty three times and the others once.
