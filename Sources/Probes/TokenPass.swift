@@ -10,7 +10,7 @@ package struct TokenPass: Sendable {
     package let projection: Projection?
     // Whether some evaluator finds a NaN or infinity wherever it is.
     private let meetsAllTokens: Bool
-    // What takes sequences together: several evaluators take each alone.
+    // What takes sequences together, where that gains something: several evaluators take each alone.
     private let group: (any GroupEvaluator)?
 
     /// - Precondition: all evaluators take tokens of this width.
@@ -25,7 +25,8 @@ package struct TokenPass: Sendable {
         }
         self.rows = rows
         meetsAllTokens = evaluators.contains(where: \.meetsAllTokens)
-        group = evaluators.count == 1 ? evaluators[0] as? any GroupEvaluator : nil
+        let alone = evaluators.count == 1 ? evaluators[0] as? any GroupEvaluator : nil
+        group = alone.flatMap { $0.groupSize > 1 ? $0 : nil }
         projection =
             weights.isEmpty ? nil : Projection(weights, rows: weights.count / width, width: width)
     }
