@@ -32,6 +32,9 @@ extern int passed, failed;
         CHECK(strstr(ap_last_error(), (part)) != NULL); \
     } while (0)
 
+/* The data of a file in a folder. */
+ap_data *open_data(const char *folder, const char *name);
+
 /* The bytes of a file, or the process ends. */
 char *read_file(const char *path, size_t *size);
 

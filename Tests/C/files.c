@@ -79,3 +79,12 @@ ap_batch batch_of(const activations *data) {
     };
     return batch;
 }
+
+ap_data *open_data(const char *folder, const char *name) {
+    char path[4096];
+    ap_data *data = NULL;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    const char *paths[] = {path};
+    OK(ap_data_open(paths, 1, NULL, &data));
+    return data;
+}

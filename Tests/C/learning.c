@@ -73,15 +73,6 @@ static int32_t linger(const char *json, void *context) {
     return 0;
 }
 
-static ap_data *open_data(const char *folder, const char *name) {
-    char path[4096];
-    ap_data *data = NULL;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    const char *paths[] = {path};
-    OK(ap_data_open(paths, 1, NULL, &data));
-    return data;
-}
-
 static void test_training(const char *folder, ap_data *train, ap_data *test) {
     const char *options = "{\"heads\": 4, \"seed\": 1, \"epochs\": 3}";
     ap_probe *probe = NULL, *same = NULL;

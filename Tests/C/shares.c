@@ -3,15 +3,6 @@
 
 #include "check.h"
 
-static ap_data *opened(const char *folder, const char *name) {
-    char path[4096];
-    ap_data *data = NULL;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    const char *paths[] = {path};
-    OK(ap_data_open(paths, 1, NULL, &data));
-    return data;
-}
-
 static int32_t told(const char *json, void *context) {
     if (json) ++*(int *)context;
     return 0;
@@ -70,7 +61,7 @@ static void test_controls(const char *folder, ap_data *train, ap_data *test) {
 }
 
 void test_shares(const char *folder) {
-    ap_data *train = opened(folder, "train.safetensors"), *test = opened(folder, "test.safetensors");
+    ap_data *train = open_data(folder, "train.safetensors"), *test = open_data(folder, "test.safetensors");
     test_rounds(folder, train);
     test_controls(folder, train, test);
     OK(ap_data_free(train));
