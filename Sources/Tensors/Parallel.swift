@@ -71,7 +71,7 @@ public enum Parallel {
         let next = Atomic(0)
         let failed = Atomic(false)
         let failure = Mutex<(index: Int, error: any Error)?>(nil)
-        DispatchQueue.concurrentPerform(iterations: workers) { _ in
+        WaitingHelpers.shared.run(helpers: workers - 1) {
             var own = workspace()
             while !failed.load(ordering: .relaxed) {
                 let index = next.add(1, ordering: .relaxed).oldValue

@@ -4,9 +4,9 @@
 //     m = max l          s = Σ exp(l - m)          u[k] = Σ exp(l - m)·v[k]
 //     r[k] = Σ_h (u[h,k]/s[h] + β_hk)
 //
-// where m may be less than the largest by what AttentionTiles.swift leaves,
-// and for a tanh s = Σ tanh(l), u[k] = Σ tanh(l)·v[k] and r[k] = Σ_h (u[h,k] + β_hk·s[h]). In double precision
-// p·t needs no origin of its own.
+// where m may be less than the largest l by `room`: against an m that is known, the weights of all heads, or of all
+// tokens of a tile, are independent. For a tanh s = Σ tanh(l), u[k] = Σ tanh(l)·v[k] and r[k] = Σ_h (u[h,k] + β_hk·s[h]).
+// In double precision p·t needs no origin of its own.
 private import Glibc
 import Tensors
 
@@ -18,6 +18,8 @@ struct AttentionRule: PrefixRule {
     let isSoftmax: Bool
     /// Numbers of a head.
     let size: Int
+    /// How far a logit may rise above m before m changes.
+    static let room = 4.0
 
     init(_ shape: AttentionArchitecture, _ parameters: [Float]) {
         evaluator = AttentionEvaluator(shape, parameters)
@@ -43,16 +45,38 @@ struct AttentionRule: PrefixRule {
         _ state: inout MutableSpan<Double>, at start: Int, _ token: borrowing PrefixToken,
         _ work: inout PrefixWorkspace
     ) {
-        for h in 0..<heads {
-            let head = start + h * size, first = heads + h * values
-            guard isSoftmax else {
+        guard isSoftmax else {
+            for h in 0..<heads {
+                let head = start + h * size, first = heads + h * values
                 let a = Double(tanhAttention(h, token))
                 state[head] += a
                 for k in 0..<values { state[head + 1 + k] += a * Double(token[first + k]) }
-                continue
             }
-            advance(h, &state, at: head, token)
+            return
         }
+        guard state[start] > -.infinity, weights(token, state, start, &work.values, into: &work.weights) <= Self.room
+        else {
+            for h in 0..<heads { advance(h, &state, at: start + h * size, token) }
+            return
+        }
+        for h in 0..<heads {
+            let head = start + h * size, first = heads + h * values, weight = work.weights[h]
+            state[head + 1] += weight
+            for k in 0..<values { state[head + 2 + k] += weight * Double(token[first + k]) }
+        }
+    }
+
+    // e^(l - m) of each head, and the largest l - m, which floats are for: 6e-8 of it is little beside `room`.
+    private func weights(
+        _ token: borrowing PrefixToken, _ state: borrowing MutableSpan<Double>, _ start: Int,
+        _ above: inout [Float], into weights: inout [Double]
+    ) -> Double {
+        above.reset(count: heads)
+        for h in 0..<heads {
+            let logit = Double(token[h]) + positions[h] * Double(token.position)
+            above[h] = Float(logit - state[start + h * size])
+        }
+        return prefixWeights(above.span, 0..<heads, slope: 0, position: 0, origin: 0, into: &weights)
     }
 
     /// Adds a token to the softmax of one head, whose numbers begin at `head`.

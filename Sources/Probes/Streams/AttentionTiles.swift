@@ -1,11 +1,8 @@
-// AttentionRule.swift's softmax over a tile of tokens, a head at a time. Against an m that is known, the weights of all
-// tokens are independent, and e^(l - m) may as well be above 1. So m stays where it is while logits rise above it by
-// `room` at most; a head with a larger one, or without a token so far, takes the tile token by token.
+// AttentionRule.swift's softmax over a tile of tokens, a head at a time. A head with a logit more than `room` above m, or
+// without a token so far, takes the tile token by token.
 import Tensors
 
 extension AttentionRule: PrefixTileRule {
-    private static let room = 4.0
-
     var takesTiles: Bool { isSoftmax && evaluator.shape.hidden == 0 }
 
     func advance(

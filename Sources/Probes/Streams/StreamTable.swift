@@ -7,12 +7,14 @@ struct StreamTable: Sendable {
         var id = 0
         // -1 where there is none.
         var row: Int32 = -1
-        // Where the id was among those of the last step it was in.
-        var place: Int32 = 0
+        // The last step it was in, by its number; 0 for none.
+        var step: UInt32 = 0
     }
 
     // A power of two, at most half of them taken.
     private var entries: [Entry] = Array(repeating: Entry(), count: 16)
+    // The number of the last step.
+    private var step: UInt32 = 0
     /// How many ids are there.
     private(set) var count = 0
 
@@ -67,14 +69,20 @@ struct StreamTable: Sendable {
     /// - Throws: for the first that is not there or was there before.
     mutating func rows(_ ids: [Int], into rows: inout [Int]) throws(Fault) {
         rows.removeAll(keepingCapacity: true)
-        for (i, id) in ids.enumerated() {
+        if step == .max {
+            for place in entries.indices { entries[place].step = 0 }
+            step = 0
+        }
+        step += 1
+        // No branch here depends on what is not in the cache but where something is wrong, so that the processor looks for
+        // several ids at a time.
+        for id in ids {
             let place = place(of: id)
-            let (row, last) = (Int(entries[place].row), Int(entries[place].place))
-            guard row >= 0 else { throw .missing(id) }
-            // No two ids have one row.
-            guard last >= i || rows[last] != row else { throw .twice(id) }
-            entries[place].place = Int32(i)
-            rows.append(row)
+            let entry = entries[place]
+            guard entry.row >= 0 else { throw .missing(id) }
+            guard entry.step != step else { throw .twice(id) }
+            entries[place].step = step
+            rows.append(Int(entry.row))
         }
     }
 
