@@ -95,6 +95,7 @@ struct Bench: ParsableCommand {
         if sections.contains(.training) {
             let training = TrainingTime(threads: threads, rounds: rounds, peers: peers)
             add([try training.manyParameters(), try training.untilTrained()])
+            add([try SearchTime(threads: threads, rounds: rounds, peers: peers).run()])
         }
         if sections.contains(.files) {
             let files = Files(machine: machine, threads: threads, rounds: rounds)

@@ -47,6 +47,17 @@ final class Peers {
         return reply["names"] as? [String] ?? []
     }
 
+    /// Loads sequences whose groups are folds, and others to judge by; the names of what chooses a pool and a penalty.
+    func loadSearch(
+        activations: String, validation: String, pools: [String], penalties: [Double], threads: Int
+    ) throws -> [String] {
+        let reply = try ask([
+            "command": "load search", "activations": activations, "validation": validation, "pools": pools,
+            "penalties": penalties, "threads": threads,
+        ])
+        return reply["names"] as? [String] ?? []
+    }
+
     /// Loads a sequence for a text that takes a token at a time, and for steps of `count` of `open` texts.
     func loadStreams(activations: String, probe: String, count: Int, open: Int, threads: Int) throws {
         _ = try ask([

@@ -156,6 +156,10 @@ void test_prefix_weights(void) {
         logits[0] = -200;
         ck_prefix_weights(logits, count, 0, 0, 0, weights, &largest);
         CHECK(weights[0] == 0, "%g", weights[0]);
+        const double last = weights[count - 1];
+        logits[0] = INFINITY;
+        ck_prefix_weights(logits, count, 0, 0, 0, weights, &largest);
+        CHECK(isinf(largest) && (count == 1 || weights[count - 1] == last), "%g beside %g", weights[count - 1], largest);
         drop(logits, count);
         release(weights, sizeof(double) * (size_t)count);
     }

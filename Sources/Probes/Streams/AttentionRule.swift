@@ -54,8 +54,7 @@ struct AttentionRule: PrefixRule {
             }
             return
         }
-        guard state[start] > -.infinity, weights(token, state, start, &work.values, into: &work.weights) <= Self.room
-        else {
+        guard weights(token, state, start, &work.values, into: &work.weights) <= Self.room else {
             for h in 0..<heads { advance(h, &state, at: start + h * size, token) }
             return
         }
@@ -66,7 +65,8 @@ struct AttentionRule: PrefixRule {
         }
     }
 
-    // e^(l - m) of each head, and the largest l - m, which floats are for: 6e-8 of it is little beside `room`.
+    // e^(l - m) of each head, and the largest l - m, which is infinite before the first token. As floats they err by 6e-8 of
+    // themselves, which is little where they are below `room`.
     private func weights(
         _ token: borrowing PrefixToken, _ state: borrowing MutableSpan<Double>, _ start: Int,
         _ above: inout [Float], into weights: inout [Double]
