@@ -5,8 +5,7 @@ One JSON object a line, from standard input to standard output:
     {"command": "info"}    {"python": …, "torch": …, "threads": …, "cpu_capability": …, …}
     {"command": "load", "activations": PATH, "probe": PATH, "threads": 2}    {"names": [NAME, …]}
     {"command": "load folds", "activations": PATH, "penalties": […], "threads": 2}    {"names": [NAME, …]}
-    {"command": "load search", "activations": PATH, "validation": PATH, "pools": ["mean", …], "penalties": […], "threads": 2}
-        likewise
+    {"command": "load search", "activations": PATH, "validation": PATH, "pools": […], "penalties": […], "threads": 2}  likewise
     {"command": "load streams", "activations": PATH, "probe": PATH, "count": 256, "open": 10000, "threads": 2}    likewise
     {"command": "load training", "activations": PATH, "validation": PATH, "heads": 8, "outputs": 1, "epochs": 30, "batch": 32,
         "rate": 0.001, "l2": 0.01, "threads": 2}    likewise

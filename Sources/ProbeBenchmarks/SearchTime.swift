@@ -58,7 +58,8 @@ struct SearchTime {
         }
         let timings = try withExtendedLifetime(folder) { try interleaved(rounds, variants) }
         return Case(
-            section: "choosing by ten folds, \(linear.candidates.count) linear candidates or \(usual.candidates.count)",
+            section:
+                "choosing by ten folds, \(linear.candidates.count) linear candidates or \(usual.candidates.count)",
             shape: "N \(data.count), D \(data.width)",
             tokens: data.tokenCount, bytes: Double(data.tokenCount * data.width * 4), operations: 0,
             roofline_seconds: nil,

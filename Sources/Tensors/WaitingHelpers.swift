@@ -93,7 +93,9 @@ final class WaitingHelpers: Sendable {
         private let isSlept = Atomic(false)
         private let wakes = DispatchSemaphore(value: 0)
 
-        init(_ body: @escaping @Sendable () -> Void, wanted: Int) { (self.body, self.wanted) = (body, wanted) }
+        init(_ body: @escaping @Sendable () -> Void, wanted: Int) {
+            (self.body, self.wanted) = (body, wanted)
+        }
 
         // Not inlined, so that no reference to the work outlives the call.
         @inline(never) func call() { body?() }
@@ -110,7 +112,9 @@ final class WaitingHelpers: Sendable {
         func leave() {
             if running.subtract(1, ordering: .sequentiallyConsistent).newValue == 0,
                 isSlept.load(ordering: .sequentiallyConsistent)
-            { wakes.signal() }
+            {
+                wakes.signal()
+            }
         }
 
         // Whether all that came have gone.

@@ -6,11 +6,14 @@ import Testing
 
 @Suite("Work on several threads")
 struct WaitingHelpersTests {
-    @Test("each index is taken once, whether calls come one upon the other, in each other or at the same time")
+    @Test(
+        "each index is taken once, whether calls come one upon the other, in each other or at the same time")
     func eachIndexOnce() throws {
         for threads in 1...5 {
             for count in [0, 1, 2, 7, 64] {
-                #expect(try Parallel.map(count: count, threads: threads) { $0 * $0 } == (0..<count).map { $0 * $0 })
+                #expect(
+                    try Parallel.map(count: count, threads: threads) { $0 * $0 }
+                        == (0..<count).map { $0 * $0 })
             }
         }
         let sums = try Parallel.map(count: 200, threads: 4) { i in
