@@ -35,18 +35,24 @@ class Columns(TransformerMixin, BaseEstimator):
 def implementations(request):
     """GridSearchCV over pools and penalties, on folds that stand in `groups`. The result is the AUROC on other data."""
 
-    def pooled(path):
+    def sequences(path):
         with safetensors.safe_open(path, framework="np") as file:
             x, offsets, y = (file.get_tensor(name) for name in ("hidden_states", "offsets", "labels"))
-        sequences = np.split(x, offsets[1:-1])
-        return np.concatenate([[POOLS[pool](s) for s in sequences] for pool in request["pools"]], axis=1), y
+        return np.split(x, offsets[1:-1]), y
+
+    def pooled(sequences):
+        return np.concatenate([[POOLS[pool](s) for s in sequences] for pool in request["pools"]], axis=1)
+
+    training, y = sequences(request["activations"])
+    others, other_y = sequences(request["validation"])
+    others = pooled(others)
 
     with safetensors.safe_open(request["activations"], framework="np") as file:
         fold, width = file.get_tensor("groups"), file.get_slice("hidden_states").get_shape()[1]
     folds = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in np.unique(fold)]
 
     def search(jobs):
-        X, y = pooled(request["activations"])
+        X = pooled(training)
         model = Pipeline([
             ("pool", Columns(width=width)), ("scale", StandardScaler()), ("probe", LogisticRegression(max_iter=1000)),
         ])
@@ -55,8 +61,7 @@ def implementations(request):
             "probe__C": [1 / (penalty * len(folds[0][0])) for penalty in request["penalties"]],
         }
         found = GridSearchCV(model, grid, scoring="roc_auc", cv=folds, n_jobs=jobs).fit(X, y)
-        X, y = pooled(request["validation"])
-        return torch.tensor([roc_auc_score(y, found.decision_function(X))])
+        return torch.tensor([roc_auc_score(other_y, found.decision_function(others))])
 
     jobs = request["threads"]
     return {"scikit-learn, linear": lambda: search(None), f"scikit-learn, linear, {jobs} jobs": lambda: search(jobs)}

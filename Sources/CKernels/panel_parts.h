@@ -12,8 +12,9 @@
 // long sum by that of sums of this length. Also how many numbers of a token are widened at once.
 enum { CHAIN = 256 };
 
-// Numbers ahead of the arithmetic in each row, half as many where rows are short. The next block's rows follow at the end of
-// these. Into the first-level cache, of which this is half: twice as far ahead took longer where D is a power of two.
+// Numbers ahead of the arithmetic in each row, half as many in rows shorter than that half. The next block's rows follow at
+// the end of these. Into the first-level cache, of which eight rows of floats fill 16 KB: twice as far ahead took longer where D
+// is a power of two.
 enum { AHEAD = 512 };
 
 static ALWAYS_INLINE void fetch_ahead(const int size, const int tokens, ck_states x, ptrdiff_t width, ptrdiff_t d) {

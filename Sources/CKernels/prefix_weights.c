@@ -14,6 +14,8 @@ static ALWAYS_INLINE void ck_prefix_weights_body(const ck_set set, const float *
         d16 above = __builtin_convertvector(load(logits + i, count - i, -INFINITY), d16) +
                     slope * (places + (position + (double)i)) - origin;
         most = __builtin_elementwise_max(most, above);
+        // Less is 0 all the same, and infinitely less would be NaN.
+        above = __builtin_elementwise_max(above, (d16){0} - 128);
         v16 rounded = __builtin_elementwise_min(__builtin_convertvector(above, v16), (v16){0} + 80);
         // e^x = e^f·e^(x-f) for the float f next to x.
         d16 weight = __builtin_convertvector(exponential(rounded), d16) *

@@ -30,7 +30,7 @@ struct SearchTime {
                 }
             })
         var usual = selection(CandidateGrid().candidates(for: task) { $0.options.threads = threads })
-        // As the command line has it.
+        // What --max-rows is where it is not given.
         usual.mostRows = 83
         func auroc(_ selection: Selection) throws -> Double {
             let probe = try selection.run(data).probe
@@ -41,7 +41,7 @@ struct SearchTime {
             Variant("AttentionProbes, --select") { _ = try usual.run(data) },
         ]
         var judged = try zip(variants, [linear, usual]).map { "\($0.name) \(text(try auroc($1)))" }
-        // Peers read it again and again.
+        // The files that peers read are there as long as it is.
         let folder = try ScratchFolder()
         if let peers {
             let paths = (folder("training.safetensors"), folder("validation.safetensors"))

@@ -72,6 +72,7 @@ public enum Parallel {
         let failed = Atomic(false)
         let failure = Mutex<(index: Int, error: any Error)?>(nil)
         WaitingHelpers.shared.run(helpers: workers - 1) {
+            guard next.load(ordering: .relaxed) < count else { return }
             var own = workspace()
             while !failed.load(ordering: .relaxed) {
                 let index = next.add(1, ordering: .relaxed).oldValue

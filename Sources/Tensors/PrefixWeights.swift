@@ -1,14 +1,13 @@
 private import CKernels
 
 /// w_i = exp(logit_i + slope·(position + i) - origin) of some tokens at successive positions, in double precision and
-/// within 2e-7 of each; 0 where it is below 1e-38, and nothing that means anything where it is above 1e34, or infinite as a
-/// logit is. O(n).
+/// within 2e-7 of each; 0 where it is below 1e-38, and nothing that means anything where it is above 1e34. O(n).
 ///
 /// - Parameters:
 ///   - range: where the logits are, n of them.
 ///   - weights: grows to n numbers.
 /// - Returns: the largest exponent; -∞ without tokens.
-/// - Precondition: no number is NaN, and only logits are infinite, which are positive then.
+/// - Precondition: no number is NaN, and only logits are infinite.
 package func prefixWeights(
     _ logits: Span<Float>, _ range: Range<Int>, slope: Double, position: Int, origin: Double,
     into weights: inout [Double]

@@ -159,7 +159,13 @@ void test_prefix_weights(void) {
         const double last = weights[count - 1];
         logits[0] = INFINITY;
         ck_prefix_weights(logits, count, 0, 0, 0, weights, &largest);
-        CHECK(isinf(largest) && (count == 1 || weights[count - 1] == last), "%g beside %g", weights[count - 1], largest);
+        CHECK(largest == INFINITY && (count == 1 || weights[count - 1] == last), "%g, %g", weights[count - 1], largest);
+        const float low[] = {-INFINITY, -3e38f};
+        for (int i = 0; i < 2; i++) {
+            logits[0] = low[i];
+            ck_prefix_weights(logits, count, 0, 0, 3e38, weights, &largest);
+            CHECK(weights[0] == 0 && largest < 0, "%g: %g, %g", low[i], weights[0], largest);
+        }
         drop(logits, count);
         release(weights, sizeof(double) * (size_t)count);
     }

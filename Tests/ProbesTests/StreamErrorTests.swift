@@ -53,6 +53,22 @@ struct StreamErrorTests {
         #expect(behind.count == 0 && behind.bytes == empty.bytes)
     }
 
+    // Their difference is beyond a float, and their weight nothing.
+    @Test func logitsFarBelowOthersHaveNoWeight() throws {
+        let probe = Probe(
+            .attention(heads: 2), width: 1, task: .binary(classes: ["a", "b"]),
+            parameters: [1, 0.5, 1e-38, 1e-38, 0, 0, 0, 0])
+        let tokens: [Float] = [3e38, -3e38, -3e38]
+        var (oneByOne, together) = (try ProbeStream(probe), try ProbeStream(probe))
+        for token in tokens { try oneByOne.append([token]) }
+        try together.append([tokens[0]])
+        try together.append(Array(tokens[1...]))
+        for stream in [oneByOne, together] { #expect(abs(stream.logits![0] - 6) < 1e-4) }
+        var streams = try ProbeStreams(ProbeSet([probe]))
+        try streams.open(1)
+        for token in tokens { #expect(abs(try streams.step([1], [token])[0][0, 0] - 6) < 1e-4) }
+    }
+
     @Test func streamsOfOtherProbesAreRefused() throws {
         let probe = Probe.random(.attention(heads: 2), width: 6, outputs: 1, seed: 1)
         var stream = try ProbeStream(probe)

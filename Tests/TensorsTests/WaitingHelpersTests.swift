@@ -1,3 +1,5 @@
+import Dispatch
+import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -11,15 +13,36 @@ struct WaitingHelpersTests {
     func eachIndexOnce() throws {
         for threads in 1...5 {
             for count in [0, 1, 2, 7, 64] {
-                #expect(
-                    try Parallel.map(count: count, threads: threads) { $0 * $0 }
-                        == (0..<count).map { $0 * $0 })
+                let taken = Mutex([Int](repeating: 0, count: count))
+                let results = try Parallel.map(count: count, threads: threads) { i in
+                    taken.withLock { $0[i] += 1 }
+                    return i * i
+                }
+                #expect(results == (0..<count).map { $0 * $0 })
+                #expect(taken.withLock { $0.allSatisfy { $0 == 1 } })
             }
         }
         let sums = try Parallel.map(count: 200, threads: 4) { i in
             try Parallel.map(count: 20, threads: 3) { $0 * i }.reduce(0, +)
         }
         #expect(sums == (0..<200).map { 190 * $0 })
+    }
+
+    // Pauses are as long as helpers look for work, so that some find it, some have just ended, and some are asleep.
+    @Test("helpers that look for work meet calls of several threads at any time")
+    func patience() {
+        let callers = (0..<3).map { caller in
+            Worker {
+                var generator = SeededGenerator(seed: UInt64(caller))
+                for round in 0..<2000 {
+                    let sum = try! Parallel.map(count: 6, threads: 3) { $0 + round }.reduce(0, +)
+                    guard sum == 15 + 6 * round else { return false }
+                    if round % 4 == 0 { usleep(UInt32.random(in: 0..<200, using: &generator)) }
+                }
+                return true
+            }
+        }
+        #expect(callers.allSatisfy { $0.wait() })
     }
 
     @Test("the lowest index that ran and failed is told, and what follows is done")
@@ -36,20 +59,21 @@ struct WaitingHelpersTests {
     @Test("who waits long for a helper sleeps")
     func sleeps() {
         let helpers = WaitingHelpers()
-        let calls = Atomic(0)
         let ended = Atomic(0)
-        // The first to come returns once the other has begun, and that one takes its time.
+        let hasBegun = Atomic(false)
         let caller = pthread_self()
         let before = processorTime()
         helpers.run(helpers: 1) {
-            calls.add(1, ordering: .relaxed)
-            if pthread_equal(pthread_self(), caller) != 0 {
-                while calls.load(ordering: .relaxed) < 2 { sched_yield() }
-            } else {
+            if pthread_equal(pthread_self(), caller) == 0 {
+                hasBegun.store(true, ordering: .relaxed)
                 usleep(400_000)
                 ended.add(1, ordering: .relaxed)
+                return
             }
+            // Until the helper has come, for which other work of the process may leave no thread.
+            for _ in 0..<10_000 where !hasBegun.load(ordering: .relaxed) { usleep(1000) }
         }
+        guard hasBegun.load(ordering: .relaxed) else { return }
         // Of this thread alone: 0.4 s if it asked again and again.
         #expect(processorTime() - before < 0.2)
         #expect(ended.load(ordering: .relaxed) == 1)
@@ -59,5 +83,24 @@ struct WaitingHelpersTests {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}
+
+/// A thread of its own, and what it finds.
+private final class Worker: Sendable {
+    private let result = Mutex(false)
+    private let ended = DispatchSemaphore(value: 0)
+
+    init(_ body: @escaping @Sendable () -> Bool) {
+        Thread.detachNewThread { [self] in
+            let own = body()
+            result.withLock { $0 = own }
+            ended.signal()
+        }
+    }
+
+    func wait() -> Bool {
+        ended.wait()
+        return result.withLock { $0 }
     }
 }

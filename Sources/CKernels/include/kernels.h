@@ -112,7 +112,7 @@ void ck_run_softmax(float *logits, float *values, ptrdiff_t count, float slope, 
                     float first, ck_running_softmax *run);
 
 // weights[i] ← exp(x_i) with x_i = logits[i] + slope·(position + i) - origin, within 2e-7 of it, and *largest ← max x_i.
-// Below -87.3 it is 0, above 80 it means nothing. All must be finite but for logits, of which some may be +∞.
+// Below -87.3 it is 0, above 80 it means nothing. All must be finite but for logits, of which some may be infinite.
 void ck_prefix_weights(const float *logits, ptrdiff_t count, double slope, double position, double origin,
                        double *weights, double *largest);
 

@@ -65,8 +65,8 @@ struct AttentionRule: PrefixRule {
         }
     }
 
-    // e^(l - m) of each head, and the largest l - m, which is infinite before the first token. As floats they err by 6e-8 of
-    // themselves, which is little where they are below `room`.
+    // e^(l - m) of each head, and the largest l - m, which is infinite before the first token. The differences are rounded to
+    // floats, by 6e-8 of themselves: little near 0, and far below 0 the weight is next to nothing.
     private func weights(
         _ token: borrowing PrefixToken, _ state: borrowing MutableSpan<Double>, _ start: Int,
         _ above: inout [Float], into weights: inout [Double]

@@ -14,9 +14,14 @@ struct StreamTable: Sendable {
     // A power of two, at most half of them taken.
     private var entries: [Entry] = Array(repeating: Entry(), count: 16)
     // The number of the last step.
-    private var step: UInt32 = 0
+    private var step: UInt32
     /// How many ids are there.
     private(set) var count = 0
+
+    /// No ids.
+    ///
+    /// - Parameter step: the number that the step before the first is taken to have.
+    init(step: UInt32 = 0) { self.step = step }
 
     /// The ids, in no order.
     var ids: [Int] { entries.compactMap { $0.row < 0 ? nil : $0.id } }
@@ -74,8 +79,8 @@ struct StreamTable: Sendable {
             step = 0
         }
         step += 1
-        // No branch here depends on what is not in the cache but where something is wrong, so that the processor looks for
-        // several ids at a time.
+        // Of what may not be in the cache only collisions and faults change where a branch goes, so that the processor mostly
+        // looks for several ids at a time.
         for id in ids {
             let place = place(of: id)
             let entry = entries[place]
