@@ -67,3 +67,6 @@ func interleaved(_ rounds: Int, _ variants: [Variant]) throws -> [Timing] {
 
     func allowed(_ seconds: Double) -> Int { seconds < 2 ? rounds : seconds < 20 ? 3 : 1 }
 }
+
+/// A loss or a metric in a note.
+func thousandths(_ value: Double) -> String { String(format: "%.3f", value) }

@@ -30,8 +30,7 @@ struct SearchTime {
                 }
             })
         var usual = selection(CandidateGrid().candidates(for: task) { $0.options.threads = threads })
-        // What --max-rows is where it is not given.
-        usual.mostRows = 83
+        usual.mostRows = Selection.usualRows(average: usual.average)
         func auroc(_ selection: Selection) throws -> Double {
             let probe = try selection.run(data).probe
             return try probe.evaluate(test).metrics.first { $0.metric.key == "auroc" }!.value
@@ -40,7 +39,7 @@ struct SearchTime {
             Variant("AttentionProbes, linear") { _ = try linear.run(data) },
             Variant("AttentionProbes, --select") { _ = try usual.run(data) },
         ]
-        var judged = try zip(variants, [linear, usual]).map { "\($0.name) \(text(try auroc($1)))" }
+        var judged = try zip(variants, [linear, usual]).map { "\($0.name) \(thousandths(try auroc($1)))" }
         // The files that peers read are there as long as it is.
         let folder = try ScratchFolder()
         if let peers {
@@ -52,7 +51,7 @@ struct SearchTime {
                 activations: paths.0, validation: paths.1, pools: Self.kinds.map(\.rawValue),
                 penalties: Self.penalties.map(Double.init), threads: threads)
             for name in names {
-                judged.append("\(name) \(text(Double(try peers.run(name).result[0])))")
+                judged.append("\(name) \(thousandths(Double(try peers.run(name).result[0])))")
                 variants.append(.clocked(name) { try peers.run(name).seconds })
             }
         }
@@ -66,6 +65,4 @@ struct SearchTime {
             ways: zip(variants, timings).map { Case.Way(name: $0.name, timing: $1) },
             notes: ["AUROC on other documents: " + judged.joined(separator: ", ")])
     }
-
-    private func text(_ value: Double) -> String { String(format: "%.3f", value) }
 }

@@ -36,7 +36,7 @@ struct TrainingTime {
         let trainer = Trainer(.attention(heads: heads), options: options)
         func loss() throws -> Double { try trainer.fit(data).probe.evaluate(validation).loss }
         var variants = [Variant("AttentionProbes") { _ = try trainer.fit(data) }]
-        var losses = ["AttentionProbes \(text(try loss()))"]
+        var losses = ["AttentionProbes \(thousandths(try loss()))"]
         if let peers {
             let folder = try ScratchFolder()
             let paths = (folder("training.safetensors"), folder("validation.safetensors"))
@@ -47,7 +47,7 @@ struct TrainingTime {
                 outputs: sample.classes == 2 ? 1 : sample.classes, options,
                 batch: options.batchSize(for: count))
             for name in names {
-                losses.append("\(name) \(text(Double(try peers.run(name).result[0])))")
+                losses.append("\(name) \(thousandths(Double(try peers.run(name).result[0])))")
                 variants.append(.clocked(name) { try peers.run(name).seconds })
             }
         }
@@ -61,8 +61,6 @@ struct TrainingTime {
             },
             notes: ["loss on other sequences: " + losses.joined(separator: ", ")])
     }
-
-    private func text(_ loss: Double) -> String { String(format: "%.3f", loss) }
 
     /// Sequences of noise, of which one token points where its class does.
     private struct Sample {

@@ -247,7 +247,7 @@ struct Compare: ParsableCommand {
         comparison.bootstrap = Bootstrap(replicates: bootstrap, seed: shared.seed)
         comparison.comparesLayers = sweep.layersEach != nil
         // Ensembles of different sets need not be of the same layers.
-        comparison.mostRowsAcrossLayers = transfer ? 0 : SelectionOptions.mostRows(average: 4)
+        comparison.mostRowsAcrossLayers = transfer ? 0 : Selection.usualRows(average: 4)
         if controls {
             // Shuffled labels are for the configuration with the most heads, which can memorise the most.
             let largest = models.map { $0.candidates[0].configuration }.max { $0.heads < $1.heads }!

@@ -55,11 +55,5 @@ struct SelectionOptions: ParsableArguments {
     }
 
     /// Rows of weights of an ensemble at most, of parts that are averages of so many seeds.
-    func mostRows(average: Int) -> Int { maxRows ?? Self.mostRows(average: average) }
-
-    /// The same where the option is not given.
-    static func mostRows(average: Int) -> Int {
-        // Of one attention head and output, a query and a value.
-        13 * 2 * 8 * average / 10
-    }
+    func mostRows(average: Int) -> Int { maxRows ?? Selection.usualRows(average: average) }
 }

@@ -38,6 +38,9 @@ public struct Selection: Sendable {
     /// Rows of weights that an average or an ensemble multiplies a token with, at most (`Probe.rowsPerToken`); 0 for no
     /// ensembles, and averages of any size.
     public var mostRows = 0
+    /// Rows that the command line allows where nothing else is said: 1.3 times those of attention with eight heads and one
+    /// output, a query and a value a head, averaged over so many seeds.
+    package static func usualRows(average: Int) -> Int { 13 * 2 * 8 * average / 10 }
     /// Whether a threshold is to be for sequences that are looked at after every token: then the chosen probe of each
     /// fold also scores all prefixes of the sequences that it did not see. For two classes.
     public var isStreaming = false

@@ -53,20 +53,33 @@ struct StreamErrorTests {
         #expect(behind.count == 0 && behind.bytes == empty.bytes)
     }
 
-    // Their difference is beyond a float, and their weight nothing.
-    @Test func logitsFarBelowOthersHaveNoWeight() throws {
+    // The difference of the logits is beyond a float, so the later tokens have no weight, wherever it is taken: over a whole
+    // sequence, token by token, of tokens together, and in a step of several streams.
+    @Test(
+        arguments: [
+            (ProbeConfiguration.attention(heads: 2), [1, 0, 0.5, 0, 0, 1, 0, 1, 0, 0, 0, 0], Float(6)),
+            (ProbeConfiguration(.rollingAttention, heads: 2), [1, 0, 0.5, 0, 0, 1, 0, 1, 0, 0], 6),
+            (ProbeConfiguration(.softmax), [1, 0, 0], 3e38),
+        ] as [(ProbeConfiguration, [Float], Float)])
+    func logitsFarBelowOthersHaveNoWeight(
+        configuration: ProbeConfiguration, parameters: [Float], expected: Float
+    ) throws {
         let probe = Probe(
-            .attention(heads: 2), width: 1, task: .binary(classes: ["a", "b"]),
-            parameters: [1, 0.5, 1e-38, 1e-38, 0, 0, 0, 0])
-        let tokens: [Float] = [3e38, -3e38, -3e38]
+            configuration, width: 2, task: .binary(classes: ["a", "b"]), parameters: parameters)
+        let tokens: [Float] = [3e38, 3, -3e38, -3, -3e38, -3]
+        func check(_ logit: Float?) { #expect(abs(logit! / expected - 1) < 1e-5) }
+        for logits in try probe.scoresOfPrefixes(tokens, lengths: [1, 2, 3]) { check(logits?[0]) }
         var (oneByOne, together) = (try ProbeStream(probe), try ProbeStream(probe))
-        for token in tokens { try oneByOne.append([token]) }
-        try together.append([tokens[0]])
-        try together.append(Array(tokens[1...]))
-        for stream in [oneByOne, together] { #expect(abs(stream.logits![0] - 6) < 1e-4) }
         var streams = try ProbeStreams(ProbeSet([probe]))
         try streams.open(1)
-        for token in tokens { #expect(abs(try streams.step([1], [token])[0][0, 0] - 6) < 1e-4) }
+        for t in 0..<3 {
+            let token = Array(tokens[2 * t..<2 * t + 2])
+            try oneByOne.append(token)
+            check(try streams.step([1], token)[0][0, 0])
+        }
+        try together.append(Array(tokens[..<2]))
+        try together.append(Array(tokens[2...]))
+        for stream in [oneByOne, together] { check(stream.logits?[0]) }
     }
 
     @Test func streamsOfOtherProbesAreRefused() throws {
