@@ -16,6 +16,7 @@
 typedef float v4 __attribute__((vector_size(16), aligned(4)));
 typedef float v8 __attribute__((vector_size(32), aligned(4)));
 typedef float v16 __attribute__((vector_size(64), aligned(4)));
+typedef uint32_t u32x8 __attribute__((vector_size(32), aligned(4)));
 typedef uint32_t u32x16 __attribute__((vector_size(64), aligned(4)));
 typedef double d16 __attribute__((vector_size(128), aligned(8)));
 

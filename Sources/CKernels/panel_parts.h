@@ -44,6 +44,24 @@ static ALWAYS_INLINE void store_transposed(const v16 *sums, ptrdiff_t columns, f
     for (ptrdiff_t c = 0; c < columns; c++) memcpy(z + c * z_stride, out[c], sizeof out[c]);
 }
 
+// The same for up to eight columns.
+static ALWAYS_INLINE void store_half_transposed(const v8 *sums, ptrdiff_t columns, float *z, ptrdiff_t z_stride) {
+    v8 from[8], to[8];
+    for (int r = 0; r < 8; r++) from[r] = sums[r];
+#pragma clang loop unroll(full)
+    for (int round = 0; round < 3; round++) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < 4; r++) {
+            to[2 * r] = __builtin_shufflevector(from[r], from[r + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+            to[2 * r + 1] = __builtin_shufflevector(from[r], from[r + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+        }
+        for (int r = 0; r < 8; r++) from[r] = to[r];
+    }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < 8; c++)
+        if (c < columns) memcpy(z + c * z_stride, &from[c], sizeof from[c]);
+}
+
 // Sums of `tokens` tokens, [r][c], as z[c·z_stride + r].
 static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t columns, float *z,
                                 ptrdiff_t z_stride) {
@@ -52,6 +70,19 @@ static ALWAYS_INLINE void store(const int tokens, const v16 *sums, ptrdiff_t col
         return;
     }
     float out[8][CK_PANEL_COLUMNS];
+    for (int r = 0; r < tokens; r++) memcpy(out[r], &sums[r], sizeof out[r]);
+    for (ptrdiff_t c = 0; c < columns; c++)
+        for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];
+}
+
+// The same for up to eight columns.
+static ALWAYS_INLINE void store_half(const int tokens, const v8 *sums, ptrdiff_t columns, float *z,
+                                     ptrdiff_t z_stride) {
+    if (tokens == 8) {
+        store_half_transposed(sums, columns, z, z_stride);
+        return;
+    }
+    float out[8][CK_HALF_PANEL_COLUMNS];
     for (int r = 0; r < tokens; r++) memcpy(out[r], &sums[r], sizeof out[r]);
     for (ptrdiff_t c = 0; c < columns; c++)
         for (int r = 0; r < tokens; r++) z[c * z_stride + r] = out[r][c];

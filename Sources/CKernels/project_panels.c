@@ -29,9 +29,28 @@ static ALWAYS_INLINE u32x16 splat(const void *word) {
     return bits - (u32x16){0};
 }
 
-// Number `which` of what a word holds.
-static ALWAYS_INLINE v16 number_in(const int kind, const int which, u32x16 word) {
-    return (v16)(kind != TWO_A_WORD ? word : which == 0 ? word << 16 : word & 0xffff0000);
+static ALWAYS_INLINE u32x8 splat_half(const void *word) {
+    uint32_t bits;
+    memcpy(&bits, word, 4);
+    return bits - (u32x8){0};
+}
+
+// Number `which` of what a word holds, for vectors of words of any length.
+#define NUMBER_IN(kind, which, word) ((kind) != TWO_A_WORD ? (word) : (which) == 0 ? (word) << 16 : (word) & 0xffff0000)
+
+// Numbers `from` to `to` of each token in words, widened where they have to be: where those of the first are, and how far those of the
+// next.
+typedef struct {
+    const char *first;
+    ptrdiff_t stride;
+} token_words;
+
+static ALWAYS_INLINE token_words words_of(const int kind, ck_states x, const int tokens, ptrdiff_t from, ptrdiff_t to,
+                                          float (*widened)[CHAIN]) {
+    const int size = size_in(kind);
+    if (!is_widened(kind)) return (token_words){number(x, size, 0, from), x.stride};
+    ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHAIN);
+    return (token_words){(const char *)widened, sizeof widened[0]};
 }
 
 // Eight columns of two tokens side by side fill the same registers as sixteen of one.
@@ -58,7 +77,7 @@ static ALWAYS_INLINE v16 swapped(v16 a) {
     return __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-// `tokens` tokens, one or an even number, against the columns of up to two panels that follow each other, and
+// `tokens` tokens, one or an even number, against the columns of one or two panels that follow each other, and
 // then of a half one.
 static ALWAYS_INLINE void panel_block(const ck_set set, const int tokens, const int panels,
                                       const int halves, const int fetches, const int kind, ck_states x,
@@ -82,9 +101,8 @@ static ALWAYS_INLINE void panel_block(const ck_set set, const int tokens, const 
 #pragma clang loop unroll(full)
         for (int r = 0; r < pairs; r++) half_sum[r] = (v16){0};
         float widened[8][CHAIN] __attribute__((aligned(64)));
-        const char *block = is_widened(kind) ? (const char *)widened : number(x, size, 0, from);
-        const ptrdiff_t stride = is_widened(kind) ? (ptrdiff_t)sizeof widened[0] : x.stride;
-        if (is_widened(kind)) ck_widen(from_number(x, size, 0, from), tokens, to - from, widened[0], CHAIN);
+        const token_words words = words_of(kind, x, tokens, from, to, widened);
+        const char *block = words.first;
         for (ptrdiff_t d = from; d < to; d += numbers, block += 4) {
             if (fetches && d % (64 / size) == 0) fetch_ahead(size, tokens, x, width, d);
             v16 w[2][2], half_w[2];
@@ -97,17 +115,17 @@ static ALWAYS_INLINE void panel_block(const ck_set set, const int tokens, const 
             }
 #pragma clang loop unroll(full)
             for (int r = 0; r < tokens; r++) {
-                const u32x16 word = splat(block + r * stride);
+                const u32x16 word = splat(block + r * words.stride);
 #pragma clang loop unroll(full)
                 for (int e = 0; e < numbers; e++)
 #pragma clang loop unroll(full)
                     for (int p = 0; p < panels; p++)
-                        sum[p][r] = MULTIPLY_ADD(set, number_in(kind, e, word), w[e][p], sum[p][r]);
+                        sum[p][r] = MULTIPLY_ADD(set, (v16)NUMBER_IN(kind, e, word), w[e][p], sum[p][r]);
                 if (halves && (r % 2 == 1 || tokens == 1)) {
-                    const u32x16 both = side_by_side(splat(block + r / 2 * 2 * stride), word, second);
+                    const u32x16 both = side_by_side(splat(block + r / 2 * 2 * words.stride), word, second);
 #pragma clang loop unroll(full)
                     for (int e = 0; e < numbers; e++)
-                        half_sum[r / 2] = MULTIPLY_ADD(set, number_in(kind, e, both), half_w[e], half_sum[r / 2]);
+                        half_sum[r / 2] = MULTIPLY_ADD(set, (v16)NUMBER_IN(kind, e, both), half_w[e], half_sum[r / 2]);
                 }
             }
         }
@@ -126,6 +144,39 @@ static ALWAYS_INLINE void panel_block(const ck_set set, const int tokens, const 
     store(tokens, each, columns, z, z_stride);
 }
 
+// The same against a half panel alone: a vector of eight for each token. A processor that takes vectors of sixteen in halves copies
+// twice as many numbers a cycle to eight lanes.
+static ALWAYS_INLINE void half_block(const ck_set set, const int tokens, const int fetches, const int kind,
+                                     ck_states x, ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
+                                     ptrdiff_t z_stride) {
+    const int size = size_in(kind), numbers = kind == TWO_A_WORD ? 2 : 1;
+    v8 total[8];
+    for (int r = 0; r < tokens; r++) total[r] = (v8){0};
+    for (ptrdiff_t from = 0; from < width; from += CHAIN) {
+        ptrdiff_t to = from + CHAIN < width ? from + CHAIN : width;
+        v8 sum[8];
+#pragma clang loop unroll(full)
+        for (int r = 0; r < tokens; r++) sum[r] = (v8){0};
+        float widened[8][CHAIN] __attribute__((aligned(64)));
+        const token_words words = words_of(kind, x, tokens, from, to, widened);
+        const char *block = words.first;
+        for (ptrdiff_t d = from; d < to; d += numbers, block += 4) {
+            if (fetches && d % (64 / size) == 0) fetch_ahead(size, tokens, x, width, d);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < tokens; r++) {
+                const u32x8 word = splat_half(block + r * words.stride);
+#pragma clang loop unroll(full)
+                for (int e = 0; e < numbers; e++)
+                    sum[r] = MULTIPLY_ADD(set, (v8)NUMBER_IN(kind, e, word),
+                                          *(const v8 *)(panel + (d + e) * CK_HALF_PANEL_COLUMNS), sum[r]);
+            }
+        }
+#pragma clang loop unroll(full)
+        for (int r = 0; r < tokens; r++) total[r] += sum[r];
+    }
+    store_half(tokens, total, columns, z, z_stride);
+}
+
 static ALWAYS_INLINE void panel_columns(const ck_set set, const int panels, const int halves,
                                         const int fetches, const int wanted, ck_states x, ptrdiff_t tokens,
                                         ptrdiff_t width, const float *panel, ptrdiff_t columns, float *z,
@@ -134,19 +185,23 @@ static ALWAYS_INLINE void panel_columns(const ck_set set, const int panels, cons
     // takes several registers, widening is faster.
     const int kind = wanted == TWO_A_WORD && (halves ? panels > 0 : set.lanes < 16) ? WIDENED : wanted;
     const int step = set.panel_tokens, size = size_in(kind);
+#define BLOCK(tokens, fetches)                                                                                     \
+    if (panels > 0)                                                                                               \
+        panel_block(set, tokens, panels, halves, fetches, kind, from_number(x, size, t, 0), width, panel, columns, \
+                    z + t, z_stride);                                                                             \
+    else                                                                                                          \
+        half_block(set, tokens, fetches, kind, from_number(x, size, t, 0), width, panel, columns, z + t, z_stride)
     if (tokens < step) {
-        for (ptrdiff_t t = 0; t < tokens; t++)
-            panel_block(set, 1, panels, halves, 0, kind, from_number(x, size, t, 0), width, panel, columns, z + t,
-                        z_stride);
+        for (ptrdiff_t t = 0; t < tokens; t++) BLOCK(1, 0);
         return;
     }
     for (ptrdiff_t t = 0; t < tokens; t += step) {
         // The last block goes back over tokens already done: that costs less than single tokens, and
         // gives the same bits.
         if (t > tokens - step) t = tokens - step;
-        panel_block(set, step, panels, halves, fetches, kind, from_number(x, size, t, 0), width, panel, columns,
-                    z + t, z_stride);
+        BLOCK(step, fetches);
     }
+#undef BLOCK
 }
 
 static ALWAYS_INLINE void panels_of(const ck_set set, const int kind, ck_states x, ptrdiff_t tokens,

@@ -77,8 +77,12 @@ struct Workload {
 
     /// Multiplications and additions of a product of all tokens with one row.
     private var row: Double { 2 * Double(tokens.count) }
-    // Queries, and then values of every token or of the pooled ones, whichever is less.
-    var forwardOperations: Double { row * Double(2 * heads) }
-    // The same again for the gradient: each product has one of its own size.
-    var gradientOperations: Double { 2 * forwardOperations }
+    // Queries, and then values of every token, or sums of tokens and values of these, whichever is less.
+    var forwardOperations: Double { row * Double(2 * heads) + pooledValues }
+    // For the gradient each product has another one of its own size, and values of pooled tokens two.
+    var gradientOperations: Double { 2 * row * Double(2 * heads) + 3 * pooledValues }
+
+    private var pooledValues: Double {
+        outputs == 1 ? 0 : 2 * Double(batch.count * heads * width * outputs)
+    }
 }

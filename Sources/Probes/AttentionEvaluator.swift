@@ -34,18 +34,31 @@ struct AttentionEvaluator: ProbeEvaluator {
     func forward(
         _ sequence: TokenSequence, row: Int, _ work: inout Workspace
     ) throws(NonFiniteProjection) {
+        try forward(sequence, row: row, by: nil, &work)
+    }
+
+    /// `forward` from products that are there, or computed by `projection`.
+    func forward(
+        _ sequence: TokenSequence, row: Int, by projection: Projection?, _ work: inout Workspace
+    ) throws(NonFiniteProjection) {
         guard valueProducts.isEmpty else {
-            try begin(sequence, row: row, place: 0, of: 1, &work)
+            try begin(sequence, row: row, by: projection, place: 0, of: 1, &work)
             guard (try? finish(1, of: 1, &work) { _, _ in }) != nil else { throw NonFiniteProjection() }
             return
         }
-        let n = sequence.count
-        guard allFinite(work.projections[row * n..<(row + rows) * n]) else { throw NonFiniteProjection() }
-        attend(sequence, row, &work)
-        work.values.reset(count: shape.values)
         switch shape.plan {
-        case .stackedProduct: poolValues(n, row, &work)
-        case .poolThenProject: projectPooled(sequence, &work)
+        case .stackedProduct:
+            let n = sequence.count
+            projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
+            guard allFinite(work.projections[row * n..<(row + rows) * n]) else {
+                throw NonFiniteProjection()
+            }
+            attend(sequence, row, &work)
+            work.values.reset(count: shape.values)
+            poolValues(n, row, &work)
+        case .poolThenProject:
+            try attendAndPool(sequence, row: row, by: projection, &work)
+            projectPooled(&work)
         }
         applyHiddenLayer(&work)
         guard allFinite(work.outputs[...]) else { throw NonFiniteProjection() }
@@ -57,27 +70,33 @@ struct AttentionEvaluator: ProbeEvaluator {
         work.attention.grow(to: shape.heads * n)
         work.entropies.reset(count: shape.attention == .softmax ? shape.heads : 0)
         for h in 0..<shape.heads {
-            let p = parameters[position.lowerBound + h]
-            let origin = positionOrigin(p, sequence)
             let own = (row + h) * n..<(row + h + 1) * n
-            var slope = p
-            if !sequence.isUnbroken || shape.attention == .tanh {
-                for j in 0..<n {
-                    work.projections[own.lowerBound + j] += p * Float(sequence.position(j) - origin)
-                }
-                slope = 0
-            }
+            let (slope, start) = addPositions(h, sequence, 0..<n, at: own.lowerBound, &work)
             switch shape.attention {
             case .softmax:
                 work.entropies[h] = Float(
                     softmax(
-                        work.projections[own], slope: slope, start: Float(sequence.position(0) - origin),
-                        into: &work.attention,
-                        at: h * n))
+                        work.projections[own], slope: slope, start: start, into: &work.attention, at: h * n))
             case .tanh:
                 for j in 0..<n { work.attention[h * n + j] = tanh(work.projections[own.lowerBound + j]) }
             }
         }
+    }
+
+    /// Adds p·t to the logits of some tokens, which start at `place`, or leaves that to the softmax: the slope that is left, and
+    /// the position that it starts from.
+    func addPositions(
+        _ h: Int, _ sequence: TokenSequence, _ tokens: Range<Int>, at place: Int, _ work: inout Workspace
+    ) -> (slope: Float, start: Float) {
+        let p = parameters[position.lowerBound + h]
+        let origin = positionOrigin(p, sequence)
+        guard !sequence.isUnbroken || shape.attention == .tanh else {
+            return (p, Float(sequence.position(tokens.lowerBound) - origin))
+        }
+        for (i, j) in tokens.enumerated() {
+            work.projections[place + i] += p * Float(sequence.position(j) - origin)
+        }
+        return (0, 0)
     }
 
     // Softmax ignores a constant, so positions may be counted from anywhere. Counted from the unmasked
@@ -106,12 +125,10 @@ struct AttentionEvaluator: ProbeEvaluator {
         }
     }
 
-    // u = a·X, H×D, then r[k] = Σ_h (u_h·v_hk + β_hk·Σ_j a[h,j])
-    private func projectPooled(_ sequence: TokenSequence, _ work: inout Workspace) {
-        poolTokens(sequence, &work)
-        let (n, width) = (sequence.count, shape.width)
+    // r[k] += Σ_h u_h·v_hk
+    private func projectPooled(_ work: inout Workspace) {
+        let width = shape.width
         for h in 0..<shape.heads {
-            addBiases(h, n, &work)
             BLAS.gemv(
                 .no, rows: shape.values, columns: width, a: parameters[valueRange(h)],
                 x: work.pooled[h * width..<(h + 1) * width], beta: 1, y: &work.values)
@@ -169,6 +186,7 @@ struct AttentionEvaluator: ProbeEvaluator {
     // What `work.valueGradient`, and with pooled tokens `work.combined`, add to the gradient: all but ∂v of
     // pooled tokens.
     func addTokenGradient(_ sequence: TokenSequence, _ work: inout Workspace, _ gradient: inout [Float]) {
+        guard !takesTiles(sequence) else { return addTileGradients(sequence, &work, &gradient) }
         let (n, heads, width) = (sequence.count, shape.heads, shape.width)
         work.projectionGradient.grow(to: rows * n)
         sequence.copyPositions(into: &work.positions)
@@ -215,12 +233,7 @@ struct AttentionEvaluator: ProbeEvaluator {
         let (n, values) = (sequence.count, shape.values)
         let g = work.valueGradient
         let own = h * n..<(h + 1) * n
-        let weight = totalAttention(h, n, work)
-        var constant: Float = 0
-        for k in 0..<values {
-            gradient[valueBias.lowerBound - gap + h * values + k] += g[k] * weight
-            constant += g[k] * bias(h, k)
-        }
+        let constant = addBiasGradient(h, n, &work, &gradient)
 
         // c, in place of ∂logit, but for the constant; with pooled tokens it is there.
         if shape.plan == .stackedProduct {
@@ -250,6 +263,18 @@ struct AttentionEvaluator: ProbeEvaluator {
             }
         }
         gradient[position.lowerBound - gap + h] += Float(positionGradient)
+    }
+
+    /// Adds ∂β_hk, and returns Σ_k g[k]·β_hk.
+    func addBiasGradient(_ h: Int, _ n: Int, _ work: inout Workspace, _ gradient: inout [Float]) -> Float {
+        let weight = totalAttention(h, n, work)
+        var constant: Float = 0
+        for k in 0..<shape.values {
+            let g = work.valueGradient[k]
+            gradient[valueBias.lowerBound - gap + h * shape.values + k] += g * weight
+            constant += g * bias(h, k)
+        }
+        return constant
     }
 
     func bias(_ h: Int, _ k: Int) -> Float { parameters[valueBias.lowerBound + h * shape.values + k] }

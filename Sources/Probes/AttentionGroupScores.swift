@@ -13,9 +13,12 @@ package protocol GroupEvaluator: ProbeEvaluator {
 
     /// Takes one of `count` sequences as far as it goes alone; as `forward` does, but for `outputs`.
     ///
-    /// - Parameter place: which of them it is.
+    /// - Parameters:
+    ///   - projection: computes the products; nil where they are there.
+    ///   - place: which of them it is.
     func begin(
-        _ sequence: TokenSequence, row: Int, place: Int, of count: Int, _ workspace: inout Workspace
+        _ sequence: TokenSequence, row: Int, by projection: Projection?, place: Int, of count: Int,
+        _ workspace: inout Workspace
     ) throws(NonFiniteProjection)
 
     /// Goes on with the first sequences of a group, and hands each over with its `outputs` and `entropies` in the workspace.
@@ -52,16 +55,11 @@ extension AttentionEvaluator: GroupEvaluator {
     }
 
     package func begin(
-        _ sequence: TokenSequence, row: Int, place: Int, of count: Int, _ work: inout Workspace
+        _ sequence: TokenSequence, row: Int, by projection: Projection?, place: Int, of count: Int,
+        _ work: inout Workspace
     ) throws(NonFiniteProjection) {
-        let (n, width, values) = (sequence.count, shape.width, shape.values)
-        guard allFinite(work.projections[row * n..<(row + shape.heads) * n]) else {
-            throw NonFiniteProjection()
-        }
-        attend(sequence, row, &work)
-        poolTokens(sequence, &work)
-        work.values.reset(count: values)
-        for h in 0..<shape.heads { addBiases(h, n, &work) }
+        let (width, values) = (shape.width, shape.values)
+        try attendAndPool(sequence, row: row, by: projection, &work)
 
         let entropies = work.entropies.count
         work.group.grow(count: count, values: values, size: shape.heads * width)
@@ -99,11 +97,16 @@ extension AttentionEvaluator: GroupEvaluator {
             let start = h * count * width
             valueProducts[h].apply(
                 pooled.span.extracting(start..<start + done * width), count: done, into: &group.products)
-            let products = group.products.span
-            var r = all.mutableSpan
-            for i in 0..<done {
-                for k in 0..<values { r[i * values + k] += products[k * done + i] }
+            if h == 0 {
+                group.sums.reset(to: group.products[..<(done * values)])
+            } else {
+                BLAS.axpy(1, group.products[..<(done * values)], y: &group.sums)
             }
+        }
+        let sums = group.sums.span
+        var r = all.mutableSpan
+        for i in 0..<done {
+            for k in 0..<values { r[i * values + k] += sums[k * done + i] }
         }
     }
 }

@@ -1,9 +1,14 @@
 import Tensors
 
 extension AttentionArchitecture: JointArchitecture {
+    // 2 MB of value rows.
+    private static let mostCachedValues = 1 << 19
+
     package func isFasterJointly(tokens: Int, blocks: Int) -> Bool {
-        // The gradient of a block is cleared, written and added; the tokens are read once more.
-        plan == .poolThenProject && 3 * blocks * heads * values > tokens
+        // The gradient of a block is cleared, written and added, and value rows that no cache holds are met by few sequences
+        // at a time; here the tokens are read once more.
+        plan == .poolThenProject
+            && (3 * blocks * heads * values > tokens || heads * values * width > Self.mostCachedValues)
     }
 }
 
@@ -37,7 +42,7 @@ extension AttentionEvaluator: JointEvaluator {
         ) { block, pooled, attention, work in
             let first = blocks[block].lowerBound
             for i in blocks[block] {
-                try attendAndPool(sequences[i], projection, &work.value)
+                try attendAndPool(sequences[i], row: 0, by: projection, &work.value)
                 pooled.replace(at: (i - first) * row, with: work.value.pooled[..<size])
                 pooled.replace(at: (i - first) * row + size, with: work.value.values[..<values])
                 attention.replace(
@@ -101,6 +106,7 @@ extension AttentionEvaluator: JointEvaluator {
             work.value.combined.grow(to: size)
             for i in blocks[block] {
                 work.value.attention.reset(to: attention[attentionStarts[i]..<attentionStarts[i + 1]])
+                work.value.pooled.reset(to: pooled[i * row..<i * row + size])
                 work.value.valueGradient.reset(to: g[i * values..<(i + 1) * values])
                 for h in 0..<heads {
                     work.value.combined.replace(

@@ -31,14 +31,15 @@ extension AttentionEvaluator {
     ) throws(NonFiniteProjection) {
         let first = sequences.startIndex
         guard sequences.count > 1 else {
-            return try addGradient(sequences[first], projection, &work, gradient: &gradient) {
-                loss(first, &$0)
-            }
+            try forward(sequences[first], row: 0, by: projection, &work)
+            loss(first, &work)
+            return backward(
+                sequences[first], outputGradient: work.outputGradient, &work, gradient: &gradient)
         }
         let (count, values, size) = (sequences.count, shape.values, shape.heads * shape.width)
         work.group.grow(count: count, values: values, size: size)
         for (i, sequence) in sequences.enumerated() {
-            try attendAndPool(sequence, projection, &work)
+            try attendAndPool(sequence, row: 0, by: projection, &work)
             work.group.pooled.replace(at: i * size, with: work.pooled[..<size])
             work.group.values.replace(at: i * values, with: work.values[..<values])
             swap(&work.attention, &work.group.attention[i])
@@ -57,21 +58,9 @@ extension AttentionEvaluator {
             swap(&work.attention, &work.group.attention[i])
             work.valueGradient.reset(to: work.group.valueGradient[i * values..<(i + 1) * values])
             work.combined.reset(to: work.group.combined[i * size..<(i + 1) * size])
+            work.pooled.reset(to: work.group.pooled[i * size..<(i + 1) * size])
             addTokenGradient(sequence, &work, &gradient)
         }
-    }
-
-    /// Leaves attention, pooled tokens, and of the values what biases add, in the workspace.
-    func attendAndPool(
-        _ sequence: TokenSequence, _ projection: Projection, _ work: inout Workspace
-    ) throws(NonFiniteProjection) {
-        projection.apply(sequence, into: &work.projections, scratch: &work.tokens)
-        let n = sequence.count
-        guard allFinite(work.projections[..<(shape.heads * n)]) else { throw NonFiniteProjection() }
-        attend(sequence, 0, &work)
-        poolTokens(sequence, &work)
-        work.values.reset(count: shape.values)
-        for h in 0..<shape.heads { addBiases(h, n, &work) }
     }
 
     /// From values to their gradient.
@@ -124,11 +113,12 @@ extension AttentionEvaluator {
 }
 
 /// Of G sequences: their attention, and one row each of pooled tokens and combined value rows, G×(H·D), and of
-/// values and their gradient, G×V. Of scores also entropies, G×H, and products of one head, V×G.
+/// values and their gradient, G×V. Of scores also entropies, G×H, products of one head, V×G, and the sum of those of the heads so far.
 struct GroupWorkspace: Sendable {
     var attention: [[Float]] = []
     var entropies: [Float] = []
     var products: [Float] = []
+    var sums: [Float] = []
     var pooled: [Float] = []
     var combined: [Float] = []
     var values: [Float] = []

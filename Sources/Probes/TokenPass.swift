@@ -10,6 +10,8 @@ package struct TokenPass: Sendable {
     package let projection: Projection?
     // Whether some evaluator finds a NaN or infinity wherever it is.
     private let meetsAllTokens: Bool
+    // What computes the products itself; several evaluators leave that to the pass.
+    private let projecting: (any ProjectingEvaluator)?
     // What takes sequences together, where that gains something: several evaluators take each alone.
     private let group: (any GroupEvaluator)?
 
@@ -25,8 +27,9 @@ package struct TokenPass: Sendable {
         }
         self.rows = rows
         meetsAllTokens = evaluators.contains(where: \.meetsAllTokens)
-        let alone = evaluators.count == 1 ? evaluators[0] as? any GroupEvaluator : nil
-        group = alone.flatMap { $0.groupSize > 1 ? $0 : nil }
+        let alone = evaluators.count == 1 ? evaluators[0] : nil
+        projecting = alone as? any ProjectingEvaluator
+        group = (alone as? any GroupEvaluator).flatMap { $0.groupSize > 1 ? $0 : nil }
         projection =
             weights.isEmpty ? nil : Projection(weights, rows: weights.count / width, width: width)
     }
@@ -64,8 +67,8 @@ package struct TokenPass: Sendable {
         var begun = 0
         for sequence in sequences {
             guard
-                (try? project(sequence, &work)) != nil,
-                (try? group.begin(sequence, row: 0, place: begun, of: sequences.count, &work)) != nil
+                (try? group.begin(
+                    sequence, row: 0, by: projection, place: begun, of: sequences.count, &work)) != nil
             else { break }
             begun += 1
         }
@@ -79,17 +82,25 @@ package struct TokenPass: Sendable {
         _ sequence: TokenSequence, _ work: inout Workspace,
         _ body: (Int, inout Workspace) -> Void = { _, _ in }
     ) throws(NonFiniteProjection) {
-        try project(sequence, &work)
+        if let projecting, let projection {
+            try projecting.forward(sequence, by: projection, &work)
+            return body(0, &work)
+        }
+        guard meetsAllTokens || sequence.isFinite(scratch: &work.tokens) else { throw NonFiniteProjection() }
+        projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
         for (i, evaluator) in evaluators.enumerated() {
             try evaluator.forward(sequence, row: rows[i], &work)
             body(i, &work)
         }
     }
+}
 
-    private func project(_ sequence: TokenSequence, _ work: inout Workspace) throws(NonFiniteProjection) {
-        guard meetsAllTokens || sequence.isFinite(scratch: &work.tokens) else { throw NonFiniteProjection() }
-        projection?.apply(sequence, into: &work.projections, scratch: &work.tokens)
-    }
+/// An evaluator that computes the products with its `tokenWeights` when it wants them.
+protocol ProjectingEvaluator: ProbeEvaluator {
+    /// `forward`, with those products computed on the way.
+    func forward(
+        _ sequence: TokenSequence, by projection: Projection, _ workspace: inout Workspace
+    ) throws(NonFiniteProjection)
 }
 
 /// One of several sequences has a hidden state that is NaN or infinite, or a product or output of it is.

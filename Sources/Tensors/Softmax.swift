@@ -34,15 +34,17 @@ package func softmax(
 /// - Parameters:
 ///   - start: where g starts in `gradient`.
 ///   - positions: the positions that the logits had a slope along, one each, counted from `first`.
+///   - mean: Σ_j w_j·g_j where the weights are only a part of those of the softmax; else it is computed.
 /// - Returns: the gradient by that slope, Σ_i d_i·(positions_i - first).
 /// - Precondition: `gradient` holds n elements from `start` on, and there are n positions.
 package func softmaxGradient(
     _ weights: ArraySlice<Float>, _ gradient: inout [Float], at start: Int, positions: ArraySlice<Float>,
-    first: Float
+    first: Float, mean: Double? = nil
 ) -> Double {
     let count = weights.count
     precondition(start >= 0 && gradient.count - start >= count, "fewer than \(count) gradients")
     precondition(positions.count == count, "\(positions.count) positions for \(count) weights")
+    let mean = Float(mean ?? dot(weights, gradient[start..<start + count]))
     var slope = 0.0
     unsafe weights.withUnsafeBufferPointer { weights in
         unsafe gradient.withUnsafeMutableBufferPointer { gradient in
@@ -50,7 +52,7 @@ package func softmaxGradient(
                 guard let weights = weights.baseAddress, let gradient = gradient.baseAddress,
                     let positions = positions.baseAddress
                 else { return }
-                unsafe ck_softmax_gradient(weights, gradient + start, count, positions, first, &slope)
+                unsafe ck_softmax_gradient(weights, gradient + start, count, positions, first, mean, &slope)
             }
         }
     }

@@ -127,7 +127,11 @@ public struct TokenSequence: Sendable {
         }
     }
 
-    private func forEachTile<E: Error>(rows: Int, _ body: (Range<Int>) throws(E) -> Void) throws(E) {
+    /// Whether all unmasked tokens are one tile.
+    package func isOneTile(rows: Int) -> Bool { count < 2 * Self.tileSize(width: width, rows: rows) }
+
+    /// The tiles' ranges of unmasked tokens.
+    package func forEachTile<E: Error>(rows: Int, _ body: (Range<Int>) throws(E) -> Void) throws(E) {
         let size = Self.tileSize(width: width, rows: rows)
         var start = 0
         while start < count {

@@ -62,6 +62,7 @@ void test_finite(void);
 void test_softmax(void);
 void test_softmax_gradient(void);
 void test_running_softmax(void);
+void test_tile_softmax(void);
 void test_prefix_weights(void);
 void test_sums(void);
 void test_adamw(void);

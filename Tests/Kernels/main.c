@@ -26,6 +26,7 @@ int main(int count, char **arguments) {
     test_softmax();
     test_softmax_gradient();
     test_running_softmax();
+    test_tile_softmax();
     test_prefix_weights();
     test_sums();
     test_adamw();

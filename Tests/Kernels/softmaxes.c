@@ -64,7 +64,7 @@ void test_softmax_gradient(void) {
         }
         ck_dot(weights, gradient, count, &dot);
         CHECK(fabs(dot - mean) < 1e-14, "%d tokens: %g, expected %g", count, dot, mean);
-        ck_softmax_gradient(weights, gradient, count, positions, 98, &found);
+        ck_softmax_gradient(weights, gradient, count, positions, 98, (float)mean, &found);
         error_sum error = {0, 0};
         for (int i = 0; i < count; i++) {
             const double expected = (double)weights[i] * (before[i] - mean);
@@ -139,6 +139,43 @@ void test_running_softmax(void) {
     static const float slopes[] = {-3, 0, 0.1f, 0.15f, 0.5f, 3, 30}, jumps[] = {0, 7, -40};
     for (int s = 0; s < 7; s++)
         for (int j = 0; j < 3; j++) test_run(slopes[s], jumps[j]);
+}
+
+// Weights and their entropy after tiles of several sizes, of which the fourth has logits `jump` above the others.
+static void test_tiles(float slope, float jump) {
+    static const int sizes[] = {24, 1, 16, 37, 5, 24};
+    double l[TILED], largest = -INFINITY, total = 0, entropy = 0;
+    float weights[TILED];
+    ck_tile_sums seen;
+    memset(&seen, 0, sizeof seen);
+    for (int tile = 0, start = 0; tile < 6; start += sizes[tile++]) {
+        const int count = sizes[tile];
+        float *logits = floats(count, 3);
+        for (int i = 0; i < count; i++) {
+            if (tile == 3) logits[i] += jump;
+            l[start + i] = (double)logits[i] + (double)slope * (start + i - 50);
+            largest = fmax(largest, l[start + i]);
+        }
+        ck_tile_softmax(logits, count, slope, (float)(start - 50), weights + start, &seen);
+        for (int i = 0; i < start; i++) weights[i] *= seen.scale;
+        drop(logits, count);
+    }
+    for (int i = 0; i < TILED; i++) total += exp(l[i] - largest);
+    error_sum error = {0, 0};
+    for (int i = 0; i < TILED; i++) {
+        const double a = exp(l[i] - largest) / total;
+        add_error(&error, (float)((double)weights[i] / seen.total), a);
+        if (a > 0) entropy -= a * log(a);
+    }
+    const double found = log(seen.total) - seen.logits / seen.total;
+    CHECK(relative_error(error) < 1e-5, "slope %g, jump %g: error %g", (double)slope, (double)jump, relative_error(error));
+    CHECK(fabs(found - entropy) < 1e-5, "slope %g, jump %g: entropy %g, expected %g", (double)slope, (double)jump, found, entropy);
+}
+
+void test_tile_softmax(void) {
+    static const float slopes[] = {-3, 0, 0.1f, 0.5f, 3}, jumps[] = {0, 7, 25, -40, 3e38f, -3e38f};
+    for (int s = 0; s < 5; s++)
+        for (int j = 0; j < 6; j++) test_tiles(slopes[s], jumps[j]);
 }
 
 void test_prefix_weights(void) {

@@ -1,4 +1,5 @@
 import AttentionProbes
+import Glibc
 @testable import Probes
 @testable import ProbeTraining
 import TestSupport
@@ -28,12 +29,7 @@ struct GradientTests {
         try TokenPass([evaluator], width: shape.width).forward(sequence, &work)
         evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
 
-        var scratch: [Float] = []
-        let tokens = (0..<sequence.count).map { j in
-            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
-                token.indices.map { Double(token[$0]) }
-            }
-        }
+        let tokens = sequence.doubles
         let positions = (0..<sequence.count).map(sequence.position)
         let reference = ReferenceProbe(shape)
         func objective(_ parameters: [Double]) -> Double {
@@ -43,6 +39,53 @@ struct GradientTests {
         #expect(relativeError(gradient, centralDifferences(at: parameters, objective)) < 1e-4)
         let outputs = reference.forward(tokens, positions: positions, parameters.map(Double.init)).outputs
         #expect(relativeError(work.outputs, outputs.map { Float($0) }) < 1e-5)
+    }
+
+    // A sequence of several tiles with several values a head, whose logits rise or fall far from one tile to the next, along
+    // random directions of its parameters.
+    @Test(arguments: [0, 4], [2, -2] as [Float])
+    func severalTiles(hidden: Int, slope: Float) throws {
+        let width = 3000
+        let shape = AttentionArchitecture(width: width, outputs: 3, heads: 3, hidden: hidden)
+        var parameters = randomFloats(shape.tensors.parameterCount, seed: 1, scale: 0.02)
+        for (h, i) in shape.tensors.range(of: "position_weight")!.enumerated() {
+            parameters[i] = h == 1 ? 0 : slope
+        }
+        let all = try randomBatch(lengths: [60], width: width, seed: 2)[0]
+        for sequence in [all, all.keeping { $0 % 3 > 0 }] {
+            #expect(!sequence.isOneTile(rows: 3))
+            let weights = randomFloats(3, seed: 3)
+            var work = Workspace()
+            var gradient = [Float](repeating: 0, count: parameters.count)
+            let evaluator = shape.evaluator(parameters)
+            try TokenPass([evaluator], width: width).forward(sequence, &work)
+            let (outputs, entropies, attention) = (work.outputs, work.entropies, work.attention)
+            evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
+
+            let tokens = sequence.doubles
+            let positions = (0..<sequence.count).map(sequence.position)
+            let reference = ReferenceProbe(shape)
+            let expected = reference.forward(tokens, positions: positions, parameters.map(Double.init))
+            #expect(relativeError(outputs, expected.outputs.map { Float($0) }) < 1e-5)
+            let heads = expected.attention
+            #expect(
+                relativeError(Array(attention.prefix(3 * sequence.count)), heads.joined().map { Float($0) })
+                    < 1e-5)
+            for (found, head) in zip(entropies, heads) {
+                #expect(abs(Double(found) + head.reduce(0) { $1 > 0 ? $0 + $1 * log($1) : $0 }) < 1e-5)
+            }
+            for direction in 0..<2 {
+                let step = randomFloats(parameters.count, seed: 10 + UInt64(direction)).map(Double.init)
+                func moved(_ by: Double) -> Double {
+                    let moved = zip(parameters, step).map { Double($0) + by * $1 }
+                    return zip(reference.forward(tokens, positions: positions, moved).outputs, weights)
+                        .reduce(0) { $0 + $1.0 * Double($1.1) }
+                }
+                let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6
+                let found = zip(gradient, step).reduce(0) { $0 + Double($1.0) * $1.1 }
+                #expect(abs(found - slope) < 1e-4 * max(1, abs(slope)), "\(found), expected \(slope)")
+            }
+        }
     }
 
     // Many sequences at once, some of several tiles, against one at a time: one visit with one value a head,

@@ -65,12 +65,7 @@ struct LayeredTests {
         try TokenPass([evaluator], width: width).forward(sequence, &work)
         evaluator.backward(sequence, outputGradient: weights, &work, gradient: &gradient)
 
-        var scratch: [Float] = []
-        let tokens = (0..<sequence.count).map { j in
-            sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
-                token.indices.map { Double(token[$0]) }
-            }
-        }
+        let tokens = sequence.doubles
         let positions = (0..<sequence.count).map(sequence.position)
         let behind = probe(shape.inner, heads: heads, window: 3)
         func scores(_ p: [Double]) -> [Double] {

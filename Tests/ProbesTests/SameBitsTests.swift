@@ -14,7 +14,7 @@ struct SameBitsTests {
     // With many outputs several sequences meet the value rows together, here in groups of up to ten.
     @Test(arguments: configurations, [1, 3, 12, 40])
     func scores(configuration: ProbeConfiguration, outputs: Int) throws {
-        let own = [1, 17, 300, 2, 64, 129, 5]
+        let own = [1, 17, 400, 2, 64, 129, 5]
         let lengths = outputs > 3 ? (0..<42).map { own[$0 % own.count] } : own
         let batch = try randomBatch(lengths: lengths, width: 96, seed: 1)
         let together = try ActivationSet([ActivationFile(batch)])
@@ -44,7 +44,7 @@ struct SameBitsTests {
 
     // Beside others, a probe meets another kernel if it has few rows, and the same if it has many.
     @Test func scoresBesideOtherProbes() throws {
-        let batch = try randomBatch(lengths: [1, 17, 300, 2, 64, 129, 5], width: 96, seed: 1)
+        let batch = try randomBatch(lengths: [1, 17, 400, 2, 64, 129, 5], width: 96, seed: 1)
         let data = try ActivationSet([ActivationFile(batch)])
         let tasks: [ProbeTask] = [
             .binary(classes: ["a", "b"]), .multiclass(classes: ["a", "b", "c"]), .regression(outputs: 12),
@@ -75,7 +75,7 @@ struct SameBitsTests {
     @Test(arguments: ElementType.allCases, configurations)
     func storedStates(type: ElementType, configuration: ProbeConfiguration) throws {
         let folder = try TemporaryFolder()
-        let batch = try randomBatch(lengths: [1, 17, 300, 2, 64, 129, 5], width: 100, seed: 1)
+        let batch = try randomBatch(lengths: [1, 17, 400, 2, 64, 129, 5], width: 100, seed: 1)
         try ActivationSet([ActivationFile(batch)]).write(to: folder("stored"), as: type)
         let stored = try ActivationSet(paths: [folder("stored")])
         try stored.write(to: folder("floats"), as: .f32)

@@ -13,6 +13,16 @@ public func randomBatch(lengths: [Int], width: Int, seed: UInt64) throws -> Ragg
     return try RaggedBatch(tokens: TokenMatrix(values, columns: width), offsets: offsets)
 }
 
+extension TokenSequence {
+    /// The unmasked tokens.
+    public var doubles: [[Double]] {
+        var scratch: [Float] = []
+        return (0..<count).map { j in
+            withTokens(j..<j + 1, scratch: &scratch) { token in token.indices.map { Double(token[$0]) } }
+        }
+    }
+}
+
 /// A labelled set that an attention probe can learn and a mean probe cannot easily: class 1 has one
 /// token (or `needles`), anywhere, that points along the first dimension.
 public func needleSet(

@@ -85,10 +85,10 @@ void ck_add_wide(const double *a, const float *x, ptrdiff_t rows, ptrdiff_t widt
 void ck_softmax(const float *logits, ptrdiff_t count, float slope, float start, float *weights,
                 double *entropy);
 
-// gradient[i] ← weights[i]·(gradient[i] - Σ_j weights[j]·gradient[j]) and *slope ← Σ_i of that times
-// (positions[i] - first), sums in double precision: back through a softmax.
+// gradient[i] ← weights[i]·(gradient[i] - mean) and *slope ← Σ_i of that times (positions[i] - first) in double precision:
+// back through a softmax, where the mean is Σ_j weights[j]·gradient[j].
 void ck_softmax_gradient(const float *weights, float *gradient, ptrdiff_t count, const float *positions,
-                         float first, double *slope);
+                         float first, float mean, double *slope);
 
 // Sums over the tokens i that one head has seen, with l_i = logit_i + slope·t_i, t_i = positions_i - first,
 // e_i = exp(l_i - origin) and d_i = value_i - center:
@@ -110,6 +110,16 @@ typedef struct {
 // must be finite.
 void ck_run_softmax(float *logits, float *values, ptrdiff_t count, float slope, const float *positions,
                     float first, ck_running_softmax *run);
+
+// The same without values: with e_i = exp(l_i - origin), total = Σ e_i and logits = Σ e_i·(l_i - origin) over the tiles seen.
+// `scale` is what a new origin has made of earlier e_i, 1 where it is the old one.
+typedef struct {
+    double total, logits;
+    float origin, scale;
+} ck_tile_sums;
+
+// Adds a tile with l_i = logits[i] + slope·(start + i); all zeros is the start. weights[i] ← e_i. All must be finite.
+void ck_tile_softmax(const float *logits, ptrdiff_t count, float slope, float start, float *weights, ck_tile_sums *seen);
 
 // weights[i] ← exp(x_i) with x_i = logits[i] + slope·(position + i) - origin, within 2e-7 of it, and *largest ← max x_i.
 // Below -87.3 it is 0, above 80 it means nothing. All must be finite but for logits, of which some may be infinite.
