@@ -26,7 +26,11 @@ public struct SystemError: Error, Equatable, CustomStringConvertible {
 
     /// "cannot open x.safetensors: No such file or directory".
     public var description: String {
-        "cannot \(operation) \(path): \(unsafe String(cString: strerror(code)))"
+        let reason =
+            isOfOtherKind && code == EINVAL
+            ? "expected a file, found a pipe or a device, which can be read only once"
+            : unsafe String(cString: strerror(code))
+        return "cannot \(operation) \(path): \(reason)"
     }
 }
 
