@@ -127,3 +127,26 @@ public func ap_report(
         unsafe html.pointee = Texts.give(report.html)
     }
 }
+
+/// Makes the page about a probe, with controls.
+@c @implementation
+public func ap_report_controls(
+    _ probe: OpaquePointer!, _ data: OpaquePointer!, _ training: OpaquePointer!,
+    _ options: UnsafePointer<CChar>!, _ name: UnsafePointer<CChar>!,
+    _ progress: ap_progress!, _ context: UnsafeMutableRawPointer!,
+    _ html: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
+) -> ap_status {
+    status {
+        let html = try unsafe place(html, "html")
+        let target: ProbeTarget = try unsafe Handles.find(probe, "probe")
+        let data: DataTarget = try unsafe Handles.find(data, "data")
+        let training: DataTarget = try unsafe Handles.find(training, "training")
+        let name = unsafe name == nil ? "probe" : try unsafe text(name, "name")
+        let call = try unsafe CallOptions<ControlledReportOptions>.parse(json: optionsText(options))
+        let callback = unsafe Callback(progress, context)
+        let report = try call.options.report(
+            target.probe, "the probe", title: name, data.data, training: training.data, call.running,
+            callback.watch)
+        unsafe html.pointee = Texts.give(report.html)
+    }
+}

@@ -57,6 +57,11 @@ static void test_controls(const char *folder, ap_data *train, ap_data *test) {
     OK(ap_text_free(result));
     FAILS(ap_evaluate_controls(probe, test, NULL, NULL, NULL, NULL, &result), AP_USAGE, "expected data, found NULL");
     FAILS(ap_evaluate_controls(probe, test, train, "{\"controls\": 1}", NULL, NULL, &result), AP_USAGE, "Unknown option");
+    OK(ap_report_controls(probe, test, train, "{\"bootstrap\": 20, \"confound\": \"^(.)\"}", "colours", NULL, NULL, &result));
+    CHECK(strstr(result, "colours") && strstr(result, "above the best control") && strstr(result, ">confound<"));
+    OK(ap_text_free(result));
+    FAILS(ap_report_controls(probe, test, NULL, NULL, NULL, NULL, NULL, &result), AP_USAGE, "expected data, found NULL");
+    FAILS(ap_report_controls(probe, test, train, NULL, NULL, NULL, NULL, NULL), AP_USAGE, "html: expected");
     OK(ap_probe_free(probe));
 }
 

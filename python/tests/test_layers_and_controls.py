@@ -74,6 +74,20 @@ def test_controls_are_those_of_the_command_line(command, tmp_path):
         probe.evaluate(test, controls=3)
 
 
+@needs("ap_report_controls")
+def test_a_report_with_controls_is_that_of_the_command_line(command, tmp_path):
+    train, test = write(tmp_path / "train.safetensors", shift=0.7), write(tmp_path / "test.safetensors", shift=0.7, seed=1)
+    probe = ap.AttentionProbe("mean").fit(train)
+    probe.save(tmp_path / "probe.safetensors")
+    command(
+        "report", tmp_path / "probe.safetensors", test, "--controls", train, "--confound", "^(.)", "--bootstrap", "20",
+        "--out", tmp_path / "page.html", "--quiet")
+    page = probe.report(None, test, controls=train, confound="^(.)", bootstrap=20, name="probe.safetensors")
+    assert page.html == (tmp_path / "page.html").read_text()
+    with pytest.raises(ValueError, match="confound: expected it only with controls"):
+        probe.report(None, test, confound="^(.)")
+
+
 @needs("ap_select_share")
 def test_numbers_of_a_table_are_read_for_regression(tmp_path):
     path = write(tmp_path / "states.safetensors")

@@ -372,6 +372,11 @@ ap_status ap_calibrate(const ap_probe *probe, const ap_data *data, const char *o
 ap_status ap_report(const ap_probe *probe, const ap_data *data, const char *options, const char *name,
                     ap_progress progress, void *context, char **html);
 
+/* The same with controls beside the metrics, as `attnprobe report --controls`, trained on `training`, the data that the probe
+ * was trained on. Options: confound too. */
+ap_status ap_report_controls(const ap_probe *probe, const ap_data *data, const ap_data *training, const char *options,
+                             const char *name, ap_progress progress, void *context, char **html);
+
 #ifdef __cplusplus
 }
 #endif

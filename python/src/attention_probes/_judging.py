@@ -49,20 +49,17 @@ class Judging(Fitting):
         -------
         Evaluation
         """
-        if confound is not None and controls is None:
-            raise ValueError("confound: expected it only with controls, found none")
         data = self._judged(
             X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
             token_texts=token_texts)
         said = options(
             bootstrap=bootstrap, documents=documents, streaming=streaming, confound=confound, seed=seed,
             threads=self._threads())
+        call, training = lib().ap_evaluate, self._training(controls, confound)
         handles = [self._fitted().handle.value, data._handle.value]
-        call = lib().ap_evaluate
-        if controls is not None:
-            training = self._other(controls, "controls", known=self._known_classes(), task=self._fitted().task)
-            handles.append(training._handle.value)
+        if training is not None:
             call = lib().ap_evaluate_controls
+            handles.append(training._handle.value)
         text = self._told(lambda watch, text: call(*handles, said, watch.function, None, text))
         return Evaluation._of(json.loads(text))
 
@@ -102,9 +99,9 @@ class Judging(Fitting):
 
     def report(
         self, path: str | os.PathLike[str] | None, X: Any, y: Any = None, *, documents: int | None = None,
-        bootstrap: int | None = None, seed: int | None = None, name: str | None = None, groups: Any = None,
-        sample_weight: Any = None, offsets: Any = None, mask: Any = None, pooled: bool = False, ids: Any = None,
-        token_texts: Any = None
+        bootstrap: int | None = None, controls: Any = None, confound: str | None = None, seed: int | None = None,
+        name: str | None = None, groups: Any = None, sample_weight: Any = None, offsets: Any = None, mask: Any = None,
+        pooled: bool = False, ids: Any = None, token_texts: Any = None
     ) -> Report:
         """A page that loads nothing and opens anywhere: metrics, curves, where heads look, documents token by token.
 
@@ -114,6 +111,8 @@ class Judging(Fitting):
             The file to write; None for a page that is only shown.
         X, y
             As in `fit`; without labels the page has no metrics.
+        controls, confound
+            As in `evaluate`; the page has the controls beside the metrics.
         name : str, optional
             What the page calls the probe.
 
@@ -124,14 +123,26 @@ class Judging(Fitting):
         data = self._judged(
             X, y, groups=groups, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled, ids=ids,
             token_texts=token_texts, needs_labels=False)
-        said = options(documents=documents, bootstrap=bootstrap, seed=seed, threads=self._threads())
+        said = options(
+            documents=documents, bootstrap=bootstrap, confound=confound, seed=seed, threads=self._threads())
         title = None if name is None else name.encode()
-        text = self._told(lambda watch, text: lib().ap_report(
-            self._fitted().handle.value, data._handle.value, said, title, watch.function, None, text))
+        call, training = lib().ap_report, self._training(controls, confound)
+        handles = [self._fitted().handle.value, data._handle.value]
+        if training is not None:
+            call = lib().ap_report_controls
+            handles.append(training._handle.value)
+        text = self._told(lambda watch, text: call(*handles, said, title, watch.function, None, text))
         page = Report(text, None if path is None else os.fspath(path))
         if path is not None:
             page.write(path)
         return page
+
+    def _training(self, controls: Any, confound: str | None) -> Data | None:
+        if controls is None:
+            if confound is not None:
+                raise ValueError("confound: expected it only with controls, found none")
+            return None
+        return self._other(controls, "controls", known=self._known_classes(), task=self._fitted().task)
 
     def _threads(self) -> int | None:
         threads: int | None = getattr(self, "threads", None)

@@ -65,6 +65,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "ap_evaluate_scores": [c_void_p, c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _texts],
     "ap_calibrate": [c_void_p, c_void_p, c_char_p, s.Progress, c_void_p, _handles, _texts],
     "ap_report": [c_void_p, c_void_p, c_char_p, c_char_p, s.Progress, c_void_p, _texts],
+    "ap_report_controls": [c_void_p, c_void_p, c_void_p, c_char_p, c_char_p, s.Progress, c_void_p, _texts],
 }
 
 _ERRORS: dict[int, Callable[[str], BaseException]] = {
