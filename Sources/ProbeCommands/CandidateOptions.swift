@@ -4,7 +4,7 @@ public import AttentionProbes
 extension ProbeKind: ExpressibleByArgument {}
 extension AttentionFunction: ExpressibleByArgument {}
 extension Smoothing: ExpressibleByArgument {}
-extension TrainingOptions.Optimizer: ExpressibleByArgument {}
+extension Optimizer: ExpressibleByArgument {}
 extension ClassWeight: ExpressibleByArgument {}
 
 /// Options about a probe and how it is trained. Where several values may be listed they are candidates of
@@ -41,7 +41,7 @@ struct CandidateOptions: ParsableArguments {
         help: """
             Optimiser. (default: lbfgs for \(names { $0.usualOptimizer == .lbfgs }) and regression, else adamw)
             """)
-    var optimizer: CommaList<TrainingOptions.Optimizer>?
+    var optimizer: CommaList<Optimizer>?
     @Option(help: "Passes over the data (adamw, default 30) or iterations (lbfgs, default 200).")
     var epochs: Int?
     @Option(help: "Sequences of a minibatch (adamw). (default: 32, fewer below 800 sequences)")

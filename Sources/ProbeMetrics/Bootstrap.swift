@@ -3,7 +3,7 @@
 // regression there is one stratum) as there are, and the middle 95 % of a metric over all resamples are its
 // interval. Resample r takes its random numbers from stream r of the seed, so the result
 // does not depend on threads.
-public import Tensors
+import Tensors
 
 /// How many resamples to draw, and from which seed.
 public struct Bootstrap: Sendable, Equatable {
@@ -13,9 +13,9 @@ public struct Bootstrap: Sendable, Equatable {
     public let seed: UInt64
 
     /// Resamples at most: the metrics of all are in memory until the last is there.
-    public static let mostReplicates = 1_000_000
+    package static let mostReplicates = 1_000_000
 
-    /// - Precondition: at least one resample, and at most `mostReplicates`.
+    /// - Precondition: at least one resample, and at most a million.
     public init(replicates: Int = 1000, seed: UInt64 = 0) {
         precondition((1...Self.mostReplicates).contains(replicates), "\(replicates) draws")
         self.replicates = replicates
@@ -27,7 +27,7 @@ public struct Bootstrap: Sendable, Equatable {
     /// - Parameters:
     ///   - strata: the indices of each class; classes without any are left out.
     ///   - metrics: the metrics of a resample, given its indices; always as many.
-    public func intervals(
+    package func intervals(
         strata: [[Int]], threads: Int = Parallel.availableThreads,
         _ metrics: @Sendable ([Int]) -> [Double?]
     ) throws -> [ClosedRange<Double>?] {

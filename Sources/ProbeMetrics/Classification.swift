@@ -4,7 +4,7 @@ public struct ConfusionMatrix: Sendable, Equatable, Encodable {
     public let counts: [[Int]]
 
     /// - Precondition: labels and predictions are below `classes`, and as many.
-    public init(labels: [Int], predictions: [Int], classes: Int) {
+    package init(labels: [Int], predictions: [Int], classes: Int) {
         precondition(labels.count == predictions.count, "one prediction a label")
         var counts = Array(repeating: Array(repeating: 0, count: classes), count: classes)
         for (label, prediction) in zip(labels, predictions) { counts[label][prediction] += 1 }

@@ -10,7 +10,7 @@ public struct GroupMetrics: Sendable, Encodable {
     public let rates: ThresholdRates?
 
     /// The rates with their intervals, by their names in JSON; without those that the group does not have.
-    public var values: [(key: String, rate: ObservedRate)] {
+    package var values: [(key: String, rate: ObservedRate)] {
         [
             ("accuracy", accuracy), ("recall", rates?.recall),
             ("false_positive_rate", rates?.falsePositiveRate),

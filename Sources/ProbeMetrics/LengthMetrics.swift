@@ -13,7 +13,7 @@ public struct LengthMetrics: Sendable, Encodable {
     /// How many sequences it has.
     public let sequences: Int
     /// Accuracy and AUROC, for regression R²; nil where these sequences do not define one.
-    public let values: [(metric: Metric, value: Double?)]
+    package let values: [(metric: Metric, value: Double?)]
 
     /// Encodes the tokens as [least, most], and a metric that these sequences do not define as null.
     public func encode(to encoder: any Encoder) throws {

@@ -10,13 +10,13 @@ public struct Metric: Sendable {
     /// In JSON: "auroc".
     public let key: String
     /// The tasks that have it.
-    public let tasks: Set<ProbeTask.Kind>
+    package let tasks: Set<ProbeTask.Kind>
     /// Whether more of it is better, and not less.
     public let isHigherBetter: Bool
     /// Whether it is a fraction or a score near 0 to 1; a loss and an error have the size of the targets.
-    public let isFraction: Bool
+    package let isFraction: Bool
     /// The false-positive rate of a metric such as recall at 1 % FPR; nil for metrics that are of no single rate.
-    public let falsePositiveRate: Double?
+    package let falsePositiveRate: Double?
     private let value: @Sendable (Sample) -> Double?
 
     /// Every metric of the library, in the order in which tables have them.
@@ -47,7 +47,7 @@ public struct Metric: Sendable {
     /// Why it says nothing of so few negatives, in words: "0 of 50 negatives: a rate of 1 % cannot be seen here". One
     /// false positive among them is more than the rate, and the metric is that of no false positives; nil where there
     /// are enough.
-    public func invisibility(negatives: Int) -> String? {
+    package func invisibility(negatives: Int) -> String? {
         guard let falsePositiveRate, negatives > 0, 1 / Double(negatives) > falsePositiveRate else {
             return nil
         }
@@ -55,7 +55,7 @@ public struct Metric: Sendable {
     }
 
     /// Whether a task has it.
-    public func fits(_ task: ProbeTask) -> Bool { tasks.contains(task.kind) }
+    package func fits(_ task: ProbeTask) -> Bool { tasks.contains(task.kind) }
 
     /// The metric of a sample; nil where it is not defined, or the task does not have it.
     public func callAsFunction(_ sample: Sample) -> Double? {

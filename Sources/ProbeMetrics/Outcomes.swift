@@ -14,7 +14,8 @@ public struct Outcomes: Sendable {
     public let logits: Matrix
     /// O probabilities a sequence; empty for regression.
     public let probabilities: [[Float]]
-    /// The predicted classes of each sequence, see `ProbeTask.predictedClasses`.
+    /// The predicted classes of each sequence: one for binary and multiclass, any number for multilabel, none for
+    /// regression.
     public let predictions: [[Int]]
 
     enum Form {
@@ -39,7 +40,7 @@ public struct Outcomes: Sendable {
     ///   - calibration: how the logit of a binary probe becomes a probability; nil for its sigmoid.
     ///   - threshold: the probability from which on a class counts as present (binary, multilabel).
     /// - Precondition: a row of the task's outputs for each target, and targets of the task's form.
-    public init(
+    package init(
         _ task: ProbeTask, _ targets: Targets, logits: Matrix, calibration: Calibration? = nil,
         threshold: Double = 0.5
     ) {
@@ -104,7 +105,7 @@ public struct Outcomes: Sendable {
     /// All sequences, each once.
     ///
     /// - Parameter weights: how much each counts, scikit-learn's `sample_weight`; nil for all alike.
-    public func sample(weights: [Float]? = nil) -> Sample {
+    package func sample(weights: [Float]? = nil) -> Sample {
         Sample(self, Array(0..<targets.count), weights: weights)
     }
 

@@ -91,7 +91,7 @@ public struct RankingCurve: Sendable {
 
     /// - Parameter weights: how much each counts; nil for all alike.
     /// - Precondition: as many scores as labels, and as weights. O(n log n).
-    public init(scores: [Float], isPositive: [Bool], weights: [Float]? = nil) {
+    package init(scores: [Float], isPositive: [Bool], weights: [Float]? = nil) {
         precondition(weights.map { $0.count == scores.count } ?? true, "one weight a score")
         let ranking = Ranking(scores: scores, isPositive: isPositive)
         if let weights {

@@ -3,14 +3,14 @@
 // dropping points.
 
 /// A point of a curve, and the least score that counts as positive there.
-public struct CurvePoint: Sendable, Equatable {
+package struct CurvePoint: Sendable, Equatable {
     /// The place on the two axes.
-    public let x, y: Double
+    package let x, y: Double
     /// The threshold on the score; infinite where nothing counts as positive.
-    public let threshold: Float
+    package let threshold: Float
 
     /// A point of a curve.
-    public init(x: Double, y: Double, threshold: Float) {
+    package init(x: Double, y: Double, threshold: Float) {
         self.x = x
         self.y = y
         self.threshold = threshold
@@ -20,7 +20,7 @@ public struct CurvePoint: Sendable, Equatable {
 extension RankingCurve {
     /// The ROC curve: the fraction of positives found (y) by the fraction of negatives taken for positives
     /// (x), from (0, 0) to (1, 1). Empty without both classes.
-    public var roc: [CurvePoint] {
+    package var roc: [CurvePoint] {
         guard positives > 0, negatives > 0 else { return [] }
         let points = thresholds.indices.map { i in
             CurvePoint(
@@ -30,7 +30,7 @@ extension RankingCurve {
     }
 
     /// Precision (y) by recall (x), the highest threshold first. Empty without positives.
-    public var precisionRecall: [CurvePoint] {
+    package var precisionRecall: [CurvePoint] {
         guard positives > 0 else { return [] }
         return thresholds.indices.map { i in
             CurvePoint(

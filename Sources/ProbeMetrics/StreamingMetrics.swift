@@ -74,11 +74,11 @@ public struct StreamingMetrics: Sendable, Encodable {
     }
 
     /// Recall of either rule with at most a fraction of negatives flagged.
-    public struct Point: Sendable, Equatable, Encodable {
+    package struct Point: Sendable, Equatable, Encodable {
         /// The fraction.
-        public let falsePositiveRate: Double
+        package let falsePositiveRate: Double
         /// Recall while sequences are read, and of finished ones.
-        public let recall, finishedRecall: Double
+        package let recall, finishedRecall: Double
 
         private enum CodingKeys: String, CodingKey {
             case recall
@@ -98,7 +98,7 @@ public struct StreamingMetrics: Sendable, Encodable {
     /// The same as a fraction of the sequence, up to 1.
     public let firstFlagFraction: Quartiles?
     /// Recall against false positives; empty without both classes.
-    public let curve: [Point]
+    package let curve: [Point]
 
     /// The rates of `curve`.
     static let rates = [0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]

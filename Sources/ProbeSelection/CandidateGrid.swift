@@ -11,7 +11,7 @@ public struct CandidateGrid: Sendable {
     /// Numbers of heads for the kinds that have them.
     public var heads: [Int] = []
     /// Optimisers, for the kinds that are not fitted in one step.
-    public var optimizers: [TrainingOptions.Optimizer] = []
+    public var optimizers: [Optimizer] = []
     /// Penalties, likewise.
     public var l2: [Float] = []
     /// Probabilities of hiding a token, for AdamW.

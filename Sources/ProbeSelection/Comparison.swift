@@ -13,21 +13,21 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// The metric less the baseline's, and the interval of that; nil for the baseline itself.
         public let difference, differenceLow, differenceHigh: Double?
         /// The metric less that of the best control, and the interval of that; nil without controls.
-        public let aboveControl, aboveControlLow, aboveControlHigh: Double?
+        package let aboveControl, aboveControlLow, aboveControlHigh: Double?
         /// The mean entropy ratio of its heads; nil without softmax attention.
-        public let entropyRatio: Double?
+        package let entropyRatio: Double?
         /// Why it has no metric; nil without a failure.
         public let failure: String?
         /// What it was selected from, with those that failed or did not converge; nil where nothing is
         /// known of that.
-        public let candidates: [SelectionResult.Row]?
+        package let candidates: [SelectionResult.Row]?
         /// Of a comparison over layers the model; else nil.
-        public let model: String?
+        package let model: String?
         /// Of a comparison over layers the layer that it reads, or the layers of an ensemble of the model across layers;
         /// else nil.
-        public let layers: [Int]?
+        package let layers: [Int]?
         /// Of a comparison over layers whether cross-validation on the training data chooses this layer of the model.
-        public let chosen: Bool?
+        package let chosen: Bool?
 
         private enum CodingKeys: String, CodingKey {
             case name, value, low, high, difference, failure, candidates, model, layers, chosen
@@ -70,10 +70,10 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// What to call it.
         public let name: String
         /// What the probes were trained on and what they are judged by; nil where it is not known.
-        public let training, test: String?
+        package let training, test: String?
         /// Whether they are judged by the training data themselves, each sequence by probes of folds that did not see
         /// it; nil for false.
-        public let crossValidated: Bool?
+        package let crossValidated: Bool?
         /// What the metric is called: "AUROC".
         public let metric: String
         /// The name of the row that the others are compared with.
@@ -81,9 +81,9 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// The probes, the baseline among them.
         public let rows: [Row]
         /// What controls reach, by the names of `Control`; nil where none was asked for.
-        public let controls: [Row]?
+        package let controls: [Row]?
         /// The best of them, which the rows are above; nil where none has the metric.
-        public let bestControl: String?
+        package let bestControl: String?
 
         private enum CodingKeys: String, CodingKey {
             case name, training, test, metric, baseline, rows
@@ -113,5 +113,5 @@ public struct Comparison: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey { case dataSets = "data_sets" }
 
     /// A comparison on some sets.
-    package init(dataSets: [DataSet]) { self.dataSets = dataSets }
+    public init(dataSets: [DataSet]) { self.dataSets = dataSets }
 }

@@ -15,7 +15,7 @@ public enum Control: String, Sendable, Codable, CaseIterable {
     case confound
 
     /// What it shows, and what it does not, in a sentence.
-    public var meaning: String {
+    package var meaning: String {
         switch self {
         case .length:
             "What the number of tokens alone tells: where it tells much, the classes differ in length, and a probe may "

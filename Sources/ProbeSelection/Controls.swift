@@ -1,7 +1,7 @@
 // What is reached without what a probe is to find, on the same training and test data: shortcuts, and labels and directions
 // that say nothing. See `Control` for what each shows.
 import ProbeTraining
-public import Tensors
+package import Tensors
 public import Activations
 import ProbeMetrics
 public import Probes
@@ -9,9 +9,9 @@ public import Probes
 /// Trains controls on one set and scores others.
 public struct Controls: Sendable {
     /// The probe that is trained on shuffled labels.
-    public var configuration: ProbeConfiguration
+    package var configuration: ProbeConfiguration
     /// Folds, metric, seed and threads, for the penalties of linear probes; its candidates are not used.
-    public var selection: Selection
+    package var selection: Selection
     /// Of a set what each sequence has of the column that is to be a control; nil for no such control.
     public var confound: (@Sendable (ActivationSet) throws -> [String])?
 
@@ -25,11 +25,11 @@ public struct Controls: Sendable {
     /// What a control says of some sets.
     public struct Scores: Sendable {
         /// Which.
-        public let control: Control
+        package let control: Control
         /// Outputs of each set, N×O; empty where it failed.
-        public let logits: [Matrix]
+        package let logits: [Matrix]
         /// Why it has none; nil where it has.
-        public let failure: String?
+        package let failure: String?
     }
 
     /// Trains every control on one set and scores others.

@@ -14,15 +14,15 @@ import Probes
 import Tensors
 
 /// A part of an ensemble as selection found it.
-public struct SelectionPart: Sendable {
+package struct SelectionPart: Sendable {
     /// The candidate, of as many seeds as are in the ensemble.
-    public let entry: SelectionEntry
+    package let entry: SelectionEntry
     /// How much it counts.
-    public let weight: Float
+    package let weight: Float
     /// What is taken from its outputs, O.
-    public let shifts: [Float]
+    package let shifts: [Float]
     /// What they are divided by then, O.
-    public let scales: [Float]
+    package let scales: [Float]
 }
 
 /// Looks for the best ensemble of some candidates.

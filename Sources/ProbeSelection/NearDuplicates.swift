@@ -1,16 +1,16 @@
-public import Tensors
-public import Activations
+import Tensors
+package import Activations
 
 /// Pairs of sequences that are almost the same: where they land in different folds, validation sees what
 /// training saw.
-public struct NearDuplicates: Sendable, Equatable {
+package struct NearDuplicates: Sendable, Equatable {
     /// How many sequences have an almost identical one among those looked at.
-    public let sequences: Int
+    package let sequences: Int
     /// One pair of them, by their numbers in the set.
-    public let example: (first: Int, second: Int)
+    package let example: (first: Int, second: Int)
 
     /// Whether two are equal.
-    public static func == (a: NearDuplicates, b: NearDuplicates) -> Bool {
+    package static func == (a: NearDuplicates, b: NearDuplicates) -> Bool {
         a.sequences == b.sequences && a.example == b.example
     }
 }
@@ -21,7 +21,7 @@ extension ActivationSet {
     /// at. O(T·D + N²·D).
     ///
     /// - Throws: `DataError` where a hidden state is not finite, or a file has become shorter.
-    public func nearDuplicates(threads: Int = Parallel.availableThreads) throws -> NearDuplicates? {
+    package func nearDuplicates(threads: Int = Parallel.availableThreads) throws -> NearDuplicates? {
         guard count > 1 else { return nil }
         let step = (count - 1) / 4000 + 1
         let chosen = Array(stride(from: 0, to: count, by: step))

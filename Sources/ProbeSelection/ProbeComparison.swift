@@ -9,7 +9,7 @@ public struct ProbeComparison: Sendable {
     /// One kind of probe with the candidates to select from.
     public struct Model: Sendable {
         /// What to call it: "attention, 8 heads".
-        public let name: String
+        package let name: String
         /// What selection chooses from, at least one.
         public let candidates: [Candidate]
 
@@ -21,9 +21,9 @@ public struct ProbeComparison: Sendable {
     }
 
     /// The models; the first is the baseline.
-    public var models: [Model]
+    package var models: [Model]
     /// How each is selected; its candidates are the model's.
-    public var selection: Selection
+    package var selection: Selection
     /// How intervals are found.
     public var bootstrap = Bootstrap()
     /// What is reached without what probes are to find, beside them on every test that is not the training data; nil for
@@ -31,9 +31,9 @@ public struct ProbeComparison: Sendable {
     public var controls: Controls?
     /// Whether the states are several layers side by side, of which each is selected and judged for itself. Controls see all
     /// of them.
-    public var comparesLayers = false
+    package var comparesLayers = false
     /// Rows of weights of an ensemble across layers at most, see `Selection.mostRows`; 0 for no such ensembles.
-    public var mostRowsAcrossLayers = 0
+    package var mostRowsAcrossLayers = 0
 
     /// A comparison.
     ///
@@ -47,10 +47,10 @@ public struct ProbeComparison: Sendable {
     /// What probes are judged by.
     public struct Test: Sendable {
         /// What to call it.
-        public let name: String
+        package let name: String
         /// Other sequences; nil for the training data, of which each sequence is judged by probes of folds that did
         /// not see it.
-        public let data: ActivationSet?
+        package let data: ActivationSet?
 
         /// A test.
         public init(name: String, data: ActivationSet?) {
@@ -96,7 +96,7 @@ public struct ProbeComparison: Sendable {
     ///   - resumed: told how many trainings the journal had, if there are any, before the first of its own.
     ///   - progress: is told the model and how far its selection has come.
     /// - Precondition: there is a test.
-    /// - Throws: as `Selection.run`; `DataError` where the test data do not fit (`check`).
+    /// - Throws: as `Selection.run`; `DataError` where the test data do not fit the training data.
     public func run(
         _ training: ActivationSet, tests: [Test], task: ProbeTask? = nil, name: String,
         journal: String? = nil, resumed: (Int) -> Void = { _ in },

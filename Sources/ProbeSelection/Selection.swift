@@ -21,7 +21,7 @@ import Probes
 /// A choice among candidates by cross-validation.
 public struct Selection: Sendable {
     /// What to choose from, at least one.
-    public var candidates: [Candidate]
+    package var candidates: [Candidate]
     /// k, the number of folds, at least 2; nil for 10 below a thousand sequences, where every one that
     /// training misses counts, and else 5.
     public var folds: Int?
@@ -30,13 +30,13 @@ public struct Selection: Sendable {
     /// How many seeds are averaged in the end, where an average is a probe; 1 for none.
     public var average = 4
     /// How many candidates are tried as averages.
-    public var finalists = 2
+    package var finalists = 2
     /// Whether the first candidate is taken that is within one standard error of the best, for candidates
     /// in an order of preference (Breiman et al., 1984); else the best. The error is that of the mean
     /// difference over folds.
-    public var prefersEarlier = false
-    /// Rows of weights that an average or an ensemble multiplies a token with, at most (`Probe.rowsPerToken`); 0 for no
-    /// ensembles, and averages of any size.
+    package var prefersEarlier = false
+    /// Rows of weights that an average or an ensemble multiplies a token with, at most: 2H for attention of H heads; 0
+    /// for no ensembles, and averages of any size.
     public var mostRows = 0
     /// Rows that the command line allows where nothing else is said: 1.3 times those of attention with eight heads and one
     /// output, a query and a value a head, averaged over so many seeds.
@@ -66,7 +66,7 @@ public struct Selection: Sendable {
         /// Trainings in all, as far as is known: averages are added when their candidates are.
         public let total: Int
         /// Trainings that an earlier run had left.
-        public let kept: Int
+        package let kept: Int
         /// The candidate of the last training.
         public let name: String
     }

@@ -1,7 +1,7 @@
 package import Activations
 import ProbeMetrics
 public import ProbeTraining
-public import Tensors
+package import Tensors
 import Probes
 
 /// What cross-validation found of one candidate, or of an ensemble of several.
@@ -9,7 +9,7 @@ public struct SelectionEntry: Sendable {
     /// The candidate; of an ensemble the configuration is `ensemble`, and the options are those of its first part.
     public let candidate: Candidate
     /// Seeds that were averaged.
-    public let replicates: Int
+    package let replicates: Int
     /// The metric of each fold; nil where it is not defined or training failed.
     public let folds: [Double?]
     /// The mean of the folds; nil where one has none.
@@ -17,19 +17,19 @@ public struct SelectionEntry: Sendable {
     /// The metric of all sequences together, each by a probe that did not see its fold; nil where it is not defined or
     /// training failed. Where only the order of outputs counts, those of each fold are standardised first. This is what
     /// candidates are compared by, as it compares sequences of all folds.
-    public let pooled: Double?
+    package let pooled: Double?
     /// Seconds of training on one thread, all folds and seeds.
-    public let seconds: Double
+    package let seconds: Double
     /// Whether every training came to its end.
-    public let converged: Bool
+    package let converged: Bool
     /// The error that ended a training; nil without.
     public let failure: String?
     /// Outputs of every sequence by a probe that did not see its fold, N×O; nil where training failed.
-    public let outOfFold: Matrix?
+    package let outOfFold: Matrix?
     /// What an ensemble is made of; none for a candidate.
-    public let parts: [SelectionPart]
+    package let parts: [SelectionPart]
     /// What an ensemble adds to its outputs, O; none for a candidate.
-    public let bias: [Float]
+    package let bias: [Float]
     /// Outputs that the metrics are of, N×O; nil where training failed.
     let judged: Matrix?
     /// Whether it was chosen.

@@ -17,7 +17,7 @@ public struct SelectionResult: Sendable {
     /// is not `isStreaming`.
     package let largestLogits: [Float]?
     /// Of a selection over layers what was found of each, in the order of `entries`; else empty.
-    public var layers: [LayerRow] = []
+    package var layers: [LayerRow] = []
 
     let journal: SelectionJournal
 
@@ -31,23 +31,23 @@ public struct SelectionResult: Sendable {
     public var chosen: SelectionEntry { entries.first(where: \.isChosen)! }
 
     /// A candidate in JSON. What may be absent in a file of another program is nil there.
-    public struct Row: Codable, Sendable, Equatable {
+    package struct Row: Codable, Sendable, Equatable {
         /// "attention, 8 heads, l2 0.1".
-        public let name: String
+        package let name: String
         /// The mean, the least and the greatest of the folds.
-        public let score, low, high: Double?
+        package let score, low, high: Double?
         /// The metric of each fold.
-        public let folds: [Double?]?
+        package let folds: [Double?]?
         /// The metric of all sequences together, as `SelectionEntry.pooled`.
-        public let pooled: Double?
+        package let pooled: Double?
         /// What an ensemble is made of; nil for others.
-        public let parts: [Part]?
+        package let parts: [Part]?
         /// Seconds of training on one thread.
-        public let seconds: Double?
+        package let seconds: Double?
         /// Whether every training came to its end, and whether the candidate was chosen.
-        public let converged, chosen: Bool?
+        package let converged, chosen: Bool?
         /// The error that ended a training; nil without.
-        public let failure: String?
+        package let failure: String?
 
         init(_ entry: SelectionEntry) {
             let scores = entry.folds.compactMap(\.self)
@@ -62,31 +62,31 @@ public struct SelectionResult: Sendable {
     }
 
     /// A part of an ensemble in JSON.
-    public struct Part: Codable, Sendable, Equatable {
+    package struct Part: Codable, Sendable, Equatable {
         /// "attention, 8 heads, average of 3".
-        public let name: String
+        package let name: String
         /// How much its standardised outputs count.
-        public let weight: Double
+        package let weight: Double
     }
 
     /// What was found of a layer, or of an ensemble across layers, in JSON.
-    public struct LayerRow: Codable, Sendable, Equatable {
+    package struct LayerRow: Codable, Sendable, Equatable {
         /// Its number, or those of the ensemble's parts.
-        public let layers: [Int]
+        package let layers: [Int]
         /// The best of its candidates: "attention, 8 heads, l2 0.1"; of an ensemble "ensemble across layers".
-        public let name: String
+        package let name: String
         /// Its metric of all sequences together, as `SelectionEntry.pooled`, and the 95 % interval of that.
-        public let value, low, high: Double?
+        package let value, low, high: Double?
         /// Whether it was chosen.
-        public let chosen: Bool?
+        package let chosen: Bool?
         /// The error that ended a training; nil without.
-        public let failure: String?
+        package let failure: String?
         /// What it was chosen among; nil in a probe's file, and for an ensemble.
-        public let candidates: [Row]?
+        package let candidates: [Row]?
     }
 
     /// The entries.
-    public var rows: [Row] { entries.map(Row.init) }
+    package var rows: [Row] { entries.map(Row.init) }
 }
 
 /// The candidates of a selection, as a probe file holds them.

@@ -1,21 +1,21 @@
 /// How one probe does on every set, trained on each of them.
-public struct TransferMatrix: Sendable {
+package struct TransferMatrix: Sendable {
     /// The probe: "attention, 8 heads".
-    public let name: String
+    package let name: String
     /// What the metric is called.
-    public let metric: String
+    package let metric: String
     /// The sets, of the rows (trained on) and of the columns (judged by).
-    public let sets: [String]
+    package let sets: [String]
     /// cells[training][test]; on the diagonal by cross-validation.
-    public let cells: [[Comparison.Row]]
+    package let cells: [[Comparison.Row]]
     /// What `aboveControl` of a cell is above: the best control of that pair of sets; nil where there is none, as on the
     /// diagonal.
-    public let bestControls: [[String?]]
+    package let bestControls: [[String?]]
 }
 
 extension Comparison {
     /// A matrix for each probe, where the comparison is one of every set with every set; else none.
-    public var transfer: [TransferMatrix] {
+    package var transfer: [TransferMatrix] {
         let sets = dataSets.filter { $0.crossValidated == true }.compactMap(\.training)
         let pairs = sets.map { training in
             sets.compactMap { test in dataSets.first { $0.training == training && $0.test == test } }

@@ -4,9 +4,9 @@ public import Probes
 /// Fits probes of one configuration.
 public struct Trainer: Sendable {
     /// The kind of probe and its sizes.
-    public let configuration: ProbeConfiguration
+    package let configuration: ProbeConfiguration
     /// How it is trained; nil for the defaults of the optimiser that suits probe and task.
-    public let options: TrainingOptions?
+    package let options: TrainingOptions?
 
     /// A trainer.
     public init(_ configuration: ProbeConfiguration = .attention(), options: TrainingOptions? = nil) {
@@ -26,9 +26,9 @@ public struct Trainer: Sendable {
         /// Why training ended.
         public let stop: TrainingStop
         /// Sequences trained on.
-        public let trainingCount: Int
+        package let trainingCount: Int
         /// Sequences held out.
-        public let validationCount: Int
+        package let validationCount: Int
         /// The probe's parameters on standardised tokens; nil for kinds fitted in one step.
         package let standardized: [Float]?
     }

@@ -16,7 +16,7 @@ import Tensors
 /// A training that needs more memory than there is.
 public struct MemoryShortage: Error, Equatable, CustomStringConvertible {
     /// What was to be trained.
-    public let training: String
+    package let training: String
     /// Bytes that it needs at the least.
     public let needed: Double
     /// What there is.

@@ -4,9 +4,6 @@ public import Probes
 /// How a probe is trained.
 public struct TrainingOptions: Sendable, Equatable {
     /// The optimiser.
-    public typealias Optimizer = Probes.Optimizer
-
-    /// The optimiser.
     public var optimizer: Optimizer
     /// Passes over the training sequences for AdamW, iterations for L-BFGS.
     public var epochs: Int
@@ -54,7 +51,7 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Sequences of a minibatch of so many training sequences: 32, of small sets fewer, down to 4, so that
     /// a pass has about 25 steps. With 32 of 200 documents training ended before the probe was good: on
     /// eight samples of 200 of 1000 documents, 8 gave an AUROC of 0.945 on others where 32 gave 0.939.
-    public func batchSize(for count: Int) -> Int { batchSize ?? min(32, max(4, count / 25)) }
+    package func batchSize(for count: Int) -> Int { batchSize ?? min(32, max(4, count / 25)) }
 
     /// Everything that a result depends on, as text that stays the same from version to version: what journals know
     /// trials by. Neither the seed, which a selection gives each trial, nor the threads are in it.
@@ -80,7 +77,7 @@ extension Optimizer {
     /// The optimiser that training takes when none is chosen: AdamW for probes that classify and whose loss has
     /// many optima. L-BFGS where it is convex, so that it finds the one optimum, or the kind asks for it; and for regression, where targets of
     /// any scale make a learning rate hard to choose.
-    public static func suited(to kind: ProbeKind, _ task: ProbeTask) -> Optimizer {
+    package static func suited(to kind: ProbeKind, _ task: ProbeTask) -> Optimizer {
         if case .regression = task { return .lbfgs }
         return kind.usualOptimizer
     }
@@ -94,12 +91,12 @@ public struct TrainingProgress: Sendable, Equatable {
     /// How many there will be at most.
     public let epochs: Int
     /// How much of the epoch was done: 1, but for the last of a training that was interrupted in the middle of it.
-    public let fraction: Double
+    package let fraction: Double
     /// Mean loss over the training sequences: of the epoch's minibatches as they were met (AdamW),
     /// or at the point reached (L-BFGS). Without the penalty.
     public let loss: Double
     /// λ/2·Σw² at the point reached.
-    public let penalty: Double
+    package let penalty: Double
     /// Mean loss over the validation sequences; nil without any.
     public let validationLoss: Double?
     /// The epoch with the lowest validation loss so far (without validation, the last).

@@ -1,17 +1,17 @@
 package import Activations
-public import Tensors
+package import Tensors
 
 /// A fit in one step, without an optimiser, of a probe on mean-pooled states to two classes.
-public struct ClosedForm: Sendable {
+package struct ClosedForm: Sendable {
     /// Whether the sizes of the classes make a difference to it.
-    public let countsClassSizes: Bool
+    package let countsClassSizes: Bool
     /// Bytes that it needs at the least for a width; nil for no more than the parameters take.
     package let bytes: (@Sendable (_ width: Double) -> Double)?
     /// The parameters of a linear probe, w and b.
     package let fit: @Sendable (ClassStates) throws -> [Float]
 
     /// A fit.
-    public init(
+    package init(
         countsClassSizes: Bool, bytes: (@Sendable (_ width: Double) -> Double)? = nil,
         fit: @escaping @Sendable (ClassStates) throws -> [Float]
     ) {
@@ -22,17 +22,17 @@ public struct ClosedForm: Sendable {
 }
 
 /// The mean-pooled states of sequences of two classes, with weights w_n that count in every sum.
-public struct ClassStates: Sendable {
+package struct ClassStates: Sendable {
     /// A sequence a row, N×D.
-    public let pooled: Matrix
+    package let pooled: Matrix
     /// The class of each sequence, 0 or 1.
-    public let labels: [Int]
+    package let labels: [Int]
     /// How much each sequence counts.
-    public let weights: [Double]
+    package let weights: [Double]
     /// N₋ and N₊: Σ w of each class.
-    public let sizes: [Double]
+    package let sizes: [Double]
     /// μ₋ and μ₊.
-    public let means: [[Double]]
+    package let means: [[Double]]
     /// What an error is about.
     package let data: ActivationSet
 
@@ -55,10 +55,10 @@ public struct ClassStates: Sendable {
     }
 
     /// μ₊ - μ₋
-    public var difference: [Double] { zip(means[1], means[0]).map { $0 - $1 } }
+    package var difference: [Double] { zip(means[1], means[0]).map { $0 - $1 } }
 
     /// w and b = bias - w·(μ₊ + μ₋)/2, as a probe has them.
-    public func parameters(weights w: [Double], bias: Double = 0) -> [Float] {
+    package func parameters(weights w: [Double], bias: Double = 0) -> [Float] {
         var b = bias
         for d in w.indices { b -= w[d] * (means[1][d] + means[0][d]) / 2 }
         return w.map { Float($0) } + [Float(b)]

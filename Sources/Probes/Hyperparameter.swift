@@ -4,9 +4,9 @@ public struct Hyperparameter: Sendable, Hashable {
     /// The name in probe files and on the command line.
     public let name: String
     /// What it is, for help; KINDS stands for the kinds that have it.
-    public let help: String
+    package let help: String
     /// Whether it is a whole number, or one of several names.
-    public let isWhole: Bool
+    package let isWhole: Bool
     /// Whether a probe file may lack it, for 0, as files do from before there was such a choice.
     private(set) var isOptional = false
     // Of the options: the least, which for numbers that are not whole is not 0 itself, and the largest.
@@ -21,7 +21,7 @@ public struct Hyperparameter: Sendable, Hashable {
     /// - Parameters:
     ///   - most: the largest that an option takes; probe files take any below 2²⁴.
     ///   - label: how a value, written out, appears in the name of a probe; nil for not at all.
-    public init(
+    package init(
         _ name: String, from least: Int, to most: Int = 1 << 24 - 1, help: String,
         label: @escaping @Sendable (String) -> String? = { _ in nil }
     ) {
@@ -34,7 +34,7 @@ public struct Hyperparameter: Sendable, Hashable {
     ///   - least: the smallest that an option takes; probe files take any above 0.
     ///   - most: the largest.
     ///   - label: how a value, written out, appears in the name of a probe; nil for not at all.
-    public init(
+    package init(
         _ name: String, above least: Float = 0, atMost most: Float = .greatestFiniteMagnitude, help: String,
         label: @escaping @Sendable (String) -> String? = { _ in nil }
     ) {
@@ -44,7 +44,7 @@ public struct Hyperparameter: Sendable, Hashable {
     /// One of several names; the value is the number of one in the list, from 0.
     ///
     /// - Parameter label: how a name appears in the name of a probe; nil for not at all.
-    public init(
+    package init(
         _ name: String, among names: [String], help: String,
         label: @escaping @Sendable (String) -> String? = { _ in nil }
     ) {

@@ -1,9 +1,9 @@
 /// One named tensor of a probe's parameters, as it stands in a probe file.
 ///
 /// The parameters of a probe are one flat vector: its tensors end to end, each row-major.
-public struct ParameterTensor: Sendable, Equatable {
+package struct ParameterTensor: Sendable, Equatable {
     /// What a tensor does, which decides how it is penalised and standardised.
-    public enum Role: Sendable, Equatable {
+    package enum Role: Sendable, Equatable {
         /// Rows that multiply hidden states, shape (…, D), and the tensor whose entries are added to
         /// the products, one a row, if there is one.
         case tokenWeights(bias: String?)
@@ -16,19 +16,19 @@ public struct ParameterTensor: Sendable, Equatable {
     }
 
     /// The name in a probe file, which is the reference implementation's.
-    public let name: String
+    package let name: String
     /// Its shape.
-    public let shape: [Int]
+    package let shape: [Int]
     /// What it does.
-    public internal(set) var role: Role
+    package internal(set) var role: Role
     /// Whether outputs are proportional to it: where all such tensors of a probe are multiplied by a number, so are its
     /// outputs.
-    public let scalesOutputs: Bool
+    package let scalesOutputs: Bool
     /// Whether a probe file may lack it, for zeros.
-    public let isOptional: Bool
+    let isOptional: Bool
 
     /// A tensor.
-    public init(
+    package init(
         _ name: String, shape: [Int], role: Role, scalesOutputs: Bool = false, isOptional: Bool = false
     ) {
         (self.name, self.shape, self.role) = (name, shape, role)
@@ -44,7 +44,7 @@ public struct ParameterTensor: Sendable, Equatable {
     }
 
     /// Number of elements.
-    public var count: Int { shape.reduce(1, *) }
+    package var count: Int { shape.reduce(1, *) }
 
     /// Whether L2 penalties and weight decay apply: to weights, never to biases and positions.
     package var isPenalised: Bool {
@@ -60,7 +60,7 @@ extension [ParameterTensor] {
     /// values.
     ///
     /// - Parameter areOutputs: whether outputs are sums of them, so that nothing comes behind.
-    public static func values(rows: Int, width: Int, areOutputs: Bool = true) -> [ParameterTensor] {
+    package static func values(rows: Int, width: Int, areOutputs: Bool = true) -> [ParameterTensor] {
         [
             ParameterTensor(
                 "v.weight", shape: [rows, width], role: .tokenWeights(bias: "v.bias"),
@@ -71,7 +71,7 @@ extension [ParameterTensor] {
     }
 
     /// `q.weight` (H,D): a query a head.
-    public static func queries(heads: Int, width: Int) -> [ParameterTensor] {
+    package static func queries(heads: Int, width: Int) -> [ParameterTensor] {
         [ParameterTensor("q.weight", shape: [heads, width], role: .tokenWeights(bias: nil))]
     }
 
@@ -84,10 +84,10 @@ extension [ParameterTensor] {
     }
 
     /// Length of the flat vector.
-    public var parameterCount: Int { reduce(0) { $0 + $1.count } }
+    package var parameterCount: Int { reduce(0) { $0 + $1.count } }
 
     /// Where a tensor's elements stand in the flat vector; nil if there is no such tensor.
-    public func range(of name: String) -> Range<Int>? {
+    package func range(of name: String) -> Range<Int>? {
         var start = 0
         for tensor in self {
             if tensor.name == name { return start..<start + tensor.count }

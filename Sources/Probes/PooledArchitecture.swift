@@ -8,7 +8,7 @@
 package import Tensors
 
 /// How the unmasked tokens of a sequence become one vector.
-public enum Pooling: String, Sendable, CaseIterable {
+package enum Pooling: String, Sendable, CaseIterable {
     /// The mean of the tokens.
     case mean
     /// The last token.
@@ -60,7 +60,7 @@ package struct PooledArchitecture: PoolingArchitecture, Equatable {
     }
 
     /// The parameters made ready to score token by token.
-    public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? {
+    package func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? {
         PooledRule(shape: self, parameters: parameters)
     }
 }

@@ -1,9 +1,9 @@
-public import Tensors
+package import Tensors
 
 /// The shape of a probe: which parameters it has and how they turn tokens into outputs.
 ///
 /// Letters: L tokens of a sequence, n of them unmasked, D width, O outputs.
-public protocol ProbeArchitecture: Sendable {
+package protocol ProbeArchitecture: Sendable {
     /// D, the width of a hidden state.
     var width: Int { get }
     /// O, the number of outputs.
@@ -35,23 +35,23 @@ public protocol ProbeArchitecture: Sendable {
 
 extension ProbeArchitecture {
     /// None: tokens are taken a tile at a time.
-    public var numbersPerToken: Int { 0 }
+    package var numbersPerToken: Int { 0 }
     /// The rows that multiply hidden states.
-    public var rowsPerToken: Int {
+    package var rowsPerToken: Int {
         tensors.reduce(0) { sum, tensor in
             if case .tokenWeights = tensor.role { sum + tensor.count / width } else { sum }
         }
     }
     /// None.
-    public var stages: [[Range<Int>]] { [] }
+    package var stages: [[Range<Int>]] { [] }
     /// That of `evaluator`.
-    public func scorer(_ parameters: [Float]) -> any ProbeEvaluator { evaluator(parameters) }
+    package func scorer(_ parameters: [Float]) -> any ProbeEvaluator { evaluator(parameters) }
     /// None.
-    public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { nil }
+    package func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { nil }
 }
 
 /// A probe's parameters in the form its products want.
-public protocol ProbeEvaluator: Sendable {
+package protocol ProbeEvaluator: Sendable {
     /// Weight rows, R×D, whose products with every unmasked token `forward` starts from: none for
     /// probes that pool the tokens as they are. Who calls computes them, for several probes at once.
     var tokenWeights: ArraySlice<Float> { get }
@@ -92,10 +92,10 @@ public protocol ProbeEvaluator: Sendable {
 
 extension ProbeEvaluator {
     /// True where there are `tokenWeights`.
-    public var meetsAllTokens: Bool { !tokenWeights.isEmpty }
+    package var meetsAllTokens: Bool { !tokenWeights.isEmpty }
 
     /// `forward`, `loss` and `backward`, one sequence after the other.
-    public func addGradients(
+    package func addGradients(
         _ sequences: [TokenSequence], _ projection: Projection?, _ work: inout Workspace,
         gradient: inout [Float], loss: (Int, inout Workspace) -> Void
     ) throws(NonFiniteProjection) {
@@ -117,28 +117,28 @@ extension ProbeEvaluator {
 
 /// A product of hidden states and weights is NaN or infinite: the hidden states are, or the
 /// product overflows.
-public struct NonFiniteProjection: Error {
+package struct NonFiniteProjection: Error {
     /// The only value there is.
-    public init() {}
+    package init() {}
 }
 
 /// Buffers that one thread uses for one sequence after the other. They grow to the longest
 /// sequence and stay: no allocation per sequence.
-public struct Workspace: Sendable {
+package struct Workspace: Sendable {
     /// The results of `forward`: O values.
-    public var outputs: [Float] = []
+    package var outputs: [Float] = []
     /// The gradient of the loss by `outputs`.
-    public var outputGradient: [Float] = []
+    package var outputGradient: [Float] = []
     /// Attention of each head over the unmasked tokens, H×n; meaningless for probes without heads.
-    public var attention: [Float] = []
+    package var attention: [Float] = []
     /// Entropy of each head's attention in nats: H values for a softmax, else none.
-    public var entropies: [Float] = []
+    package var entropies: [Float] = []
     /// Hidden states widened from half precision or gathered around a mask.
-    public var tokens: [Float] = []
+    package var tokens: [Float] = []
     /// Products of weight rows and tokens, R×n.
-    public var projections: [Float] = []
+    package var projections: [Float] = []
     /// Gradient of the loss by `projections`, R×n.
-    public var projectionGradient: [Float] = []
+    var projectionGradient: [Float] = []
     /// Weighted sums of tokens, H×D or 1×D.
     var pooled: [Float] = []
     /// Sums of tokens, D.
@@ -162,5 +162,5 @@ public struct Workspace: Sendable {
     var rectified: [Float] = []
 
     /// An empty workspace.
-    public init() {}
+    package init() {}
 }

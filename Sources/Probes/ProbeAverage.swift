@@ -15,7 +15,7 @@ extension Probe {
     ///
     /// - Precondition: at least one probe; all of one configuration that `canBeAveraged`, one width and
     ///   one task.
-    public static func average(_ probes: [Probe]) -> Probe {
+    package static func average(_ probes: [Probe]) -> Probe {
         let first = probes[0]
         precondition(
             first.configuration.canBeAveraged

@@ -5,10 +5,10 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     /// How an attention probe's logits become attention.
     public var attention: AttentionFunction
     /// What an ensemble is made of, at least one; none for other kinds.
-    public private(set) var parts: [ProbeConfiguration] = []
+    package private(set) var parts: [ProbeConfiguration] = []
     /// Which layer each part of an ensemble across layers reads, of those that stand side by side in hidden states,
     /// counted from 0 and never falling; none where all parts read all of the state.
-    public private(set) var partLayers: [Int] = []
+    package private(set) var partLayers: [Int] = []
     // Of the kind's hyperparameters and of no others.
     private var values: [Hyperparameter: Float]
 
@@ -54,37 +54,37 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
         set { self[whole: .heads, without: 1] = newValue }
     }
     /// Units of a hidden layer behind the heads; 0 for none, and for kinds without.
-    public var hidden: Int {
+    package var hidden: Int {
         get { self[whole: .hidden, without: 0] }
         set { self[whole: .hidden, without: 0] = newValue }
     }
     /// Units of either of two layers before the heads; 0 for none, and for kinds without.
-    public var units: Int {
+    package var units: Int {
         get { self[whole: .units, without: 0] }
         set { self[whole: .units, without: 0] = newValue }
     }
     /// k of a topk probe; 0 for other kinds.
-    public var k: Int {
+    package var k: Int {
         get { self[whole: .k, without: 0] }
         set { self[whole: .k, without: 0] = newValue }
     }
     /// w of a rolling or rolling-attention probe, M of a swim probe, in tokens; 0 for other kinds.
-    public var window: Int {
+    package var window: Int {
         get { self[whole: .window, without: 0] }
         set { self[whole: .window, without: 0] = newValue }
     }
     /// φ of a softmax probe, τ of a swim probe; 0 for other kinds.
-    public var temperature: Float {
+    package var temperature: Float {
         get { values[.temperature] ?? 0 }
         set { self[.temperature] = newValue }
     }
     /// α of an ema probe, and of a swim probe that is smoothed so, above 0 and at most 1; 0 for other kinds.
-    public var decay: Float {
+    package var decay: Float {
         get { values[.decay] ?? 0 }
         set { self[.decay] = newValue }
     }
     /// How a swim probe smooths the scores of tokens; the mean for other kinds, which have no such choice.
-    public var smoothing: Smoothing {
+    package var smoothing: Smoothing {
         get { values[.smoothing].flatMap { Smoothing(rawValue: Hyperparameter.smoothing.text($0)) } ?? .mean }
         set { self[.smoothing] = Hyperparameter.smoothing.value(newValue.rawValue)! }
     }
@@ -133,7 +133,7 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     ///
     /// - Parameter layers: which of several layers each part reads, see `partLayers`; none where all read all.
     /// - Precondition: there is a part, and none is an ensemble; `layers` are one a part, from 0 on, none left out.
-    public static func ensemble(
+    package static func ensemble(
         _ parts: [ProbeConfiguration], layers: [Int] = []
     ) -> ProbeConfiguration {
         precondition(!parts.isEmpty && parts.allSatisfy { $0.parts.isEmpty }, "parts that make no ensemble")
@@ -154,10 +154,10 @@ public struct ProbeConfiguration: Sendable, Equatable, CustomStringConvertible {
     package var layerCount: Int { (partLayers.last ?? 0) + 1 }
 
     /// Whether its heads have an attention over all tokens; of an ensemble whether those of a part have.
-    public var attends: Bool { kind.attends || parts.contains(where: \.attends) }
+    package var attends: Bool { kind.attends || parts.contains(where: \.attends) }
 
     /// What single tokens have in such a probe; in an ensemble what they have in the parts that attend, or in the others.
-    public var tokenQuantity: TokenQuantity {
+    package var tokenQuantity: TokenQuantity {
         tellingParts.first.map { parts[$0].tokenQuantity } ?? kind.tokenQuantity
     }
 

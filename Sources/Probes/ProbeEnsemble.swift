@@ -16,7 +16,7 @@ extension Probe {
     ///   - layers: which of several layers side by side each part reads (`ProbeConfiguration.partLayers`), so that the
     ///     probe is as many times as wide; none where all read all of the state.
     /// - Precondition: there is a part, all have one width and one task, and there are as many numbers as that.
-    public static func ensemble(
+    package static func ensemble(
         _ parts: [Probe], weights: [Float], shifts: [[Float]], scales: [[Float]], bias: [Float],
         layers: [Int] = []
     ) -> Probe {
@@ -66,7 +66,7 @@ extension Probe {
 
     /// What scoring multiplies a token with, in rows of weights of the width of a hidden state: 2H for attention of H
     /// heads, all rows of its parts for an ensemble.
-    public var rowsPerToken: Int { architecture.rowsPerToken }
+    package var rowsPerToken: Int { architecture.rowsPerToken }
 }
 
 extension TrainingRecord.Field<[[String: String]]> {

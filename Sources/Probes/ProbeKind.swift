@@ -5,10 +5,10 @@ package import ProbeMetrics
 /// A kind of probe: its name, the hyperparameters it has, what is particular about it, and its architecture.
 ///
 /// Everything that differs between kinds is said here; what trains, saves, selects, scores and shows probes asks for it.
-/// A kind of one's own is such a value too, made known to probe files by `register`.
+/// A kind of one's own pools scores of tokens in its way (`ScorePooling`), and is made known to probe files by `register`.
 public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     /// Makes the architecture for a configuration of the kind, the width of hidden states and the number of outputs.
-    public typealias Architecture =
+    package typealias Architecture =
         @Sendable (_ configuration: ProbeConfiguration, _ width: Int, _ outputs: Int) -> any ProbeArchitecture
 
     /// The name in probe files and on the command line.
@@ -18,32 +18,32 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     let architecture: Architecture
 
     /// Whether its heads have an attention over all tokens, which `forward` leaves in the workspace.
-    public var attends = false
+    package var attends = false
     /// Whether how logits become attention can be chosen.
-    public var hasAttentionFunction = false
+    package var hasAttentionFunction = false
     /// Whether outputs are sums over heads, so that the average of several probes is one with all their heads.
-    public var addsHeads = false
+    package var addsHeads = false
     /// Whether the loss is convex in its parameters, so that every start leads to the same optimum.
-    public var isConvex = false
+    package var isConvex = false
     /// How tokens become the one vector that a linear probe, or a polynomial, looks at; nil for kinds that look at tokens.
-    public var pooling: Pooling?
+    package var pooling: Pooling?
     /// How tokens are pooled for the linear probe that is trained in its place; nil if it is trained itself.
-    public var trainedAs: Pooling?
+    package var trainedAs: Pooling?
     /// The loss that it is trained with, of the scores of all tokens and not of the outputs, n scores an output; nil for
     /// the task's. For kinds of one head on pooled scores.
     package var tokenLoss: (@Sendable (ProbeConfiguration) -> Loss)?
     /// The tasks that it can do; one that is fitted in one step is for two classes at most.
     public var tasks = Set(ProbeTask.Kind.allCases)
     /// The fit in one step, without an optimiser; nil for kinds that an optimiser trains.
-    public var closedForm: ClosedForm?
+    package var closedForm: ClosedForm?
     /// The optimiser that suits it where that is not AdamW, nor L-BFGS because the loss is convex.
     public var optimizer: Optimizer?
     /// The highest learning rate of AdamW that suits it.
     public var learningRate = usualLearningRate
     /// What single tokens have in a probe of this kind; all but `none` take the values `v.weight` and `v.bias`.
-    public var tokenQuantity = TokenQuantity.none
+    package var tokenQuantity = TokenQuantity.none
     /// Its place in the default grid of a selection; nil for none.
-    public var grid: Grid?
+    package var grid: Grid?
 
     /// The learning rate of kinds without one of their own.
     package static let usualLearningRate: Float = 3e-3
@@ -51,7 +51,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     /// A kind with an architecture.
     ///
     /// - Parameter traits: says what is particular about it.
-    public init(
+    package init(
         _ name: String, _ hyperparameters: KeyValuePairs<Hyperparameter, Float> = [:],
         architecture: @escaping Architecture, traits: (inout ProbeKind) -> Void = { _ in }
     ) {
@@ -62,7 +62,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     }
 
     /// A linear probe on pooled tokens.
-    public init(_ name: String, pooling: Pooling, traits: (inout ProbeKind) -> Void = { _ in }) {
+    package init(_ name: String, pooling: Pooling, traits: (inout ProbeKind) -> Void = { _ in }) {
         self.init(
             name,
             architecture: { PooledArchitecture(width: $1, outputs: $2, pooling: pooling) })
@@ -110,7 +110,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     }
 
     /// Whether it has several heads to choose.
-    public var hasHeads: Bool { has(.heads) }
+    package var hasHeads: Bool { has(.heads) }
 
     /// Whether it is fitted in one step, without an optimiser; for two classes only.
     package var isClosedForm: Bool { closedForm != nil }
@@ -125,7 +125,7 @@ public struct ProbeKind: RawRepresentable, Hashable, Sendable {
     package var readsOneToken: Bool { pooling == .last }
 
     /// Whether it can do a task.
-    public func fits(_ task: ProbeTask) -> Bool {
+    package func fits(_ task: ProbeTask) -> Bool {
         tasks.contains(task.kind) && (!isClosedForm || task.isBinary)
     }
 }
@@ -157,32 +157,32 @@ extension ProbeKind: CaseIterable, CustomStringConvertible {
 
 extension ProbeKind {
     /// A place in the default grid of a selection.
-    public struct Grid: Sendable {
+    package struct Grid: Sendable {
         /// Kinds of a lower rank come first, and are preferred among equals.
-        public let rank: Int
+        package let rank: Int
         /// What is tried for a task; nothing for a task that the kind is no candidate for.
-        public let settings: @Sendable (ProbeTask) -> [GridSettings]
+        package let settings: @Sendable (ProbeTask) -> [GridSettings]
 
         /// A place in the grid.
-        public init(rank: Int, settings: @escaping @Sendable (ProbeTask) -> [GridSettings]) {
+        package init(rank: Int, settings: @escaping @Sendable (ProbeTask) -> [GridSettings]) {
             self.rank = rank
             self.settings = settings
         }
     }
 
     /// Values that are tried where a user lists none, in all combinations; where a list is empty, the usual one.
-    public struct GridSettings: Sendable {
+    package struct GridSettings: Sendable {
         /// Numbers of heads.
-        public let heads: [Int]
+        package let heads: [Int]
         /// The optimiser; nil for the one that suits.
-        public let optimizer: Optimizer?
+        package let optimizer: Optimizer?
         /// Penalties.
-        public let l2: [Float]
+        package let l2: [Float]
         /// Probabilities of hiding a token.
-        public let tokenDropouts: [Float]
+        package let tokenDropouts: [Float]
 
         /// Some values.
-        public init(
+        package init(
             heads: [Int] = [], _ optimizer: Optimizer? = nil, l2: [Float] = [], tokenDropouts: [Float] = []
         ) {
             self.heads = heads

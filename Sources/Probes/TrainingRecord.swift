@@ -12,7 +12,7 @@ public struct TrainingRecord: Sendable, Equatable, ExpressibleByDictionaryLitera
     public private(set) var texts: [String: String]
 
     /// Names and texts.
-    public init(_ texts: [String: String] = [:]) { self.texts = texts }
+    package init(_ texts: [String: String] = [:]) { self.texts = texts }
 
     /// Names and texts.
     ///

@@ -34,7 +34,7 @@ package struct OutputParts: Sendable {
     package var areInOrder: Bool { start == nil }
 
     /// Writes bytes at a place, counted from the first of all.
-    public func write(_ bytes: RawSpan, at place: Int) throws(SystemError) {
+    package func write(_ bytes: RawSpan, at place: Int) throws(SystemError) {
         var done = 0
         while done < bytes.byteCount {
             let written = unsafe bytes.withUnsafeBytes { buffer in

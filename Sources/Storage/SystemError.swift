@@ -11,7 +11,7 @@ public struct SystemError: Error, Equatable, CustomStringConvertible {
 
     /// True if a file to be read is not there or cannot be opened, but not where the process may open no more files
     /// or the machine has no room for them.
-    public var isMissingInput: Bool {
+    package var isMissingInput: Bool {
         ["open", "map"].contains(operation) && isOfFile
     }
 

@@ -13,7 +13,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     case f8E5M2 = "F8_E5M2"
 
     /// Bytes of one element.
-    public var size: Int {
+    package var size: Int {
         switch self {
         case .f32: 4
         case .f16, .bf16: 2

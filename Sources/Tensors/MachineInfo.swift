@@ -2,13 +2,13 @@
 public struct MachineInfo: Sendable, Codable, Equatable {
     /// What the library's own kernels are compiled for and the processor has: "AVX-512", "AVX2", "NEON", or "plain"; "BLAS"
     /// where ATTENTION_PROBES_KERNELS=blas gives all products to OpenBLAS.
-    public let instructionSet: String
+    package let instructionSet: String
     /// The processor that OpenBLAS chose its kernels for: "Haswell", "SkylakeX", …
-    public let openBLASCore: String
+    package let openBLASCore: String
     /// OpenBLAS's version and how it was built (`openblas_get_config`).
-    public let openBLAS: String
+    package let openBLAS: String
     /// How many threads are used unless fewer are asked for.
-    public let threads: Int
+    package let threads: Int
     /// What to do where OpenBLAS has taken kernels below what the processor can do; nil where it has not.
     public let advice: String?
 

@@ -11,7 +11,7 @@ public struct Matrix: Sendable, Equatable {
     public private(set) var storage: [Float]
 
     /// A matrix of zeros, rows×columns.
-    public init(rows: Int, columns: Int) {
+    package init(rows: Int, columns: Int) {
         self.init(rows: rows, columns: columns, storage: Array(repeating: 0, count: rows * columns))
     }
 
@@ -36,7 +36,7 @@ public struct Matrix: Sendable, Equatable {
     }
 
     /// The elements for reading, row after row, without a copy. O(1).
-    public var span: Span<Float> {
+    package var span: Span<Float> {
         @_lifetime(borrow self) get { storage.span }
     }
 

@@ -9,7 +9,7 @@ private import CKernels
 /// - `panels` (R > 4) and `rows` (R ≤ 4): C kernels that read X once from memory and keep a block of
 ///   tokens against up to 32 weight rows in registers. Taken where the processor has AVX2, AVX-512 or NEON.
 /// - `gemm`: `cblas_sgemm` on token tiles; always there, and what the others are tested against.
-public struct Projection: Sendable {
+package struct Projection: Sendable {
     /// How the product is computed.
     package enum Plan: Sendable, CaseIterable {
         /// C kernel, 8 to 32 weight rows a pass, interleaved.
@@ -43,9 +43,9 @@ public struct Projection: Sendable {
     package static var processorLevel: Int { Int(ck_processor_level()) }
 
     /// R, the number of weight rows.
-    public let rows: Int
+    package let rows: Int
     /// D, the width of a token.
-    public let width: Int
+    package let width: Int
     /// How it is computed.
     package let plan: Plan
     // R×D row-major for `rows` and `gemm`; for `panels` blocks of D×16, zeros at the end, the last of D×8 where
@@ -88,7 +88,7 @@ public struct Projection: Sendable {
     /// z[r, j] = x_j · w_r for every unmasked token j of a sequence; z is R×n, row-major.
     ///
     /// - Precondition: `z` holds at least R·n elements, and the widths agree.
-    public func apply(_ sequence: TokenSequence, into z: inout [Float], scratch: inout [Float]) {
+    package func apply(_ sequence: TokenSequence, into z: inout [Float], scratch: inout [Float]) {
         precondition(sequence.width == width, "tokens of width \(sequence.width), weights of \(width)")
         let count = sequence.count
         z.grow(to: rows * count)
@@ -106,7 +106,7 @@ public struct Projection: Sendable {
     /// The same for some of the unmasked tokens, which are one tile; z is R×range.count from element `start` on.
     ///
     /// - Precondition: `z` holds as many elements, and the widths agree.
-    public func apply(
+    package func apply(
         _ sequence: TokenSequence, _ range: Range<Int>, into z: inout [Float], at start: Int,
         scratch: inout [Float]
     ) {
@@ -123,7 +123,7 @@ public struct Projection: Sendable {
     }
 
     /// Tokens that a tile should have at the most where there are many: so many stay in a core's cache.
-    public var tileSize: Int { TokenSequence.tileSize(width: width, rows: rows) }
+    package var tileSize: Int { TokenSequence.tileSize(width: width, rows: rows) }
 
     /// z[r, j] = x_j · w_r for a tile of tokens, count×D; z is R×count, row-major.
     ///

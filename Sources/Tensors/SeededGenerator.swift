@@ -3,18 +3,18 @@ private import Glibc
 /// A small random generator with a seed: the same numbers on every machine and in every run.
 ///
 /// SplitMix64 (Steele, Lea and Flood, 2014): 2⁶⁴ states, each used once.
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     /// A generator for a seed; `stream` tells apart generators for different uses of one seed.
-    public init(seed: UInt64, stream: UInt64 = 0) {
+    package init(seed: UInt64, stream: UInt64 = 0) {
         state = seed
         state = next() ^ (stream &* 0xD1B5_4A32_D192_ED03)
         state = next()
     }
 
     /// The next 64 random bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -23,10 +23,10 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// A number from the uniform distribution over [0, 1), of 24 bits.
-    public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
+    package mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
     /// A number from the standard normal distribution (Box and Muller, 1958).
-    public mutating func normal() -> Float {
+    package mutating func normal() -> Float {
         let radius = (-2 * log(1 - uniform())).squareRoot()
         return radius * cos(2 * .pi * uniform())
     }

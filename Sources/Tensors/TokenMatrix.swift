@@ -4,11 +4,11 @@ package import Storage
 /// or FP8 in files. Products read rows in place however they are stored; to others they are lent in place where
 /// they are floats that lie side by side, else put together and widened in scratch space. Nothing is ever converted
 /// as a whole.
-public struct TokenMatrix: Sendable {
+package struct TokenMatrix: Sendable {
     /// T, the number of tokens.
-    public let rows: Int
+    package let rows: Int
     /// D, the width of a hidden state.
-    public let columns: Int
+    package let columns: Int
     /// How an element is stored.
     package let elementType: ElementType
 
@@ -28,7 +28,7 @@ public struct TokenMatrix: Sendable {
     /// Hidden states in memory, token after token.
     ///
     /// - Precondition: `values.count` is a multiple of `columns`, and `columns > 0`.
-    public init(_ values: [Float], columns: Int) {
+    package init(_ values: [Float], columns: Int) {
         precondition(
             columns > 0 && values.count % columns == 0, "\(values.count) values in rows of \(columns)")
         rows = values.count / columns

@@ -6,7 +6,7 @@ public struct TokenSequence: Sendable {
     /// The matrix its tokens are rows of.
     package let tokens: TokenMatrix
     /// Its rows there, L of them.
-    public let rows: Range<Int>
+    package let rows: Range<Int>
     /// Positions 0…L-1 of the unmasked tokens, rising; nil if all are unmasked.
     private let visible: [Int]?
 
@@ -29,7 +29,7 @@ public struct TokenSequence: Sendable {
     public func position(_ j: Int) -> Int { visible.map { $0[j] } ?? j }
 
     /// Position of the last unmasked token.
-    public var lastPosition: Int { position(count - 1) }
+    package var lastPosition: Int { position(count - 1) }
 
     /// Gives the first n elements of an array the positions of the unmasked tokens.
     package func copyPositions(into positions: inout [Float]) {

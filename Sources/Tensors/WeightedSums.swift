@@ -10,7 +10,7 @@ extension TokenSequence {
     ///   - a: R×n, row-major; it may be longer.
     ///   - sums: R×D, row-major; it may be longer.
     ///   - usesGemm: nil for the faster way.
-    public func addWeightedSums(
+    package func addWeightedSums(
         _ a: [Float], rows: Int, to sums: inout [Float], scratch: inout [Float], usesGemm: Bool? = nil
     ) {
         precondition(a.count >= rows * count, "\(a.count) weights for \(rows)×\(count)")
@@ -49,7 +49,7 @@ extension TokenSequence {
     /// - Parameters:
     ///   - a: R×count from element `start` on, rows `stride` apart.
     ///   - sums: R×D from element `sumsStart` on, rows `sumsStride` apart.
-    public func addWeightedSums(
+    package func addWeightedSums(
         of tile: Span<Float>, count: Int, _ a: [Float], at start: Int = 0, stride: Int,
         rows: Int, to sums: inout [Float], sumsStart: Int = 0, sumsStride: Int? = nil,
         usesGemm: Bool? = nil

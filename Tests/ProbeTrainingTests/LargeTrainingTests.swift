@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Trainings that take long")
 struct LargeTrainingTests {
-    private func options(_ optimizer: TrainingOptions.Optimizer) -> TrainingOptions {
+    private func options(_ optimizer: Optimizer) -> TrainingOptions {
         var options = TrainingOptions(optimizer)
         (options.epochs, options.threads, options.batchSize) = (4, 1, 10)
         return options

@@ -80,8 +80,8 @@ struct SCTopKTests {
     }
 
     // Held-out sequences are judged by the loss that is trained, with both optimisers.
-    @Test(arguments: TrainingOptions.Optimizer.allCases)
-    func optimizers(optimizer: TrainingOptions.Optimizer) throws {
+    @Test(arguments: Optimizer.allCases)
+    func optimizers(optimizer: Optimizer) throws {
         let data = try needleSet(count: 60, width: 8, needles: 4)
         let held = try needleSet(count: 30, width: 8, needles: 4, seed: 2)
         let configuration = ProbeConfiguration(.scTopK, k: 3, window: 4)

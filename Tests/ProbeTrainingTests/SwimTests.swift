@@ -104,8 +104,8 @@ struct SwimTests {
     }
 
     // Held-out sequences are judged by the loss that is trained, and L2 and both optimisers do what they do elsewhere.
-    @Test(arguments: TrainingOptions.Optimizer.allCases)
-    func optimizers(optimizer: TrainingOptions.Optimizer) throws {
+    @Test(arguments: Optimizer.allCases)
+    func optimizers(optimizer: Optimizer) throws {
         let data = try needleSet(count: 60, width: 8, needles: 4)
         let configuration = ProbeConfiguration(.swim, window: 4)
         var options = TrainingOptions(optimizer)

@@ -115,8 +115,8 @@ struct TPCTests {
 
     // Signs of two dimensions that agree: no linear probe tells them apart, and a product does. Lower orders are what they
     // are without higher ones, and the bias of a term is 0 on standardised states.
-    @Test(arguments: TrainingOptions.Optimizer.allCases)
-    func ordersAreTrainedInTurn(optimizer: TrainingOptions.Optimizer) throws {
+    @Test(arguments: Optimizer.allCases)
+    func ordersAreTrainedInTurn(optimizer: Optimizer) throws {
         let values = randomFloats(200 * 6, seed: 4)
         let labels = (0..<200).map { values[$0 * 6] * values[$0 * 6 + 1] > 0 ? 1 : 0 }
         let tokens = TokenMatrix(values, columns: 6)

@@ -6,8 +6,8 @@ import Testing
 struct TrainingMemoryTests {
     private let huge = ProbeConfiguration.attention(heads: 4096, hidden: 1 << 24)
 
-    @Test(arguments: [TrainingOptions.Optimizer.adamw, .lbfgs])
-    func aTrainingIsRefused(optimizer: TrainingOptions.Optimizer) throws {
+    @Test(arguments: [Optimizer.adamw, .lbfgs])
+    func aTrainingIsRefused(optimizer: Optimizer) throws {
         let data = try needleSet(count: 20)
         let trainer = Trainer(huge, options: TrainingOptions(optimizer))
         let fault = try #require(#expect(throws: MemoryShortage.self) { try trainer.fit(data) })

@@ -9,7 +9,7 @@ import Testing
 @Suite("Training")
 struct TrainingTests {
     private func options(
-        _ optimizer: TrainingOptions.Optimizer, _ change: (inout TrainingOptions) -> Void = { _ in }
+        _ optimizer: Optimizer, _ change: (inout TrainingOptions) -> Void = { _ in }
     )
         -> TrainingOptions
     {
@@ -26,8 +26,8 @@ struct TrainingTests {
         #expect(Objective.order([3, 1, 2], [0..<3], 4) == [3, 1, 2])
     }
 
-    @Test(arguments: TrainingOptions.Optimizer.allCases)
-    func attentionFindsTheNeedle(optimizer: TrainingOptions.Optimizer) throws {
+    @Test(arguments: Optimizer.allCases)
+    func attentionFindsTheNeedle(optimizer: Optimizer) throws {
         // No dropout: half of the needles would be hidden from training.
         let result = try Trainer(
             .attention(heads: 2), options: options(optimizer) { ($0.epochs, $0.tokenDropout) = (100, 0) }
@@ -207,8 +207,8 @@ struct TrainingTests {
 
     // At L = 4096 a position weight of 0.01 moves the farthest logit by 40: an optimiser that took
     // steps of a usual size there would lose the needle.
-    @Test(arguments: TrainingOptions.Optimizer.allCases)
-    func positionWeightsOfLongSequences(optimizer: TrainingOptions.Optimizer) throws {
+    @Test(arguments: Optimizer.allCases)
+    func positionWeightsOfLongSequences(optimizer: Optimizer) throws {
         let change: (inout TrainingOptions) -> Void = { ($0.epochs, $0.tokenDropout) = (60, 0) }
         let data = try needleSet(count: 48, width: 4, lengths: 4096...6000, needles: 50)
         let result = try Trainer(.attention(heads: 2), options: options(optimizer, change)).fit(data)

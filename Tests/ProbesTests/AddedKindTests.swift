@@ -2,8 +2,8 @@ import AttentionProbes
 import TestSupport
 import Testing
 
-// A kind that the library does not have, as somebody who uses it would add it: the mean of a fraction ρ of the scores,
-// the largest ones.
+// A kind that the library does not have, with a hyperparameter of its own as kinds in the package may: the mean of a
+// fraction ρ of the scores, the largest ones.
 
 extension Hyperparameter {
     fileprivate static let fraction = Hyperparameter(
@@ -37,7 +37,7 @@ private struct FractionPooling: ScorePooling {
     }
 }
 
-@Suite("A kind from outside")
+@Suite("An added kind")
 struct AddedKindTests {
     private static let isRegistered: Void = ProbeKind.register(.topFraction)
 

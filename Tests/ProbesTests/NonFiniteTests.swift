@@ -160,8 +160,8 @@ struct NonFiniteTests {
             try probe(kind, width: 1).scores(ActivationSet([ActivationFile(batch)])).logits.storage == [0])
     }
 
-    @Test(arguments: TrainingOptions.Optimizer.allCases)
-    func nonFiniteStatesStopTraining(optimizer: TrainingOptions.Optimizer) throws {
+    @Test(arguments: Optimizer.allCases)
+    func nonFiniteStatesStopTraining(optimizer: Optimizer) throws {
         var sequences = (0..<8).map { randomFloats(6, seed: $0) }
         sequences[5][3] = .nan
         let set = try ActivationSet([

@@ -98,8 +98,8 @@ struct SameBitsTests {
         }
     }
 
-    @Test(arguments: [TrainingOptions.Optimizer.adamw, .lbfgs], [0, 0.25])
-    func training(optimizer: TrainingOptions.Optimizer, validationFraction: Double) throws {
+    @Test(arguments: [Optimizer.adamw, .lbfgs], [0, 0.25])
+    func training(optimizer: Optimizer, validationFraction: Double) throws {
         let data = try needleSet(count: 60)
         func fit(threads: Int, seed: UInt64) throws -> [Float] {
             var options = TrainingOptions(optimizer)

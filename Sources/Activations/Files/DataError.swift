@@ -61,7 +61,7 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
     public let found: String
 
     /// An error with all its parts.
-    public init(_ rule: Rule, _ path: String, _ place: String? = nil, expected: String, found: String) {
+    package init(_ rule: Rule, _ path: String, _ place: String? = nil, expected: String, found: String) {
         self.rule = rule
         self.path = path
         self.place = place

@@ -116,7 +116,7 @@ extension ActivationSet {
     /// in the order of names, also of those that zstd has packed (`.pt.zst`).
     ///
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
-    public static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }
+    package static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }
 
     /// The path itself, or if it is a folder that of any one of those files, without listing all.
     ///

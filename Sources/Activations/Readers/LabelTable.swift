@@ -40,7 +40,7 @@ public struct LabelTable: Sendable {
     }
 
     /// The file.
-    public let path: String
+    package let path: String
     let rows: [Row]
     /// The row of an id's bytes.
     let rowOfID: [[UInt8]: Int]

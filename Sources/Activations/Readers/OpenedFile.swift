@@ -118,7 +118,7 @@ package struct OpenedFile: Sendable {
 }
 
 extension ActivationSet {
-    /// Opens files in any of the forms of `ActivationReader`, and folders of them (`files`). Dumps that a
+    /// Opens files in any of the forms that `docs/formats.md` lists, and folders of them. Dumps that a
     /// running server still writes are left out.
     ///
     /// - Parameters:

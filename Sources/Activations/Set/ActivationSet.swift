@@ -15,7 +15,7 @@ public struct ActivationSet: Sendable {
     }
 
     /// The files.
-    public let files: [ActivationFile]
+    package let files: [ActivationFile]
     /// Where each of the N sequences is.
     package let locations: [Location]
     /// Their labels as they stand in files or table, if there are any; `labelled(for:)` reads them as a task does.
@@ -126,7 +126,7 @@ public struct ActivationSet: Sendable {
     /// Checks that another set has hidden states of the same kind and labels of a task.
     ///
     /// - Throws: `DataError` that names the other's file.
-    public func checkFits(_ other: ActivationSet, _ task: ProbeTask) throws(DataError) {
+    package func checkFits(_ other: ActivationSet, _ task: ProbeTask) throws(DataError) {
         try checkStates(other)
         _ = try other.targets(for: task, isReordered: isReordered)
     }

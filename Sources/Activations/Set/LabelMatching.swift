@@ -9,7 +9,7 @@ extension ActivationSet {
     /// Classes that do not occur here may be missing; one that the task does not have is an error.
     ///
     /// - Throws: `DataError` without labels, or with labels, classes or columns of another task.
-    public func labelled(for task: ProbeTask) throws(DataError) -> ActivationSet {
+    package func labelled(for task: ProbeTask) throws(DataError) -> ActivationSet {
         try labelled(for: task, isReordered: false)
     }
 

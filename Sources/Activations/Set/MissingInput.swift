@@ -3,7 +3,7 @@ public struct MissingInput: Error, Equatable, CustomStringConvertible {
     /// The path.
     public let path: String
     /// What was looked for.
-    public let what: String
+    package let what: String
 
     /// "runs: expected files named *.safetensors, found none".
     public var description: String { "\(path): expected \(what), found none" }

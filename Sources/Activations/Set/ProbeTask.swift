@@ -34,7 +34,7 @@ public enum ProbeTask: Sendable, Equatable {
     }
 
     /// The name in probe files and on the command line.
-    public var name: String { kind.rawValue }
+    package var name: String { kind.rawValue }
 
     /// O, the number of outputs.
     public var outputs: Int {
@@ -55,7 +55,7 @@ public enum ProbeTask: Sendable, Equatable {
 
     /// The class that the output of a binary task is the logit of, which false and true positives are counted by;
     /// nil for other tasks.
-    public var positiveClass: String? { isBinary ? classes![1] : nil }
+    package var positiveClass: String? { isBinary ? classes![1] : nil }
 
     /// The same with another of the two classes as the positive one; nil where the task is not binary, or has no such
     /// class.
@@ -65,7 +65,7 @@ public enum ProbeTask: Sendable, Equatable {
     }
 
     /// Whether a probability is compared with a threshold.
-    public var hasThreshold: Bool {
+    package var hasThreshold: Bool {
         switch self {
         case .binary, .multilabel: true
         case .multiclass, .regression: false
@@ -73,10 +73,10 @@ public enum ProbeTask: Sendable, Equatable {
     }
 
     /// Whether it is one of two classes.
-    public var isBinary: Bool { kind == .binary }
+    package var isBinary: Bool { kind == .binary }
 
     /// Probabilities from the logits of one sequence, without calibration, O values; empty for regression.
-    public func probabilities(_ logits: some Collection<Float>) -> [Float] {
+    package func probabilities(_ logits: some Collection<Float>) -> [Float] {
         switch self {
         case .binary, .multilabel: return logits.map(sigmoid)
         case .multiclass:
@@ -91,7 +91,7 @@ public enum ProbeTask: Sendable, Equatable {
     /// Indices of the predicted classes of one sequence: one for binary and multiclass, any number
     /// for multilabel, none for regression. A probability at the threshold counts as positive; of
     /// equal classes the first is taken.
-    public func predictedClasses(_ probabilities: [Float], threshold: Double) -> [Int] {
+    package func predictedClasses(_ probabilities: [Float], threshold: Double) -> [Int] {
         switch self {
         case .binary: [Double(probabilities[0]) >= threshold ? 1 : 0]
         case .multiclass:

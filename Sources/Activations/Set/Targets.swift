@@ -23,7 +23,7 @@ public enum Targets: Sendable, Equatable {
     }
 
     /// The target of one sequence.
-    public subscript(index: Int) -> Target {
+    package subscript(index: Int) -> Target {
         switch self {
         case .classes(let classes): .class(classes[index])
         case .values(let values): .values(values[row: index])
@@ -32,7 +32,7 @@ public enum Targets: Sendable, Equatable {
     }
 
     /// The targets of some sequences, in the order given.
-    public func selecting(_ indices: [Int]) -> Targets {
+    package func selecting(_ indices: [Int]) -> Targets {
         switch self {
         case .classes(let classes): return .classes(indices.map { classes[$0] })
         case .values(let values):
@@ -52,11 +52,11 @@ public enum Targets: Sendable, Equatable {
     }
 
     /// Whether they are probabilities, which what needs classes cuts at 0.5.
-    public var areSoft: Bool { if case .probabilities = self { true } else { false } }
+    package var areSoft: Bool { if case .probabilities = self { true } else { false } }
 }
 
 /// The target of one sequence.
-public enum Target: Sendable {
+package enum Target: Sendable {
     /// The index of its class.
     case `class`(Int)
     /// O numbers.
@@ -65,7 +65,7 @@ public enum Target: Sendable {
     case probability(Float)
 
     /// The probability from which on a soft label counts as the second class.
-    public static let cut: Float = 0.5
+    package static let cut: Float = 0.5
 
     /// The index of the class, of a soft label the one that it is cut to; nil where it is numbers.
     package var hardClass: Int? {

@@ -19,7 +19,7 @@ extension ActivationSet {
     }
 
     /// Whether tokens of all files have texts.
-    public var hasTokenText: Bool { files.allSatisfy(\.hasTokenText) }
+    package var hasTokenText: Bool { files.allSatisfy(\.hasTokenText) }
 
     /// Whether tokens of all files have texts or ids, so that two of one name are the same token.
     package var namesTokens: Bool { files.allSatisfy { $0.hasTokenText || $0.hasTokenIDs } }

@@ -8,8 +8,8 @@ extension ActivationSet {
     /// that does not grow with the number of tokens, but for the scales of states in eight bits. Padding and layers that were not chosen stay behind.
     ///
     /// - Parameters:
-    ///   - type: how hidden states are stored, rounded to nearest, ties to even; nil for `storedType`. In
-    ///     the type they have already they keep their bits. Of eight bits each token has a scale: with E4M3 its largest
+    ///   - type: how hidden states are stored, rounded to nearest, ties to even; nil for
+    ///     the type that they have, and F32 where files differ. In the type they have already they keep their bits. Of eight bits each token has a scale: with E4M3 its largest
     ///     finite magnitude / 448, with E5M2 / 57344, and of zeros 1; an infinity becomes a NaN in E4M3.
     ///   - isDurable: whether the file is on disk before it takes its name.
     ///   - progress: is told the sequences of each part when their hidden states are written; what it

@@ -39,7 +39,7 @@ public enum Calibration: Sendable, Equatable {
     /// negative.
     ///
     /// - Parameter outcomes: from 0 to 1.
-    public init?(_ method: Method, logits: [Float], outcomes: [Float], weights: [Float]? = nil) {
+    package init?(_ method: Method, logits: [Float], outcomes: [Float], weights: [Float]? = nil) {
         precondition(logits.count == outcomes.count, "one outcome a logit")
         precondition(weights.map { $0.count == logits.count } ?? true, "one weight a logit")
         let weights = weights?.map(Double.init) ?? Array(repeating: 1, count: logits.count)
@@ -70,7 +70,7 @@ public enum Calibration: Sendable, Equatable {
     /// The log loss of a logit's probability: -log p where it came true, else -log(1 - p). Of Platt's curve it is
     /// found from the logit, without rounding p to 0 or 1. An isotonic p may be 0 or 1, and is kept between ε and
     /// 1 - ε with ε = 2⁻⁵², as scikit-learn's `log_loss` does.
-    public func loss(_ logit: Float, isPositive: Bool) -> Double { loss(logit, outcome: isPositive ? 1 : 0) }
+    package func loss(_ logit: Float, isPositive: Bool) -> Double { loss(logit, outcome: isPositive ? 1 : 0) }
 
     /// The same where it came true with a probability y: y times the loss of a positive and 1 - y times that of a
     /// negative.

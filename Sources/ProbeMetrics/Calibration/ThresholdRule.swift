@@ -24,7 +24,7 @@ public struct ThresholdRule: Sendable, Equatable, Codable {
     public let falsePositives: Int
     /// Whether it is for sequences that are looked at after every token, of which the largest probability counts; false
     /// for finished ones.
-    public var isStreaming: Bool { streaming == true }
+    package var isStreaming: Bool { streaming == true }
     // Not in the file of a rule for finished sequences.
     private let streaming: Bool?
 

@@ -13,7 +13,7 @@ extension Metric {
 
 extension RankingCurve {
     /// See `Metric.logAUROC`.
-    public var logAUROC: Double? {
+    package var logAUROC: Double? {
         guard positives > 0, negatives > 0 else { return nil }
         var area = 0.0
         forEachSegment(falsePositiveRates: 1e-3...1e-1) { segment in

@@ -20,7 +20,7 @@ extension Metric {
 
 extension RankingCurve {
     /// See `Metric.partialAUROC(upTo:)`.
-    public func partialAUROC(upTo rate: Double) -> Double? {
+    package func partialAUROC(upTo rate: Double) -> Double? {
         guard positives > 0, negatives > 0 else { return nil }
         var area = 0.0
         forEachSegment(falsePositiveRates: 0...rate) { segment in

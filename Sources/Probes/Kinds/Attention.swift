@@ -74,7 +74,7 @@ package struct AttentionArchitecture: ProbeArchitecture, Equatable {
     /// M, the units of the hidden layer; 0 for none.
     package let hidden: Int
     /// How logits become attention.
-    public let attention: AttentionFunction
+    package let attention: AttentionFunction
     /// The order of operations.
     package let plan: AttentionPlan
 
@@ -149,5 +149,5 @@ package struct AttentionArchitecture: ProbeArchitecture, Equatable {
     }
 
     /// The parameters made ready to score token by token. O(parameters).
-    public func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { AttentionRule(self, parameters) }
+    package func prefixRule(_ parameters: [Float]) -> (any PrefixRule)? { AttentionRule(self, parameters) }
 }

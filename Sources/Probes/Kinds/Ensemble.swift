@@ -10,7 +10,7 @@ import Tensors
 
 extension ProbeKind {
     /// Several fitted probes, whose outputs are added up. It is fitted to no task: `Probe.ensemble` makes it.
-    public static let ensemble = ProbeKind(
+    package static let ensemble = ProbeKind(
         "ensemble",
         architecture: { configuration, width, outputs in
             EnsembleArchitecture(

@@ -12,7 +12,7 @@ public struct AttentionSummary: Sendable {
         /// How often a probe may look at it.
         public let count: Int
         /// Of each head, the mean over sequences of the attention it receives, 0 to 1; with more than
-        /// `mostHeads` one number, the mean of all.
+        /// 32 heads one number, the mean of all.
         public let shares: [Double]
         /// Mean over sequences of the fraction that uniform attention would give it.
         public let uniform: Double
@@ -21,14 +21,14 @@ public struct AttentionSummary: Sendable {
     /// The mean attention of each head in `parts` equal parts of a sequence, as a multiple of
     /// uniform attention, H×parts.
     public let byPosition: Matrix
-    /// The tokens that receive most beside uniform attention, of those that occur at least `leastCount` times: of every
-    /// head the first ones, the most attended by all heads together first; empty where the data have neither texts nor
+    /// The tokens that receive most beside uniform attention, of those that occur at least 5 times, or less where no
+    /// token occurs so often: of every head the first ones, the most attended by all heads together first; empty where the data have neither texts nor
     /// ids.
     public let tokens: [Token]
     /// How many different tokens there are.
-    public let differentTokens: Int
+    package let differentTokens: Int
     /// How often a token occurs at least that is named: 5 times, less where no token occurs so often.
-    public let leastCount: Int
+    package let leastCount: Int
     /// Parts that a sequence is divided into.
     package static let parts = 20
     /// Heads that are told apart at most.

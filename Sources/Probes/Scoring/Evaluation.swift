@@ -13,7 +13,7 @@ public struct Evaluation: Sendable, Encodable {
     /// The metrics that the task has and the sequences define, in the order in which they were asked for.
     public let metrics: [MetricValue]
     /// The metrics that the task has and the sequences do not define, as an area where all are of one class.
-    public let undefined: [Metric]
+    package let undefined: [Metric]
     /// Sequences by label and prediction (binary, multiclass).
     public let confusionMatrix: ConfusionMatrix?
     /// For each head, the mean entropy of attention over that of uniform attention (softmax).
@@ -22,7 +22,7 @@ public struct Evaluation: Sendable, Encodable {
     public let threshold: Double?
     /// The probability at which soft labels were cut for metrics that need classes; nil where labels are classes or
     /// numbers.
-    public let labelCut: Float?
+    package let labelCut: Float?
     /// Metrics of the short, middle and long sequences.
     public let byLength: [LengthMetrics]
     /// Rates of each group; empty where nobody asked for groups.
@@ -43,12 +43,12 @@ public struct Evaluation: Sendable, Encodable {
     }
 
     /// Why a metric says nothing of these sequences, in words (`Metric.invisibility`); nil where it does.
-    public func invisibility(_ metric: Metric) -> String? {
+    package func invisibility(_ metric: Metric) -> String? {
         atThreshold?.falsePositiveRate.flatMap { metric.invisibility(negatives: $0.sequences) }
     }
 
     /// 95 % confidence intervals of metrics by their names in JSON; empty without a bootstrap.
-    public var intervals: [String: ClosedRange<Double>] {
+    package var intervals: [String: ClosedRange<Double>] {
         Dictionary(
             metrics.compactMap { own in own.interval.map { (own.metric.key, $0) } }, uniquingKeysWith: { $1 })
     }

@@ -1,21 +1,21 @@
 // Scores in place of hidden states: what a probe has said of sequences is judged without the data that it was said of.
 // The outputs of a sequence stand where one hidden state would, and a mean probe with the identity for weights gives
 // them back bit by bit, so that all that judges a probe on data judges scores, too.
-public import Activations
+package import Activations
 import ProbeMetrics
 import Tensors
 
 /// A file of scores with the probe that gives them back.
-public struct ScoreFile: Sendable {
+package struct ScoreFile: Sendable {
     /// The sequences, each with its outputs where hidden states would be; no labels.
-    public let data: ActivationSet
+    package let data: ActivationSet
     /// Gives the outputs, and has the task, the threshold and the calibration of the probe that made them.
-    public let probe: Probe
+    package let probe: Probe
 
     /// Whether a file has scores, by how it begins: an object or the column `id`, or as safetensors by its metadata.
     ///
     /// - Throws: `SystemError` where it cannot be read.
-    public static func isScores(_ path: String) throws -> Bool { try ScoreTable.isScores(path) }
+    package static func isScores(_ path: String) throws -> Bool { try ScoreTable.isScores(path) }
 
     /// Reads scores as `ScoreWriter` writes them: JSON lines, CSV or safetensors.
     ///
@@ -25,7 +25,7 @@ public struct ScoreFile: Sendable {
     ///   - name: what the file calls the probe, where it has several.
     /// - Throws: `SystemError` where the file cannot be read; `DataError` where it is no file of scores, has other outputs than
     ///   the probe, or does not say what they are of.
-    public init(path: String, probe: Probe? = nil, name: String? = nil) throws {
+    package init(path: String, probe: Probe? = nil, name: String? = nil) throws {
         let table = try ScoreTable(path: path, probe: name)
         let outputs = table.rows[0].logits.count
         let logits = Matrix(rows: table.rows.count, columns: outputs, storage: table.rows.flatMap(\.logits))

@@ -13,11 +13,11 @@
 //
 // `label` is the predicted class, a list of classes for multilabel, null for regression, which has
 // no probabilities either.
-public import Tensors
-public import Activations
+import Tensors
+package import Activations
 
 /// Formats of scores.
-public enum ScoreFormat: String, Sendable, CaseIterable {
+package enum ScoreFormat: String, Sendable, CaseIterable {
     /// One JSON object a line.
     case jsonl
     /// Comma-separated values with a header.
@@ -27,7 +27,7 @@ public enum ScoreFormat: String, Sendable, CaseIterable {
 }
 
 /// Turns the scores of one probe or several into the bytes of a file, chunk by chunk.
-public struct ScoreWriter: Sendable {
+package struct ScoreWriter: Sendable {
     private let format: ScoreFormat
     private let data: ActivationSet
     private let threads: Int
@@ -41,7 +41,7 @@ public struct ScoreWriter: Sendable {
     /// A writer for the scores of some probes, with a name for each, of a set.
     ///
     /// - Precondition: as many names as probes, at least one, no two the same.
-    public init(
+    package init(
         _ format: ScoreFormat, _ probes: [Probe], names: [String], _ data: ActivationSet,
         threads: Int = Parallel.availableThreads
     ) {
@@ -55,7 +55,7 @@ public struct ScoreWriter: Sendable {
     }
 
     /// What comes before the rows.
-    public var head: [UInt8] {
+    package var head: [UInt8] {
         guard format == .csv else { return [] }
         let names = columns.flatMap { $0.csvNames(prefix: isSingle ? "" : $0.name + ".") }
         var text = RowText()
@@ -67,7 +67,7 @@ public struct ScoreWriter: Sendable {
     /// The rows of the next scores, one result a probe.
     ///
     /// - Throws: `DataError` where a file that names the sequences has become shorter.
-    public mutating func rows(_ scores: [Scores]) throws -> [UInt8] {
+    package mutating func rows(_ scores: [Scores]) throws -> [UInt8] {
         let range = scores[0].range
         if format == .safetensors {
             for (i, scores) in scores.enumerated() { logits[i] += scores.logits.storage }
@@ -101,7 +101,7 @@ public struct ScoreWriter: Sendable {
     }
 
     /// What comes after the rows.
-    public func tail() throws -> [UInt8] {
+    package func tail() throws -> [UInt8] {
         guard format == .safetensors else { return [] }
         let count = idOffsets.count - 1
         var writer = SafetensorsWriter(metadata: metadata)

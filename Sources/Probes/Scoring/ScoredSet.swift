@@ -5,13 +5,13 @@ public import Tensors
 /// A set with what a probe says of each of its sequences.
 public struct ScoredSet: Sendable {
     /// The probe.
-    public let probe: Probe
+    package let probe: Probe
     /// The sequences, with labels as the probe's task has them where there are any.
     public let data: ActivationSet
     /// Outputs and entropies of all sequences.
     public let scores: Scores
     /// Outputs of each sequence, O values.
-    public let logits: [[Float]]
+    package let logits: [[Float]]
     /// Probabilities of each sequence; each empty for regression.
     public let probabilities: [[Float]]
     /// Predicted classes of each sequence: one for binary and multiclass, any number for multilabel, none for

@@ -6,15 +6,15 @@ public import Tensors
 /// A set with what a probe of two classes says of its sequences while they are read.
 public struct StreamedSet: Sendable {
     /// The probe.
-    public let probe: Probe
+    package let probe: Probe
     /// The sequences, with labels as the probe's task has them where there are any.
-    public let data: ActivationSet
+    package let data: ActivationSet
     package let sequences: [StreamedSequence]
 
     /// The largest probability of any prefix of each sequence.
     public var probabilities: [Float] { sequences.map { probe.probability($0.largestLogit) } }
     /// The largest logit of any prefix of each sequence.
-    public var largestLogits: [Float] { sequences.map(\.largestLogit) }
+    package var largestLogits: [Float] { sequences.map(\.largestLogit) }
     /// The tokens of each sequence that had been read when the probability first reached the probe's threshold; nil
     /// where it never did.
     public var firstFlags: [Int?] { sequences.map(\.firstFlag) }

@@ -13,7 +13,7 @@ public import Tensors
 public import Activations
 
 /// What a probe's output is made of, a token at a time.
-public enum TokenQuantity: String, Sendable {
+package enum TokenQuantity: String, Sendable {
     /// Attention times value; all of them add up to the output.
     case contribution
     /// The value alone, which the probe pools in its way.
@@ -23,8 +23,9 @@ public enum TokenQuantity: String, Sendable {
 }
 
 extension Probe {
-    /// What the unmasked tokens of a sequence add to some outputs, or their scores: one H×n matrix an
-    /// output; nil for a kind without such a quantity. See `ProbeKind.tokenQuantity`.
+    /// What the unmasked tokens of a sequence have in some outputs, one H×n matrix an output: attention times value for
+    /// kinds that attend over the sequence, which adds up to the output, and for others the score that the kind pools;
+    /// nil for a kind without such a quantity.
     ///
     /// - Precondition: the sequence is one of the set, and the outputs are of the probe's.
     /// - Throws: `DataError` where widths differ, a hidden state is NaN or infinite, or a file has become shorter.

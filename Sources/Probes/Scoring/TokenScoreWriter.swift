@@ -1,10 +1,10 @@
-public import Activations
+package import Activations
 private import Synchronization
-public import Tensors
+import Tensors
 package import Storage
 
 /// Writes what single tokens have, for all sequences of a set in their order.
-public struct TokenScoreWriter: Sendable {
+package struct TokenScoreWriter: Sendable {
     private let format: ScoreFormat
     private let set: ProbeSet
     private let names: [String]
@@ -17,7 +17,7 @@ public struct TokenScoreWriter: Sendable {
     /// - Precondition: as many names as probes, no two the same.
     /// - Throws: `DataError` where widths differ, there is no sequence, or a probe is of a kind that cannot be scored
     ///   token by token.
-    public init(
+    package init(
         _ format: ScoreFormat, _ set: ProbeSet, names: [String], _ data: ActivationSet,
         threads: Int = Parallel.availableThreads
     ) throws {

@@ -2,7 +2,7 @@
 import Tensors
 
 /// A pooling of scores that need not be kept for it.
-public protocol PrefixPooling: ScorePooling {
+package protocol PrefixPooling: ScorePooling {
     /// Numbers that are kept.
     var stateCount: Int { get }
     /// Whether `merge` is exact.
@@ -21,10 +21,10 @@ public protocol PrefixPooling: ScorePooling {
 
 extension PrefixPooling {
     /// False.
-    public var isMergeable: Bool { false }
+    package var isMergeable: Bool { false }
 
     /// - Precondition: none holds; a mergeable pooling has its own.
-    public func merge(
+    package func merge(
         _ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int
     ) { preconditionFailure("a pooling that cannot merge") }
 }

@@ -5,7 +5,7 @@ import Tensors
 /// How a probe is scored token by token.
 ///
 /// What the numbers of a state mean is the rule's. Who calls keeps them, and counts tokens.
-public protocol PrefixRule: Sendable {
+package protocol PrefixRule: Sendable {
     /// Weight rows, R×D, whose products with a token `advance` wants; none for rules that look at the hidden state
     /// itself.
     var tokenWeights: ArraySlice<Float> { get }
@@ -62,24 +62,24 @@ public protocol PrefixRule: Sendable {
 
 extension PrefixRule {
     /// None.
-    public var tokenWeights: ArraySlice<Float> { [] }
+    package var tokenWeights: ArraySlice<Float> { [] }
     /// True where there are no `tokenWeights`.
-    public var meetsStates: Bool { tokenWeights.isEmpty }
+    package var meetsStates: Bool { tokenWeights.isEmpty }
     /// False.
-    public var isMergeable: Bool { false }
+    package var isMergeable: Bool { false }
     /// 0.
-    public var headCount: Int { 0 }
+    package var headCount: Int { 0 }
 
     /// - Precondition: none holds; a mergeable rule has its own.
-    public func merge(
+    package func merge(
         _ state: inout MutableSpan<Double>, at start: Int, _ later: Span<Double>, at place: Int, count: Int
     ) { preconditionFailure("a rule that cannot merge") }
 
     /// Nothing.
-    public func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float]) {}
+    package func finish(_ state: Span<Double>, at start: Int, into finished: inout [Float]) {}
 
     /// Nothing: no heads.
-    public func tell(
+    package func tell(
         _ token: borrowing PrefixToken, in state: Span<Double>, at start: Int, _ finished: [Float],
         attention: inout MutableSpan<Float>, at head: Int, contributions: inout MutableSpan<Float>,
         at part: Int, _ work: inout PrefixWorkspace
@@ -138,13 +138,13 @@ struct PrefixTile: ~Escapable {
 }
 
 /// A token that a probe may look at, as a `PrefixRule` meets it.
-public struct PrefixToken: ~Escapable {
+package struct PrefixToken: ~Escapable {
     /// Its hidden state, D numbers; for a rule without `meetsStates` it may be empty.
-    public let states: Span<Float>
+    package let states: Span<Float>
     /// Its position in the sequence, counted from 0.
-    public let position: Int
+    package let position: Int
     /// How many tokens were seen before it.
-    public let seen: Int
+    package let seen: Int
     private let products: Span<Float>
     private let start: Int
     private let stride: Int
@@ -158,7 +158,7 @@ public struct PrefixToken: ~Escapable {
     }
 
     /// Its product with one of the rule's `tokenWeights`.
-    public subscript(row: Int) -> Float { products[start + row * stride] }
+    package subscript(row: Int) -> Float { products[start + row * stride] }
 
     /// The token as a rule meets it whose `tokenWeights` begin at a row of this one's, and which looks at some columns of
     /// its states.
@@ -172,13 +172,13 @@ public struct PrefixToken: ~Escapable {
 }
 
 /// Buffers of one thread that rules use; what is in them means nothing from call to call.
-public struct PrefixWorkspace: Sendable {
+package struct PrefixWorkspace: Sendable {
     /// Sums.
-    public var sums: [Double] = []
+    package var sums: [Double] = []
     /// Weights of tokens.
     var weights: [Double] = []
     /// Numbers of a token or of outputs.
-    public var values: [Float] = []
+    package var values: [Float] = []
     /// Two layers of a token and the products of the second.
     var first: [Float] = []
     var second: [Float] = []
@@ -187,5 +187,5 @@ public struct PrefixWorkspace: Sendable {
     var part: [Float] = []
 
     /// Empty buffers.
-    public init() {}
+    package init() {}
 }

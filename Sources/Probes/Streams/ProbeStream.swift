@@ -38,7 +38,7 @@ public struct ProbeStream: Sendable {
     }
 
     /// The probe.
-    public var probe: Probe { pass.probes[0] }
+    package var probe: Probe { pass.probes[0] }
 
     /// Forgets all tokens.
     public mutating func clear() {
@@ -127,7 +127,7 @@ public struct ProbeStream: Sendable {
     /// Gives the first O elements of an array the `logits`, NaN where there are none; without a need for memory.
     ///
     /// - Precondition: the array has O elements.
-    public mutating func copyLogits(into logits: inout [Float]) {
+    package mutating func copyLogits(into logits: inout [Float]) {
         precondition(
             logits.count >= pass.outputCount, "\(logits.count) elements for \(pass.outputCount) logits")
         pass.write(state, seen: seen, into: &logits, &work)

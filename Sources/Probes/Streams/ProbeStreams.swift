@@ -41,11 +41,11 @@ public struct ProbeStreams: Sendable {
     }
 
     /// The probes.
-    public var probes: [Probe] { pass.probes }
+    package var probes: [Probe] { pass.probes }
     /// How many streams are open.
     public var count: Int { table.count }
     /// The numbers of the open streams, in no order.
-    public var ids: [Int] { table.ids }
+    package var ids: [Int] { table.ids }
 
     /// Whether a stream is open.
     public func isOpen(_ id: Int) -> Bool { table[id] != nil }
@@ -113,7 +113,7 @@ public struct ProbeStreams: Sendable {
     }
 
     /// Closes a stream if it is open.
-    public mutating func forget(_ id: Int) {
+    package mutating func forget(_ id: Int) {
         if let row = table.remove(id) { free.append(row) }
     }
 
