@@ -16,19 +16,19 @@ enum { MOST_COPIED = 384 };
 // Lines of the like columns of all tokens meet in one set where tokens are multiples of 4 KB apart; up to 8 stay
 // there in those of x86-64. Groups of 4 rows by one vector, all that AVX2 has registers for, meet a part so often
 // that copying it is never slower. Groups that take more at once gain from 12 KB a token on.
-static ALWAYS_INLINE int copying_pays(const int blocks, ptrdiff_t tokens, ptrdiff_t width) {
+static ALWAYS_INLINE int copying_pays(const int blocks, ptrdiff_t tokens, ptrdiff_t stride) {
     if (tokens <= 8 || tokens * blocks > MOST_COPIED) return 0;
-    return blocks == 1 || (width % 1024 == 0 && width >= 3072);
+    return blocks == 1 || (stride % 1024 == 0 && stride >= 3072);
 }
 
 // Sums of so few rows wait for memory: the tile behind this one is fetched into the second-level cache meanwhile. With more
 // that gains nothing, and takes a twentieth longer with AVX2.
 enum { FEW_ROWS = 4 };
 
-// sums[r, 16·b …] for `rows` ≤ 8 rows and `blocks` ≤ 4 blocks of 16 columns of tokens that are `width` apart; they
+// sums[r, 16·b …] for `rows` ≤ 8 rows and `blocks` ≤ 4 blocks of 16 columns of tokens that are `stride` apart; they
 // are copied where `copy` is not null.
 static ALWAYS_INLINE void add_block(const ck_set set, const int rows, const int blocks, const float *a, ptrdiff_t a_stride,
-                                    const float *x, ptrdiff_t tokens, ptrdiff_t width, float *sums,
+                                    const float *x, ptrdiff_t tokens, ptrdiff_t stride, float *sums,
                                     ptrdiff_t sums_stride, v16 *copy, const int fetches) {
     v16 sum[8][4];
 #pragma clang loop unroll(full)
@@ -43,8 +43,8 @@ static ALWAYS_INLINE void add_block(const ck_set set, const int rows, const int 
         for (int r = 0; r < rows; r++) weight[r] = *(const v4 *)(a + r * a_stride + j);
 #pragma clang loop unroll(full)
         for (int e = 0; e < 4; e++) {
-            const v16 token = *(const v16 *)(x + (j + e) * width);
-            __builtin_prefetch(x + (j + e + 4) * width, 0, 3);
+            const v16 token = *(const v16 *)(x + (j + e) * stride);
+            __builtin_prefetch(x + (j + e + 4) * stride, 0, 3);
             if (copy) copy[j + e] = token;
 #pragma clang loop unroll(full)
             for (int r = 0; r < rows; r++) sum[r][0] = MULTIPLY_ADD(set, splat(weight[r][e]), token, sum[r][0]);
@@ -54,9 +54,9 @@ static ALWAYS_INLINE void add_block(const ck_set set, const int rows, const int 
         v16 token[4];
 #pragma clang loop unroll(full)
         for (int b = 0; b < blocks; b++) {
-            token[b] = *(const v16 *)(x + j * width + 16 * b);
-            __builtin_prefetch(x + (j + 4) * width + 16 * b, 0, 3);
-            if (fetches) __builtin_prefetch(x + (j + tokens) * width + 16 * b, 0, 2);
+            token[b] = *(const v16 *)(x + j * stride + 16 * b);
+            __builtin_prefetch(x + (j + 4) * stride + 16 * b, 0, 3);
+            if (fetches) __builtin_prefetch(x + (j + tokens) * stride + 16 * b, 0, 2);
             if (copy) copy[j * blocks + b] = token[b];
         }
 #pragma clang loop unroll(full)
@@ -74,19 +74,20 @@ static ALWAYS_INLINE void add_block(const ck_set set, const int rows, const int 
 
 // All rows of some columns: groups of `most` rows, then what is left by fours, twos and one.
 static ALWAYS_INLINE void add_columns(const ck_set set, const int most, const int blocks, const float *a, ptrdiff_t a_stride,
-                                      ptrdiff_t rows, const float *x, ptrdiff_t tokens, ptrdiff_t width,
+                                      ptrdiff_t rows, const float *x, ptrdiff_t tokens, ptrdiff_t stride,
                                       float *sums, ptrdiff_t sums_stride) {
     ptrdiff_t r = 0;
     v16 copy[MOST_COPIED] __attribute__((aligned(64)));
-    if (rows > most && copying_pays(blocks, tokens, width)) {
-        add_block(set, most, blocks, a, a_stride, x, tokens, width, sums, sums_stride, copy, 0);
+    if (rows > most && copying_pays(blocks, tokens, stride)) {
+        add_block(set, most, blocks, a, a_stride, x, tokens, stride, sums, sums_stride, copy, 0);
         x = (const float *)copy;
-        width = 16 * blocks;
+        stride = 16 * blocks;
         r = most;
     }
 #define ADD(count)                                                                                                \
     for (; r + count <= rows; r += count)                                                                         \
-    add_block(set, count, blocks, a + r * a_stride, a_stride, x, tokens, width, sums + r * sums_stride, sums_stride, NULL, rows <= FEW_ROWS && r == 0)
+    add_block(set, count, blocks, a + r * a_stride, a_stride, x, tokens, stride, sums + r * sums_stride, sums_stride, NULL, \
+              rows <= FEW_ROWS && r == 0)
     ADD(most);
     ADD(4);
     ADD(2);
@@ -95,13 +96,13 @@ static ALWAYS_INLINE void add_columns(const ck_set set, const int most, const in
 }
 
 static ALWAYS_INLINE void ck_add_weighted_sums_body(const ck_set set, const float *a, ptrdiff_t a_stride,
-                                                    ptrdiff_t rows, const float *x, ptrdiff_t tokens,
+                                                    ptrdiff_t rows, const float *x, ptrdiff_t x_stride, ptrdiff_t tokens,
                                                     ptrdiff_t width, float *sums, ptrdiff_t sums_stride) {
     // Sums that fit the registers: 24 or 16 of 32, 4 pairs of 16, 4 fours of 32, 2 fours of 16.
     ptrdiff_t d = 0;
 #define COLUMNS(most, blocks)                                                                                     \
     for (; d + 16 * blocks <= width; d += 16 * blocks)                                                            \
-    add_columns(set, most, blocks, a, a_stride, rows, x + d, tokens, width, sums + d, sums_stride)
+    add_columns(set, most, blocks, a, a_stride, rows, x + d, tokens, x_stride, sums + d, sums_stride)
     if (vectors_in(set) == 32 && rows % 8 == 0) {
         COLUMNS(8, 3);
         COLUMNS(8, 2);
@@ -114,12 +115,12 @@ static ALWAYS_INLINE void ck_add_weighted_sums_body(const ck_set set, const floa
         for (int r = 0; r < rows; r++) {
             float sum = sums[r * sums_stride + d];
             for (ptrdiff_t j = 0; j < tokens; j++)
-                sum = MULTIPLY_ADD(set, a[r * a_stride + j], x[j * width + d], sum);
+                sum = MULTIPLY_ADD(set, a[r * a_stride + j], x[j * x_stride + d], sum);
             sums[r * sums_stride + d] = sum;
         }
 }
 
 DISPATCH(ck_add_weighted_sums,
-         (const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens, ptrdiff_t width,
-          float *sums, ptrdiff_t sums_stride),
-         a, a_stride, rows, x, tokens, width, sums, sums_stride)
+         (const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t x_stride, ptrdiff_t tokens,
+          ptrdiff_t width, float *sums, ptrdiff_t sums_stride),
+         a, a_stride, rows, x, x_stride, tokens, width, sums, sums_stride)

@@ -86,17 +86,15 @@ extension AttentionEvaluator: JointEvaluator {
 
         // C_h = g·v_h and ∂v_h = gᵀ·U_h.
         let g = joint.valueGradient
+        let turned = turned(count, g)
         _ = try Parallel.changeParts(
             of: &joint.combined, at: (0...heads).map { $0 * count * width }, and: &gradient,
             at: (0...heads).map { v.lowerBound + $0 * values * width }, threads: threads, workspace: { () }
         ) { h, combined, sums, _ in
-            BLAS.gemm(
-                .no, .no, m: count, n: width, k: values, a: g.span, aStride: values,
-                b: parameters[valueRange(h)].span, bStride: width, c: &combined, cStride: width)
-            BLAS.gemm(
-                .yes, .no, m: values, n: width, k: count, a: g.span, aStride: values,
-                b: pooled.span.extracting(droppingFirst: h * width), bStride: row, beta: addsTo ? 1 : 0,
-                c: &sums, cStride: width)
+            combined.update(repeating: 0)
+            addCombined(h, count, g.span, to: &combined, stride: width)
+            if !addsTo { sums.update(repeating: 0) }
+            addValueGradient(h, count, turned.span, pooled.span, stride: row, to: &sums)
         }
 
         let combined = joint.combined

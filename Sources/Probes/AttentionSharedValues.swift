@@ -87,28 +87,54 @@ extension AttentionEvaluator {
 
     // C_h = g·v_h
     private func combineValues(_ count: Int, _ g: [Float], into combined: inout [Float]) {
-        let width = shape.width
+        let size = shape.heads * shape.width
+        combined.reset(count: count * size)
         var rows = combined.mutableSpan
         for h in 0..<shape.heads {
-            BLAS.gemm(
-                .no, .no, m: count, n: width, k: shape.values, a: g.span, aStride: shape.values,
-                b: parameters[valueRange(h)].span, bStride: width, c: &rows, at: h * width,
-                cStride: shape.heads * width)
+            addCombined(h, count, g.span, to: &rows, at: h * shape.width, stride: size)
         }
+    }
+
+    /// Adds g·v_h of some sequences, G×D, to rows `stride` apart from element `start` on.
+    func addCombined(
+        _ h: Int, _ count: Int, _ g: Span<Float>, to combined: inout MutableSpan<Float>, at start: Int = 0,
+        stride: Int
+    ) {
+        addWeightedSums(
+            of: parameters[valueRange(h)].span, stride: shape.width, count: shape.values, width: shape.width,
+            g, stride: shape.values, rows: count, to: &combined, at: start, stride: stride)
     }
 
     // ∂v_h += gᵀ·U_h
     private func addValueGradient(
         _ count: Int, _ g: [Float], _ pooled: [Float], to gradient: inout [Float]
     ) {
-        let width = shape.width
+        let turned = turned(count, g)
         var sums = gradient.mutableSpan
         for h in 0..<shape.heads {
-            BLAS.gemm(
-                .yes, .no, m: shape.values, n: width, k: count, a: g.span, aStride: shape.values,
-                b: pooled.span.extracting(droppingFirst: h * width), bStride: shape.heads * width, beta: 1,
-                c: &sums, at: valueRange(h).lowerBound, cStride: width)
+            addValueGradient(
+                h, count, turned.span, pooled.span, stride: shape.heads * shape.width, to: &sums,
+                at: valueRange(h).lowerBound)
         }
+    }
+
+    /// Adds gᵀ·U_h, V×D, from element `start` on; `turned` is gᵀ, and pooled tokens of the sequences are `stride` apart.
+    func addValueGradient(
+        _ h: Int, _ count: Int, _ turned: Span<Float>, _ pooled: Span<Float>, stride: Int,
+        to gradient: inout MutableSpan<Float>, at start: Int = 0
+    ) {
+        addWeightedSums(
+            of: pooled.extracting(droppingFirst: h * shape.width), stride: stride, count: count,
+            width: shape.width, turned, stride: count, rows: shape.values, to: &gradient, at: start,
+            stride: shape.width)
+    }
+
+    /// gᵀ, V×G, of g, G×V.
+    func turned(_ count: Int, _ g: [Float]) -> [Float] {
+        let values = shape.values
+        var turned = [Float](repeating: 0, count: values * count)
+        for k in 0..<values { for i in 0..<count { turned[k * count + i] = g[i * values + k] } }
+        return turned
     }
 }
 

@@ -64,22 +64,9 @@ extension TokenSequence {
                 && sums.count >= sumsStart + (rows - 1) * sumsStride + width,
             "\(sums.count) sums for \(rows)×\(width)")
         var out = sums.mutableSpan
-        // For many rows packing the tokens pays.
-        if usesGemm ?? !(ck_has_fast_kernels() && rows <= 64) {
-            BLAS.gemm(
-                .no, .no, m: rows, n: width, k: count, a: a, aStride: stride,
-                b: tile, bStride: width, beta: 1, c: &out, at: sumsStart, cStride: sumsStride)
-            return
-        }
-        unsafe a.withUnsafeBufferPointer { a in
-            unsafe tile.withUnsafeBufferPointer { x in
-                unsafe out.withUnsafeMutableBufferPointer { sums in
-                    unsafe ck_add_weighted_sums(
-                        a.baseAddress!, stride, rows, x.baseAddress!, count, width,
-                        sums.baseAddress! + sumsStart, sumsStride)
-                }
-            }
-        }
+        Tensors.addWeightedSums(
+            of: tile, stride: width, count: count, width: width, a, stride: stride, rows: rows, to: &out,
+            at: sumsStart, stride: sumsStride, usesGemm: usesGemm)
     }
 
     /// A distance between rows of sums with which their like columns fall into different sets of the
@@ -87,5 +74,48 @@ extension TokenSequence {
     package var sumsStride: Int {
         let lines = (width + 15) / 16
         return 16 * (lines + (11 - lines % 8) % 8)
+    }
+}
+
+// Rows of x that meet all rows of a before the next: their like columns stay in the first-level cache, or are copied to it.
+private let rowsTogether = 128
+
+/// sums[r, d] += Σ_j a[r, j]·x[j, d], the product of R×n weights with n×D rows.
+///
+/// A C kernel where there is one that is faster than OpenBLAS, else `cblas_sgemm`.
+///
+/// - Parameters:
+///   - x: n×D, rows `xStride` apart.
+///   - a: R×n, rows `aStride` apart.
+///   - sums: R×D from element `start` on, rows `sumsStride` apart.
+///   - usesGemm: nil for the faster way.
+package func addWeightedSums(
+    of x: Span<Float>, stride xStride: Int, count: Int, width: Int, _ a: Span<Float>, stride aStride: Int,
+    rows: Int,
+    to sums: inout MutableSpan<Float>, at start: Int = 0, stride sumsStride: Int, usesGemm: Bool? = nil
+) {
+    guard rows > 0, count > 0 else { return }
+    precondition(x.count >= (count - 1) * xStride + width, "\(x.count) numbers for \(count)×\(width)")
+    precondition(a.count >= (rows - 1) * aStride + count, "\(a.count) weights for \(rows)×\(count)")
+    precondition(
+        start >= 0 && sums.count >= start + (rows - 1) * sumsStride + width,
+        "\(sums.count) sums for \(rows)×\(width)")
+    if usesGemm ?? !ck_has_fast_kernels() {
+        BLAS.gemm(
+            .no, .no, m: rows, n: width, k: count, a: a, aStride: aStride, b: x, bStride: xStride, beta: 1,
+            c: &sums,
+            at: start, cStride: sumsStride)
+        return
+    }
+    unsafe a.withUnsafeBufferPointer { a in
+        unsafe x.withUnsafeBufferPointer { x in
+            unsafe sums.withUnsafeMutableBufferPointer { sums in
+                for first in Swift.stride(from: 0, to: count, by: rowsTogether) {
+                    unsafe ck_add_weighted_sums(
+                        a.baseAddress! + first, aStride, rows, x.baseAddress! + first * xStride, xStride,
+                        min(rowsTogether, count - first), width, sums.baseAddress! + start, sumsStride)
+                }
+            }
+        }
     }
 }

@@ -9,24 +9,24 @@
 // sums[r][d] + Σ_j a[r][j]·x[j][d], for widths 1 to 130 and some tens of which columns are copied, with tokens and rows of
 // any number.
 static void test_weighted_shape(int tokens, int width, int rows) {
-    const int stride = width + below(20), a_stride = tokens + below(3);
-    const size_t x_size = sizeof(float) * (size_t)(tokens * width);
+    const int stride = width + below(20), a_stride = tokens + below(3), x_stride = width + below(2) * below(30);
+    const size_t x_size = sizeof(float) * (size_t)((tokens - 1) * x_stride + width);
     const size_t a_size = sizeof(float) * (size_t)((rows - 1) * a_stride + tokens);
     const size_t sums_size = sizeof(float) * (size_t)((rows - 1) * stride + width);
     float *x = guarded(x_size), *a = guarded(a_size), *sums = guarded(sums_size), *parts = guarded(sums_size);
-    for (int i = 0; i < tokens * width; i++) x[i] = next_float();
+    for (size_t i = 0; i < x_size / sizeof(float); i++) x[i] = next_float();
     for (size_t i = 0; i < a_size / sizeof(float); i++) a[i] = next_float();
     for (size_t i = 0; i < sums_size / sizeof(float); i++) parts[i] = sums[i] = next_float();
     float *before = malloc(sums_size);
     memcpy(before, sums, sums_size);
-    ck_add_weighted_sums(a, a_stride, rows, x, tokens, width, sums, stride);
+    ck_add_weighted_sums(a, a_stride, rows, x, x_stride, tokens, width, sums, stride);
     error_sum error = {0, 0};
     int touched = 0;
     for (int r = 0; r < rows; r++)
         for (int d = 0; d < stride && r * stride + d < (int)(sums_size / sizeof(float)); d++) {
             double expected = before[r * stride + d];
             for (int j = 0; d < width && j < tokens; j++)
-                expected += (double)a[r * a_stride + j] * (double)x[j * width + d];
+                expected += (double)a[r * a_stride + j] * (double)x[j * x_stride + d];
             if (d < width) add_error(&error, sums[r * stride + d], expected);
             else touched += sums[r * stride + d] != before[r * stride + d];
         }
@@ -40,7 +40,7 @@ static void test_weighted_shape(int tokens, int width, int rows) {
             const int first = tile ? cut : 0, count = tile ? tokens - cut : cut;
             const int row = group ? rows_cut : 0, row_count = group ? rows - rows_cut : rows_cut;
             if (count > 0 && row_count > 0)
-                ck_add_weighted_sums(a + row * a_stride + first, a_stride, row_count, x + first * width, count, width,
+                ck_add_weighted_sums(a + row * a_stride + first, a_stride, row_count, x + first * x_stride, x_stride, count, width,
                                      parts + row * stride, stride);
         }
     CHECK(memcmp(parts, sums, sums_size) == 0, "%d tokens in %d and more, width %d, %d rows in %d and more", tokens, cut,

@@ -82,7 +82,7 @@ def test_a_report_with_controls_is_that_of_the_command_line(command, tmp_path):
     command(
         "report", tmp_path / "probe.safetensors", test, "--controls", train, "--confound", "^(.)", "--bootstrap", "20",
         "--out", tmp_path / "page.html", "--quiet")
-    page = probe.report(None, test, controls=train, confound="^(.)", bootstrap=20, name="probe.safetensors")
+    page = probe.report(None, test, controls=train, confound="^(.)", bootstrap=20)
     assert page.html == (tmp_path / "page.html").read_text()
     with pytest.raises(ValueError, match="confound: expected it only with controls"):
         probe.report(None, test, confound="^(.)")

@@ -57,9 +57,9 @@ void ck_project_panels(ck_states x, ptrdiff_t tokens, ptrdiff_t width, const flo
 void ck_project_rows(ck_states x, ptrdiff_t tokens, ptrdiff_t width, const float *w, ptrdiff_t columns, float *z,
                      ptrdiff_t z_stride);
 
-// sums[r·sums_stride + d] += Σ_j a[r·a_stride + j] · x[j·width + d], for r < rows and j < tokens.
-void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t tokens,
-                          ptrdiff_t width, float *sums, ptrdiff_t sums_stride);
+// sums[r·sums_stride + d] += Σ_j a[r·a_stride + j] · x[j·x_stride + d], for r < rows, j < tokens and d < width.
+void ck_add_weighted_sums(const float *a, ptrdiff_t a_stride, ptrdiff_t rows, const float *x, ptrdiff_t x_stride,
+                          ptrdiff_t tokens, ptrdiff_t width, float *sums, ptrdiff_t sums_stride);
 
 // sums[d] += Σ_j (x[j·width + d] - origin[d]) and squares[d] likewise of the squares, in double
 // precision, for j < tokens.
