@@ -141,8 +141,9 @@ void test_running_softmax(void) {
         for (int j = 0; j < 3; j++) test_run(slopes[s], jumps[j]);
 }
 
-// Weights and their entropy after tiles of several sizes, of which the fourth has logits `jump` above the others.
-static void test_tiles(float slope, float jump) {
+// Weights and their entropy after tiles of several sizes, of which the fourth has logits around `jump` and the others around
+// `base`.
+static void test_tiles(float slope, float base, float jump) {
     static const int sizes[] = {24, 1, 16, 37, 5, 24};
     double l[TILED], largest = -INFINITY, total = 0, entropy = 0;
     float weights[TILED];
@@ -152,7 +153,7 @@ static void test_tiles(float slope, float jump) {
         const int count = sizes[tile];
         float *logits = floats(count, 3);
         for (int i = 0; i < count; i++) {
-            if (tile == 3) logits[i] += jump;
+            logits[i] += tile == 3 ? jump : base;
             l[start + i] = (double)logits[i] + (double)slope * (start + i - 50);
             largest = fmax(largest, l[start + i]);
         }
@@ -175,7 +176,10 @@ static void test_tiles(float slope, float jump) {
 void test_tile_softmax(void) {
     static const float slopes[] = {-3, 0, 0.1f, 0.5f, 3}, jumps[] = {0, 7, 25, -40, 3e38f, -3e38f};
     for (int s = 0; s < 5; s++)
-        for (int j = 0; j < 6; j++) test_tiles(slopes[s], jumps[j]);
+        for (int j = 0; j < 6; j++) test_tiles(slopes[s], 0, jumps[j]);
+    // Further apart than a float can say.
+    test_tiles(0, -3e38f, 3e38f);
+    test_tiles(0, 3e38f, -3e38f);
 }
 
 void test_prefix_weights(void) {

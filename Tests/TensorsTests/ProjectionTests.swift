@@ -127,7 +127,10 @@ struct ProjectionTests {
     }
 
     @Test(
-        arguments: [(301, 20, 3), (5, 1, 1), (64, 150, 7), (40, 96, 16), (20, 4096, 11), (31, 4096, 16)],
+        arguments: [
+            (301, 20, 3), (5, 1, 1), (64, 150, 7), (40, 96, 16), (20, 4096, 11), (31, 4096, 16),
+            (150, 20, 70),
+        ],
         [true, false])
     func weightedSums(shape: (tokens: Int, width: Int, rows: Int), usesGemm: Bool) throws {
         let (n, width, rows) = shape
