@@ -86,7 +86,7 @@ extension AttentionEvaluator: JointEvaluator {
 
         // C_h = g·v_h and ∂v_h = gᵀ·U_h.
         let g = joint.valueGradient
-        let turned = turned(count, g)
+        let transposed = transposed(count, g)
         _ = try Parallel.changeParts(
             of: &joint.combined, at: (0...heads).map { $0 * count * width }, and: &gradient,
             at: (0...heads).map { v.lowerBound + $0 * values * width }, threads: threads, workspace: { () }
@@ -94,7 +94,7 @@ extension AttentionEvaluator: JointEvaluator {
             combined.update(repeating: 0)
             addCombined(h, count, g.span, to: &combined, stride: width)
             if !addsTo { sums.update(repeating: 0) }
-            addValueGradient(h, count, turned.span, pooled.span, stride: row, to: &sums)
+            addValueGradient(h, count, transposed.span, pooled.span, stride: row, to: &sums)
         }
 
         let combined = joint.combined

@@ -109,32 +109,32 @@ extension AttentionEvaluator {
     private func addValueGradient(
         _ count: Int, _ g: [Float], _ pooled: [Float], to gradient: inout [Float]
     ) {
-        let turned = turned(count, g)
+        let transposed = transposed(count, g)
         var sums = gradient.mutableSpan
         for h in 0..<shape.heads {
             addValueGradient(
-                h, count, turned.span, pooled.span, stride: shape.heads * shape.width, to: &sums,
+                h, count, transposed.span, pooled.span, stride: shape.heads * shape.width, to: &sums,
                 at: valueRange(h).lowerBound)
         }
     }
 
-    /// Adds gᵀ·U_h, V×D, from element `start` on; `turned` is gᵀ, and pooled tokens of the sequences are `stride` apart.
+    /// Adds gᵀ·U_h, V×D, from element `start` on; `transposed` is gᵀ, and pooled tokens of the sequences are `stride` apart.
     func addValueGradient(
-        _ h: Int, _ count: Int, _ turned: Span<Float>, _ pooled: Span<Float>, stride: Int,
+        _ h: Int, _ count: Int, _ transposed: Span<Float>, _ pooled: Span<Float>, stride: Int,
         to gradient: inout MutableSpan<Float>, at start: Int = 0
     ) {
         addWeightedSums(
             of: pooled.extracting(droppingFirst: h * shape.width), stride: stride, count: count,
-            width: shape.width, turned, stride: count, rows: shape.values, to: &gradient, at: start,
+            width: shape.width, transposed, stride: count, rows: shape.values, to: &gradient, at: start,
             stride: shape.width)
     }
 
     /// gᵀ, V×G, of g, G×V.
-    func turned(_ count: Int, _ g: [Float]) -> [Float] {
+    func transposed(_ count: Int, _ g: [Float]) -> [Float] {
         let values = shape.values
-        var turned = [Float](repeating: 0, count: values * count)
-        for k in 0..<values { for i in 0..<count { turned[k * count + i] = g[i * values + k] } }
-        return turned
+        var transposed = [Float](repeating: 0, count: values * count)
+        for k in 0..<values { for i in 0..<count { transposed[k * count + i] = g[i * values + k] } }
+        return transposed
     }
 }
 

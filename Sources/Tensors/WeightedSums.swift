@@ -4,7 +4,7 @@ extension TokenSequence {
     /// sums[r] += Σ_j a[r, j]·x_j over the unmasked tokens j: weighted sums of tokens, and with
     /// a = ∂loss/∂z the gradient of the weights of a `Projection`.
     ///
-    /// A C kernel where it beats OpenBLAS (few rows, and AVX2, AVX-512 or NEON), else `cblas_sgemm` a tile.
+    /// A C kernel where the processor has AVX2, AVX-512 or NEON, else `cblas_sgemm` a tile.
     ///
     /// - Parameters:
     ///   - a: R×n, row-major; it may be longer.
@@ -54,19 +54,11 @@ extension TokenSequence {
         rows: Int, to sums: inout [Float], sumsStart: Int = 0, sumsStride: Int? = nil,
         usesGemm: Bool? = nil
     ) {
-        guard rows > 0 else { return }
-        let a = a.span.extracting(droppingFirst: start)
-        let sumsStride = sumsStride ?? width
-        precondition(tile.count >= count * width, "\(tile.count) numbers in \(count) tokens")
-        precondition(a.count >= (rows - 1) * stride + count, "\(a.count) weights for \(rows)×\(count)")
-        precondition(
-            sumsStart >= 0 && sumsStride >= width
-                && sums.count >= sumsStart + (rows - 1) * sumsStride + width,
-            "\(sums.count) sums for \(rows)×\(width)")
         var out = sums.mutableSpan
         Tensors.addWeightedSums(
-            of: tile, stride: width, count: count, width: width, a, stride: stride, rows: rows, to: &out,
-            at: sumsStart, stride: sumsStride, usesGemm: usesGemm)
+            of: tile, stride: width, count: count, width: width, a.span.extracting(droppingFirst: start),
+            stride: stride, rows: rows, to: &out, at: sumsStart, stride: sumsStride ?? width,
+            usesGemm: usesGemm)
     }
 
     /// A distance between rows of sums with which their like columns fall into different sets of the
@@ -82,19 +74,23 @@ private let rowsTogether = 128
 
 /// sums[r, d] += Σ_j a[r, j]·x[j, d], the product of R×n weights with n×D rows.
 ///
-/// A C kernel where there is one that is faster than OpenBLAS, else `cblas_sgemm`.
+/// A C kernel where the processor has AVX2, AVX-512 or NEON, else `cblas_sgemm`.
 ///
 /// - Parameters:
 ///   - x: n×D, rows `xStride` apart.
 ///   - a: R×n, rows `aStride` apart.
 ///   - sums: R×D from element `start` on, rows `sumsStride` apart.
 ///   - usesGemm: nil for the faster way.
+/// - Precondition: no row reaches into the next, and all lie inside what they are part of.
 package func addWeightedSums(
     of x: Span<Float>, stride xStride: Int, count: Int, width: Int, _ a: Span<Float>, stride aStride: Int,
     rows: Int,
     to sums: inout MutableSpan<Float>, at start: Int = 0, stride sumsStride: Int, usesGemm: Bool? = nil
 ) {
     guard rows > 0, count > 0 else { return }
+    precondition(
+        xStride >= width && aStride >= count && sumsStride >= width,
+        "rows of \(width), \(count) and \(width) numbers, \(xStride), \(aStride) and \(sumsStride) apart")
     precondition(x.count >= (count - 1) * xStride + width, "\(x.count) numbers for \(count)×\(width)")
     precondition(a.count >= (rows - 1) * aStride + count, "\(a.count) weights for \(rows)×\(count)")
     precondition(
