@@ -36,7 +36,10 @@ struct LinearObjective {
         loss = Loss(task)
         outputs = task.outputs
         self.threads = threads
-        blockSize = max(32, (1 << 18) / states.columns, (states.rows + 31) / 32)
+        let blocks = Objective.blockCount(
+            products: Double(states.rows) * Double(states.columns) * Double(task.outputs),
+            parameters: (states.columns + 1) * task.outputs, sequences: states.rows)
+        blockSize = max(32, (1 << 18) / states.columns, (states.rows + blocks - 1) / blocks)
     }
 
     /// The mean loss and its gradient, W before b.

@@ -27,8 +27,14 @@ extension Objective {
         {
             return few
         }
-        let products = Double(tokens) * Double(architecture.width) * Double(architecture.rowsPerToken)
-        let parameters = Double(max(1, architecture.tensors.parameterCount))
+        return blockCount(
+            products: Double(tokens) * Double(architecture.width) * Double(architecture.rowsPerToken),
+            parameters: architecture.tensors.parameterCount, sequences: sequences)
+    }
+
+    /// The same for so many products of a number of a token with a weight, and so many numbers that each block gathers.
+    static func blockCount(products: Double, parameters: Int, sequences: Int) -> Int {
+        let parameters = Double(max(1, parameters))
         let most = min(
             products / leastProducts, products / (leastProductsPerParameter * parameters),
             mostNumbers / parameters,

@@ -36,7 +36,12 @@ struct Standardization: Sendable {
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
         let width = data.width
-        let blocks = Objective.blocks(data.indices.map { data[$0].rows.count })
+        let lengths = data.indices.map { data[$0].rows.count }
+        let blocks = Objective.blocks(
+            lengths,
+            count: Objective.blockCount(
+                products: Double(lengths.reduce(0, +)) * Double(width), parameters: 2 * width,
+                sequences: data.count))
         var scratch: [Float] = []
         let first = data[0].withTokens(0..<1, scratch: &scratch) { token in token.indices.map { token[$0] } }
         let readAhead = data.readAhead(Objective.order(Array(data.indices), blocks, threads))

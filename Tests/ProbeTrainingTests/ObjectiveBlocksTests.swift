@@ -29,6 +29,19 @@ struct ObjectiveBlocksTests {
         #expect(Objective.blockCount(shape, tokens: tokens, sequences: sequences) == count)
     }
 
+    // Likewise of one vector a sequence, for linear probes, and of the mean and deviation of tokens, two numbers a dimension.
+    @Test(
+        arguments: [
+            (1e5 * 384, 385, 100_000, 32), (1e6 * 4096, 4097, 1_000_000, 96),
+            (1e8 * 4096, 4097, 100_000_000, 256),
+            // 4,097,000 numbers, 33 blocks of which would have more than 256 MB.
+            (1e5 * 4096 * 1000, 4_097_000, 100_000, 32), (2e7 * 2304, 2 * 2304, 200, 200),
+        ])
+    func areAsManyForLinearProbesAndMeans(products: Double, parameters: Int, sequences: Int, count: Int) {
+        #expect(
+            Objective.blockCount(products: products, parameters: parameters, sequences: sequences) == count)
+    }
+
     @Test(arguments: [1, 32, 96, 256])
     func haveAboutEqualNumbersOfTokens(count: Int) {
         let lengths = (0..<1000).map { 1 + ($0 * 37) % 90 }
