@@ -27,7 +27,7 @@ struct BreakdownOption: ParsableArguments {
     static func names(
         by: String, _ option: String, of data: ActivationSet, labels: LabelOptions?
     ) throws -> [String] {
-        if let table = try labels?.table(groups: by) {
+        if let table = try labels?.table(groups: (by, option)) {
             return table.groupNames(of: data).map { $0 ?? "none" }
         }
         if by == "groups", let groups = data.groups { return groups.map(String.init) }

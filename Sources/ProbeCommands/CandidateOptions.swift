@@ -63,6 +63,12 @@ struct CandidateOptions: ParsableArguments {
     var classWeight: ClassWeight = .none
     @Flag(help: "Do not standardise the dimensions of the hidden states for training.")
     var noStandardize = false
+    @Flag(
+        help: """
+            Whiten the dimensions of the hidden states for training, too: standardised ones often go together, and those that \
+            many do outweigh others.
+            """)
+    var whiten = false
 
     /// The options that take lists, and how many values those given have.
     var listed: [(name: String, count: Int)] {
@@ -126,10 +132,14 @@ struct CandidateOptions: ParsableArguments {
         options.batchSize = batchSize ?? options.batchSize
         options.learningRate = learningRate ?? options.learningRate
         options.standardizes = !noStandardize
+        options.whitens = whiten || options.whitens && !noStandardize
         options.classWeight = classWeight
     }
 
     func validate() throws {
+        guard !whiten || !noStandardize else {
+            throw ValidationError("--whiten: expected it without --no-standardize")
+        }
         try require(heads, .heads)
         for (hyperparameter, value, text) in hyperparameters {
             try require(value, hyperparameter, found: text)
@@ -163,7 +173,7 @@ struct CandidateOptions: ParsableArguments {
         let options: [(Any?, String)] = [
             (optimizer, "optimizer"), (epochs, "epochs"), (batchSize, "batch-size"),
             (learningRate, "learning-rate"), (l2, "l2"), (tokenDropout, "token-dropout"),
-            (noStandardize ? true : nil, "no-standardize"),
+            (noStandardize ? true : nil, "no-standardize"), (whiten ? true : nil, "whiten"),
         ]
         for (option, name) in options { try kinds.checkTrained(option, name) }
         let trained = kinds.filter { !$0.isClosedForm }

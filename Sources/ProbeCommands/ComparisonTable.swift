@@ -29,6 +29,7 @@ extension Comparison.DataSet {
         return
             ([heading.printable, title.shortened(to: 80)]
             + (isByLayer ? ["* the layer of a probe that cross-validation on the training data chooses"] : [])
+            + (unseen.map { [$0] } ?? [])
             + inColumns([head] + cells, gaps: (isByLayer ? [1] : []) + [2, 1, 1, 2, 1, 1, 2]) + controlLines
             + rows.flatMap(\.remarks))
             .joined(separator: "\n")
@@ -69,7 +70,7 @@ extension Comparison {
         let matrices = transfer
         guard !matrices.isEmpty else { return dataSets.map(\.table).joined(separator: "\n\n") }
         let remarks = dataSets.flatMap { set in
-            set.rows.flatMap(\.remarks).map { "\(set.name): \($0)" }
+            ((set.unseen.map { [$0] } ?? []) + set.rows.flatMap(\.remarks)).map { "\(set.name): \($0)" }
         }
         return (matrices.map(\.table) + (remarks.isEmpty ? [] : [remarks.joined(separator: "\n")]))
             .joined(separator: "\n\n")
@@ -81,11 +82,12 @@ extension TransferMatrix {
     /// probe has more than the best of them.
     fileprivate var table: String {
         let hasControls = cells.joined().contains { $0.aboveControl != nil }
-        var lines: [[String]] = [[""] + sets.map { $0.printable.shortened(to: 24) }]
-        for (name, row) in zip(sets, zip(cells, bestControls)) {
+        let names = String.shortened(sets.map(\.printable), to: 24)
+        var lines: [[String]] = [[""] + names]
+        for (name, row) in zip(names, zip(cells, bestControls)) {
             let cells = zip(row.0, row.1)
             lines.append(
-                [name.printable.shortened(to: 24)]
+                [name]
                     + cells.map { cell, _ in cell.value == nil ? "failed" : brief(cell.value) })
             lines.append(
                 [""] + cells.map { cell, _ in cell.low.map { "\(brief($0)) to \(brief(cell.high))" } ?? "" })

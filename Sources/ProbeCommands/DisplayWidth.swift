@@ -54,6 +54,37 @@ extension String {
             }) + "…"
     }
 
+    /// Lines of at most a width, broken at spaces; a word that is longer has a line of its own and ends in an ellipsis.
+    func wrapped(to width: Int) -> [String] {
+        guard displayWidth > width else { return [self] }
+        var lines = [""]
+        for word in split(separator: " ").map({ $0.description.shortened(to: width) }) {
+            let last = lines[lines.count - 1]
+            if last.isEmpty {
+                lines[lines.count - 1] = word
+            } else if last.displayWidth + 1 + word.displayWidth <= width {
+                lines[lines.count - 1] += " " + word
+            } else {
+                lines.append(word)
+            }
+        }
+        return lines
+    }
+
+    /// The string, or its start and its end with an ellipsis between them.
+    private func shortenedInTheMiddle(to width: Int) -> String {
+        guard displayWidth > width else { return self }
+        let end = String(String(reversed()).shortened(to: width / 2).reversed()).dropFirst()
+        return shortened(to: width - end.description.displayWidth) + end
+    }
+
+    /// The strings, each as much of it as a width holds: of its start, or where two would then be alike, of its start and
+    /// its end.
+    static func shortened(_ names: [String], to width: Int) -> [String] {
+        let cut = names.map { $0.shortened(to: width) }
+        return Set(cut).count == Set(names).count ? cut : names.map { $0.shortenedInTheMiddle(to: width) }
+    }
+
     /// The string without spaces and tabs at its ends.
     var trimmed: String {
         let scalars = unicodeScalars.drop(while: \.isSpace)

@@ -7,10 +7,8 @@ extension Evaluation {
         var rows: [(name: String, value: String, interval: String)] =
             data.areScores
             ? []
-            : [
-                ("probe", probe.configuration.summary, ""),
-                ("trained on", probe.trainingSummary.printable, ""),
-            ]
+            : probe.nameLines.enumerated().map { ($0 == 0 ? "probe" : "", $1, "") }
+                + [("trained on", probe.trainingSummary.printable, "")]
         rows.append(("task", probe.task.summary, ""))
         if let positive = probe.task.positiveClass { rows.append(("positive class", positive.printable, "")) }
         rows += [
@@ -61,9 +59,11 @@ extension Evaluation {
         }
         let nameWidth = rows.map(\.name.displayWidth).max() ?? 0
         let valueWidth = rows.filter { !$0.interval.isEmpty }.map(\.value.displayWidth).max() ?? 0
-        var lines = rows.map { row in
+        var lines = rows.flatMap { row in
             let value = row.interval.isEmpty ? row.value : row.value.filled(to: valueWidth + 2) + row.interval
-            return (row.name.filled(to: nameWidth + 2) + value).shortened(to: 80)
+            return value.wrapped(to: 78 - nameWidth).enumerated().map { line, part in
+                (line == 0 ? row.name : "").filled(to: nameWidth + 2) + part
+            }
         }
         if let confusionMatrix, let classes = probe.task.classes {
             lines += [""] + confusionMatrix.lines(classes)

@@ -69,13 +69,14 @@ package struct LabelOptions: ParsableArguments {
 
     /// The table; nil where none is given.
     ///
-    /// - Parameter groups: the column of groups, in place of that of the options.
-    func table(groups: String? = nil) throws -> LabelTable? {
+    /// - Parameter groups: the column of groups, and the option that names it, in place of --group-column.
+    func table(groups: (column: String, option: String)? = nil) throws -> LabelTable? {
         try labels.map { path in
             var columns = LabelTable.Columns()
             columns.id = idColumn ?? columns.id
             columns.label = labelColumn ?? columns.label
-            columns.group = groups ?? groupColumn
+            columns.group = groups?.column ?? groupColumn
+            columns.groupOption = groups?.option ?? columns.groupOption
             columns.areInOrder = labelsInOrder
             return try LabelTable(path: path, columns: columns)
         }

@@ -36,24 +36,30 @@ struct NamedJudgements: Encodable {
                 "\($0.lowerBound.fixed(3)) to \($0.upperBound.fixed(3))"
             }
             let rates = evaluation.atThreshold.map { [$0.recall, $0.falsePositiveRate] } ?? []
-            return [
-                set.name.printable.shortened(to: 20), String(evaluation.sequences), text(first),
-                interval ?? "",
-            ]
+            return [String(evaluation.sequences), text(first), interval ?? ""]
                 + others.map(text) + rates.map { $0?.value.fixed(3) ?? "–" }
         }
         let rates = task.isBinary ? ["recall", "FPR"] : []
-        let head = ["data", "N", first.name, "95 %"] + others.map { Self.shortNames[$0] ?? $0.name } + rates
+        let head = ["N", first.name, "95 %"] + others.map { Self.shortNames[$0] ?? $0.name } + rates
         let remarks = dataSets.flatMap { set in
             others.compactMap { metric in
-                set.judgement.evaluation.invisibility(metric).map { "\(set.name.printable): \($0)" }
+                set.judgement.evaluation.invisibility(metric).map {
+                    "\(set.name.printable.shortened(to: 22)): \($0)"
+                }
             }
         }
         let threshold =
             task.isBinary ? ["recall and FPR are those at the threshold, \(decimal(probe.threshold))"] : []
+        let gaps = [2, 2, 1] + others.map { _ in 2 } + rates.map { _ in 2 }
+        // Names have what figures leave of the 80.
+        let widths = head.indices.map { column in ([head] + rows).map { $0[column].displayWidth }.max()! }
+        let names = String.shortened(
+            dataSets.map(\.name.printable), to: max(8, 80 - (widths + gaps).reduce(0, +)))
+        let summary = probe.nameLines.enumerated().map { "\($0 == 0 ? "probe  " : "       ")\($1)" }
         let lines =
-            ["probe  \(probe.configuration.summary)", "task   \(task.summary)", ""]
-            + inColumns([head] + rows, gaps: [2, 2, 1] + others.map { _ in 2 } + rates.map { _ in 2 })
+            summary + ["task   \(task.summary)", ""]
+            + inColumns(
+                [["data"] + head] + zip(names, rows).map { [$0] + $1 }, gaps: gaps)
             + threshold
             + remarks
         let further = dataSets.flatMap { set in

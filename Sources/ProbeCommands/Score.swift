@@ -121,6 +121,11 @@ struct Score: ParsableCommand {
         where isGiven && !probes.contains(where: { $0.configuration.kind == .tpc }) {
             throw ValidationError("--\(name): expected it only with a tpc probe")
         }
+        let orders = probes.filter { $0.configuration.kind == .tpc }.map { Int($0.configuration[.order]) }
+        if let maxOrder, let most = orders.max(), maxOrder > most {
+            throw ValidationError(
+                "--max-order: expected at most the order of the probe, \(most), found \(maxOrder)")
+        }
         guard maxOrder != nil || earlyExit != nil else { return probes }
         return probes.map { $0.limited(order: maxOrder, exit: earlyExit) }
     }

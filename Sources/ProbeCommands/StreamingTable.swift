@@ -17,17 +17,19 @@ extension StreamingMetrics {
             ["false-positive rate", rate(streaming.falsePositiveRate), rate(finished.falsePositiveRate)],
             ["AUROC", number(streaming.curve.auroc), number(finished.curve.auroc)],
         ]
+        let negatives = finished.falsePositiveRate?.sequences ?? 0
         rows += curve.filter { 0 < $0.falsePositiveRate && $0.falsePositiveRate <= 0.1 }.map { point in
-            [
-                "recall at \(significant(point.falsePositiveRate * 100)) % FPR", decimal(point.recall),
-                decimal(point.finishedRecall),
-            ]
+            let unseen = point.falsePositiveRate.invisibility(negatives: negatives)
+            return ["recall at \(significant(point.falsePositiveRate * 100)) % FPR"]
+                + (unseen.map { [$0] } ?? [decimal(point.recall), decimal(point.finishedRecall)])
         }
         rows += [
             ["first flag, token", quartiles(firstFlagTokens) { $0.fixed(0) }],
             ["first flag, fraction", quartiles(firstFlagFraction) { $0.fixed(2) }],
         ]
-        let widths = (0..<2).map { column in rows.map { $0[column].displayWidth }.max() ?? 0 }
+        let widths = (0..<2).map { column in
+            rows.filter { $0.count > 2 || column == 0 }.map { $0[column].displayWidth }.max() ?? 0
+        }
         let lines = rows.map { row in
             let last = row.count > 2 ? "  " + row[2] : ""
             return row[0].filled(to: widths[0] + 2) + row[1].filled(to: row.count > 2 ? widths[1] : 0) + last

@@ -62,6 +62,13 @@ func unmatched(_ ids: [String], of path: String) -> String {
     "\(counted(ids.count, "id of \(path) matches", "ids of \(path) match")) no sequence: \(few(ids))"
 }
 
+extension Probe {
+    /// "attention, 8 heads"; an ensemble with a line for each of its parts, "0.52 × attention, 24 heads".
+    var nameLines: [String] {
+        configuration.parts.isEmpty ? [configuration.summary] : ["\(configuration.kind) of"] + partNames
+    }
+}
+
 extension ProbeTask {
     /// "binary: benign, injection (positive)".
     var summary: String {

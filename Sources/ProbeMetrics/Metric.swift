@@ -17,6 +17,8 @@ public struct Metric: Sendable {
     package let isFraction: Bool
     /// The false-positive rate of a metric such as recall at 1 % FPR; nil for metrics that are of no single rate.
     package let falsePositiveRate: Double?
+    /// Whether the order of outputs alone decides it, so that it is the same where all of them are shifted and scaled alike.
+    package let isOfOrder: Bool
     private let value: @Sendable (Sample) -> Double?
 
     /// Every metric of the library, in the order in which tables have them.
@@ -28,11 +30,13 @@ public struct Metric: Sendable {
 
     /// A metric.
     ///
-    /// - Parameter value: the metric of a sample; nil where it is not defined, as an area where all
-    ///   sequences are of one class.
+    /// - Parameters:
+    ///   - isOfOrder: whether the order of outputs alone decides it. Outputs of probes of different folds are then brought to
+    ///     one scale before it is taken of all of them together.
+    ///   - value: the metric of a sample; nil where it is not defined, as an area where all sequences are of one class.
     public init(
         _ name: String, key: String, tasks: Set<ProbeTask.Kind>, isHigherBetter: Bool = true,
-        isFraction: Bool = true, falsePositiveRate: Double? = nil,
+        isFraction: Bool = true, falsePositiveRate: Double? = nil, isOfOrder: Bool = false,
         value: @escaping @Sendable (Sample) -> Double?
     ) {
         self.name = name
@@ -41,6 +45,7 @@ public struct Metric: Sendable {
         self.isHigherBetter = isHigherBetter
         self.isFraction = isFraction
         self.falsePositiveRate = falsePositiveRate
+        self.isOfOrder = isOfOrder
         self.value = value
     }
 
@@ -48,10 +53,7 @@ public struct Metric: Sendable {
     /// false positive among them is more than the rate, and the metric is that of no false positives; nil where there
     /// are enough.
     package func invisibility(negatives: Int) -> String? {
-        guard let falsePositiveRate, negatives > 0, 1 / Double(negatives) > falsePositiveRate else {
-            return nil
-        }
-        return "0 of \(negatives) negatives: a rate of \(falsePositiveRate.percentText) % cannot be seen here"
+        falsePositiveRate.flatMap { $0.invisibility(negatives: negatives) }
     }
 
     /// Whether a task has it.
@@ -60,6 +62,14 @@ public struct Metric: Sendable {
     /// The metric of a sample; nil where it is not defined, or the task does not have it.
     public func callAsFunction(_ sample: Sample) -> Double? {
         fits(sample.outcomes.task) ? value(sample) : nil
+    }
+}
+
+extension Double {
+    /// The same of any false-positive rate.
+    package func invisibility(negatives: Int) -> String? {
+        guard negatives > 0, 1 / Double(negatives) > self else { return nil }
+        return "0 of \(negatives) negatives: a rate of \(percentText) % cannot be seen here"
     }
 }
 

@@ -58,7 +58,8 @@ private struct ComparedSet {
     let origin: String?
     let isEmpty: Bool
     let plots: [Plot]
-    let failures: [String]
+    /// What to know before its numbers are read: what failed, and why the metric says nothing here.
+    let remarks: [String]
     let tables: [Table]
     let controls: Controls?
 
@@ -85,7 +86,9 @@ private struct ComparedSet {
             ($0.value ?? -.infinity, $1.name) > ($1.value ?? -.infinity, $0.name)
         }
         let table = Self.table(set, rows)
-        failures = rows.compactMap { row in row.failure.map { "\(row.name.isolated) failed: \($0)" } }
+        remarks =
+            (set.unseen.map { [$0 + "."] } ?? [])
+            + rows.compactMap { row in row.failure.map { "\(row.name.isolated) failed: \($0)" } }
         tables = [table, Self.candidates(set, rows)].compactMap(\.self)
         controls = Self.controls(set, rows)
         // Of several layers of a probe the one that is chosen stands for it beside the others.

@@ -28,7 +28,10 @@ struct ControlSection {
             "Metrics of all controls", ["control"] + metrics.map(\.name),
             controls.rows.map { row in
                 [row.control.rawValue]
-                    + metrics.map { metric in fixed(row.values.first { $0.metric == metric }?.value, 4) }
+                    + metrics.map { metric in
+                        evaluation.invisibility(metric) != nil
+                            ? "–" : fixed(row.values.first { $0.metric == metric }?.value, 4)
+                    }
             })
         meanings = controls.rows.map { row in
             Meaning(

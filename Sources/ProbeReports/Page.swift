@@ -9,7 +9,7 @@ import Storage
 struct Page {
     /// SHA-256 of the style and of the script, in base64; a test compares them.
     static let styleHash = "sha256-QBsHdb3mNwffE5nxwI/pjklXsLEvsKn2M/OD5ILcN6I="
-    static let scriptHash = "sha256-kdBvH0OZBISbwTiVa3Ew0bpBrUiBrzW1DFTbs65zNko="
+    static let scriptHash = "sha256-CoJtcCC3G5G5kQ2HZh+zukjGR9XyyBvB+IZVxJq0tD8="
 
     static var style: String { text(PackageResources.page_css) }
     static var script: String { text(PackageResources.page_js + PackageResources.documents_js) }

@@ -119,12 +119,13 @@ extension TrainingRecord {
         return Table(
             "Selection by \(selection.metric.isolated)" + (selection.folds.map { " over \($0) folds" } ?? ""),
             [
-                "candidate", selection.metric, "from", "to", "all folds together", "seconds", "converged",
-                "chosen",
+                "candidate", "\(selection.metric), all folds together", "mean of folds", "from", "to",
+                "seconds",
+                "converged", "chosen",
             ],
             ranked.map {
                 [
-                    $0.name, brief($0.score), brief($0.low), brief($0.high), brief($0.pooled),
+                    $0.name, brief($0.pooled), brief($0.score), brief($0.low), brief($0.high),
                     brief($0.seconds, digits: 3),
                     $0.converged.map { $0 ? "yes" : "no" } ?? "–", $0.chosen == true ? "chosen" : "",
                 ]

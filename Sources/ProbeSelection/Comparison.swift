@@ -76,6 +76,8 @@ public struct Comparison: Codable, Sendable, Equatable {
         package let crossValidated: Bool?
         /// What the metric is called: "AUROC".
         public let metric: String
+        /// Why the metric says nothing of the test's few negatives, in words (`Metric.invisibility`); nil where it does.
+        package let unseen: String?
         /// The name of the row that the others are compared with.
         public let baseline: String
         /// The probes, the baseline among them.
@@ -86,8 +88,7 @@ public struct Comparison: Codable, Sendable, Equatable {
         package let bestControl: String?
 
         private enum CodingKeys: String, CodingKey {
-            case name, training, test, metric, baseline, rows
-            case controls
+            case name, training, test, metric, baseline, rows, controls, unseen
             case crossValidated = "cross_validated"
             case bestControl = "best_control"
         }
@@ -95,12 +96,13 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// A set of its parts.
         package init(
             name: String, training: String? = nil, test: String? = nil, crossValidated: Bool = false,
-            metric: String, baseline: String, rows: [Row], controls: [Row]? = nil, bestControl: String? = nil
+            metric: String, unseen: String? = nil, baseline: String, rows: [Row], controls: [Row]? = nil,
+            bestControl: String? = nil
         ) {
             self.name = name
             (self.training, self.test) = (training, test)
             self.crossValidated = crossValidated ? true : nil
-            self.metric = metric
+            (self.metric, self.unseen) = (metric, unseen)
             self.baseline = baseline
             self.rows = rows
             (self.controls, self.bestControl) = (controls, bestControl)

@@ -7,7 +7,8 @@ public enum Control: String, Sendable, Codable, CaseIterable {
     /// A random vector a token id in place of its hidden state, under an attention probe; the mean of four draws of
     /// vectors and seeds, which differ much.
     case tokenVectors = "token vectors"
-    /// The probe itself, trained on labels that were shuffled, by whole groups where there are any.
+    /// The probe itself, trained on labels that were shuffled, by whole groups where there are any; of an ensemble the mean
+    /// of its parts.
     case shuffledLabels = "shuffled labels"
     /// The best of twenty random directions of the mean hidden state.
     case randomDirections = "random directions"

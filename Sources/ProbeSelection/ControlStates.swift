@@ -76,6 +76,11 @@ extension ActivationSet {
         let numbers = known.compactMap(Float.init).filter(\.isFinite)
         guard numbers.count == known.count, known.count > 20 else {
             let places = Dictionary(uniqueKeysWithValues: known.enumerated().map { ($1, $0) })
+            for (set, names) in zip(sets, columns) where !names.contains(where: { places[$0] != nil }) {
+                throw ControlFault(
+                    description:
+                        "expected values of the training data in \(set.files[0].path), found none of them")
+            }
             return try zip(sets, columns).map { set, names in
                 var values = [Float](repeating: 0, count: names.count * known.count)
                 for (row, name) in names.enumerated() {
@@ -115,6 +120,13 @@ extension ActivationSet {
                 return try set.states(values, width: 1)
             }
         }
+    }
+
+    /// What a part of an ensemble sees of the states: those of its layer where parts read layers of their own, else all.
+    func states(ofPart part: Int, of ensemble: ProbeConfiguration) -> ActivationSet {
+        guard !ensemble.partLayers.isEmpty else { return self }
+        let (width, layer) = (width / ensemble.layerCount, ensemble.partLayers[part])
+        return taking(columns: [layer * width..<(layer + 1) * width])
     }
 
     /// The same sequences with the labels of others: of another group, whole groups where there are groups, so that what

@@ -64,8 +64,18 @@ public struct Controls: Sendable {
         trained: ControlProbes = ControlProbes(), progress: (Control) -> Void,
         isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> [Scores] {
-        let sets = try ([training] + tests).map { try $0.labelled(for: task) }
-        let columns = try confound.map { confound in try sets.map { try confound($0) } }
+        let own = try checked(training, tests: tests, task: task)
+        return try own.controls.run(
+            own.sets, columns: own.columns, task, journal, trained, progress, isInterrupted)
+    }
+
+    // The same on sets that were checked, the training data first.
+    private func run(
+        _ sets: [ActivationSet], columns: [[String]]?, _ task: ProbeTask, _ journal: SelectionJournal?,
+        _ trained: ControlProbes, _ progress: (Control) -> Void,
+        _ isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> [Scores] {
+        let tests = sets.dropFirst()
         let tested =
             try journal.map { _ in
                 try tests.map { try $0.statesHash(threads: selection.threads, isInterrupted: isInterrupted) }
@@ -129,10 +139,19 @@ public struct Controls: Sendable {
                     }
                 })
         case .shuffledLabels:
-            return try scores(sets) {
-                try probe(
-                    configuration, $0.shufflingLabels(seed: selection.seed), task, isInterrupted)
+            func own(_ configuration: ProbeConfiguration, _ part: Int, _ sets: [ActivationSet]) throws
+                -> [Matrix]
+            {
+                try scores(sets, part) {
+                    try probe(configuration, $0.shufflingLabels(seed: selection.seed), task, isInterrupted)
+                }
             }
+            guard !configuration.parts.isEmpty else { return try own(configuration, 0, sets) }
+            // Of an ensemble the mean of what its parts say.
+            return Self.means(
+                try configuration.parts.enumerated().map { i, part in
+                    try own(part, i, sets.map { $0.states(ofPart: i, of: configuration) })
+                })
         case .randomDirections: return try directions(sets, task, trained, isInterrupted)
         }
     }

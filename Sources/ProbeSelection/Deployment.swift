@@ -30,7 +30,9 @@ extension TrainingRecord.Field<String> {
 }
 
 extension TrainingRecord.Field<Double> {
+    /// The mean over folds of what was chosen, and its metric of all out-of-fold scores together, by which it was.
     static var selectionScore: Self { Self("selection_score") }
+    static var selectionPooled: Self { Self("selection_pooled") }
 }
 
 extension TrainingRecord.Field<Int> {
@@ -112,6 +114,7 @@ extension SelectionResult {
         notes[.folds] = folds.count
         notes[.selectionMetric] = metric.scoreName
         notes[.selectionScore] = chosen.score
+        notes[.selectionPooled] = chosen.pooled
         let targets = try data.targets(for: probe.task)
         guard probe.task.isBinary, let labels = targets.hardClasses,
             let scores = chosen.outOfFold

@@ -93,7 +93,8 @@ struct EnsembleSelection {
         return metric.score(mean, folds, targets, task, weights: weights).pooled ?? -.infinity
     }
 
-    // Nil where a part counts for next to nothing: its rows would be paid for all the same.
+    // Nil where a part counts for next to nothing, whose rows would be paid for all the same, and where all do: that would
+    // be a constant, which is better than candidates that do worse than chance, and tells nothing.
     private func ensemble(_ found: [SelectionEntry], areEqual: Bool) throws -> SelectionEntry? {
         let parts = found.enumerated().sorted {
             ($0.element.firstLayer, $0.offset) < ($1.element.firstLayer, $1.offset)
@@ -114,7 +115,9 @@ struct EnsembleSelection {
             }
         }
         let all = try stacking(Array(0..<targets.count))
-        guard all.weights.min()! > 0.01 * all.weights.max()! else { return nil }
+        guard all.weights.min()! > 0.01 * all.weights.max()!, all.weights.reduce(0, +) > 0.01 else {
+            return nil
+        }
         let own = zip(parts, zip(scales, all.weights)).map { part, own in
             SelectionPart(
                 entry: part, weight: Float(own.1), shifts: own.0.shifts.map { Float($0) },

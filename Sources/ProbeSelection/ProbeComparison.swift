@@ -137,10 +137,9 @@ public struct ProbeComparison: Sendable {
                     Selection.Progress(done: 0, total: 1, kept: 0, name: control.rawValue))
             }, isInterrupted: isInterrupted)
         let metric = selection.metric ?? .suited(to: task)
-        // Of several sets of which each is trained on, a test alone says too little.
+        // Where each set is trained on and judged by, a test alone says too little.
         func title(_ test: Test) -> String {
-            if tests.count == 1 { return name }
-            return tests.contains { $0.data == nil } ? "\(name) to \(test.name)" : test.name
+            tests.contains { $0.data == nil } ? "\(name) to \(test.name)" : test.name
         }
         return Result(
             dataSets: try tests.indices.map { i in
@@ -157,10 +156,20 @@ public struct ProbeComparison: Sendable {
                         }, sets[i] ?? training, task, sets[i] == nil ? folds : nil)
                 return Comparison.DataSet(
                     name: title(tests[i]), training: name, test: tests[i].name,
-                    crossValidated: sets[i] == nil, metric: metric.scoreTitle, baseline: judged.rows[0].name,
+                    crossValidated: sets[i] == nil, metric: metric.scoreTitle,
+                    unseen: (sets[i] ?? training).negatives(task).flatMap {
+                        metric.invisibility(negatives: $0)
+                    }, baseline: judged.rows[0].name,
                     rows: judged.rows, controls: judged.controls.isEmpty ? nil : judged.controls,
                     bestControl: judged.bestControl)
             },
             journal: journal)
+    }
+}
+
+extension ActivationSet {
+    // How many sequences of a binary task are of the negative class; nil of other tasks.
+    fileprivate func negatives(_ task: ProbeTask) -> Int? {
+        task.isBinary ? targets?.hardClasses?.count { $0 == 0 } : nil
     }
 }

@@ -14,6 +14,7 @@ extension ProbeComparison {
         let states = comparesLayers ? try training.eachLayer().first.flatMap(training.taking) : nil
         for model in models { try selection(of: model).checkMemory(states ?? training, task: task) }
         for test in tests { try training.checkFits(test, task) }
+        _ = try controls?.checked(training, tests: tests, task: task)
         _ = try selection.split(training, task: task)
         for test in tests {
             let test = try test.labelled(for: task)

@@ -59,9 +59,4 @@ extension Metric {
             logits: isStandardized
                 ? OutputScale(folds, logits, targets, task).standardized(logits, folds) : logits)
     }
-
-    // Whether it is the same where all outputs are shifted and scaled alike.
-    private var isOfOrder: Bool {
-        [.auroc, .averagePrecision, .recallAt01FPR, .recallAt1FPR, .recallAt5FPR].contains(self)
-    }
 }

@@ -27,6 +27,7 @@ public struct Candidate: Sendable, Equatable {
         if options.optimizer == .adamw, !kind.readsOneToken, options.tokenDropout != usual.tokenDropout {
             parts.append("dropout \(options.tokenDropout.shortest)")
         }
+        if options.whitens { parts.append("whitened") }
         return parts.joined(separator: ", ")
     }
 

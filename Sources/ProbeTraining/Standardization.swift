@@ -8,6 +8,9 @@
 // standardised. Rows without a bias (queries) are scaled only: under a softmax over tokens their constant does
 // nothing. For the gradient, by the chain rule, ∂w' = (∂w - ∂b·μ)·s and ∂b' = ∂b.
 //
+// Where dimensions are to be whitened, weights w' are those on (x - μ)·s times a matrix (`Whitening`), and rows go through it
+// first.
+//
 // A dimension that does not vary has s = 0, and so w = 0: it tells nothing, and its bias is another's.
 //
 // A position is one more dimension: p = p'/σ_t with σ_t the standard deviation of positions. One
@@ -25,14 +28,19 @@ struct Standardization: Sendable {
     let scale: [Double]
     /// 1/σ_t; 1 where no position differs.
     let positionScale: Double
+    /// What turns standardised dimensions into whitened ones; nil where they stay as they are.
+    private let whitening: Whitening?
 
     /// Mean and standard deviation of all unmasked tokens of a set, and of their positions, where the tokens of a
     /// sequence count by its weight. O(T·D), the same bits on any number of threads.
     ///
-    /// - Parameter progress: told how many of so many parts of the tokens were seen, from any thread.
+    /// - Parameters:
+    ///   - whitens: whether dimensions are also to be whitened.
+    ///   - progress: told how many of so many parts of the tokens were seen, from any thread.
     /// - Throws: `DataError` where a hidden state is NaN or infinite; `CancellationError` where it is interrupted.
     init(
-        _ data: ActivationSet, threads: Int, isInterrupted: @Sendable () -> Bool = { false },
+        _ data: ActivationSet, threads: Int, whitens: Bool = false,
+        isInterrupted: @Sendable () -> Bool = { false },
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
         let width = data.width
@@ -69,10 +77,17 @@ struct Standardization: Sendable {
             .map { $0 == 0 ? 0 : 1 / $0 }
         positionScale = Self.positionScale(data)
         guard mean.allSatisfy(\.isFinite), scale.allSatisfy(\.isFinite) else { throw data.nonFiniteError() }
+        guard whitens else {
+            whitening = nil
+            return
+        }
+        let (mean, scale) = (mean, scale)
+        whitening = try Whitening(data, isInterrupted: isInterrupted) { Self.apply(mean, scale, to: &$0) }
     }
 
     private init(mean: [Double], scale: [Double], positionScale: Double) {
         (self.mean, self.scale, self.positionScale) = (mean, scale, positionScale)
+        whitening = nil
     }
 
     /// Dimensions as they are; positions are scaled.
@@ -115,6 +130,15 @@ struct Standardization: Sendable {
     func fold<Number: BinaryFloatingPoint & Sendable>(
         _ parameters: [Number], _ tensors: [ParameterTensor], into folded: inout [Float], threads: Int = 1
     ) {
+        guard let whitening else { return foldScaled(parameters, tensors, into: &folded, threads: threads) }
+        var rows = parameters.map { Float($0) }
+        for (range, _) in tokenRows(tensors) { whitening.fold(&rows, in: range) }
+        foldScaled(rows, tensors, into: &folded, threads: threads)
+    }
+
+    private func foldScaled<Number: BinaryFloatingPoint & Sendable>(
+        _ parameters: [Number], _ tensors: [ParameterTensor], into folded: inout [Float], threads: Int
+    ) {
         folded.grow(to: parameters.count)
         for (tensor, range) in tensors.placed {
             let scale = tensor.role == .position ? positionScale : 1
@@ -140,7 +164,10 @@ struct Standardization: Sendable {
 
     /// Parameters on scaled tokens, from parameters on the tokens as they are: the opposite of `fold`, but for the
     /// weights of dimensions that do not vary.
+    ///
+    /// - Precondition: dimensions are not whitened.
     func unfold(_ folded: [Float], _ tensors: [ParameterTensor]) -> [Double] {
+        precondition(whitening == nil, "whitened dimensions")
         var parameters = folded.map(Double.init)
         for (range, biases) in tokenRows(tensors) {
             let own = biases.map { Array(parameters[$0]) }
@@ -171,16 +198,28 @@ struct Standardization: Sendable {
                 }
             }
         }
+        if let whitening {
+            for (range, _) in tokenRows(tensors) {
+                var rows = gradient[range].map { Float($0) }
+                whitening.pullBack(&rows, in: rows.indices)
+                for (i, number) in zip(range, rows) { gradient[i] = Number(number) }
+            }
+        }
         // p = p'/σ_t, and likewise ∂p' = ∂p/σ_t.
         forEachPosition(tensors) { gradient[$0] = Number(Double(gradient[$0]) * positionScale) }
     }
 
-    /// States of one token a sequence as they are seen: (x - μ)·s.
+    /// States of one token a sequence as they are seen: (x - μ)·s, whitened where that is wanted.
     func apply(_ states: inout Matrix) {
-        let width = states.columns
         var values = states.mutableSpan
-        for start in stride(from: 0, to: values.count, by: width) {
-            for d in 0..<width {
+        Self.apply(mean, scale, to: &values)
+        whitening?.apply(&states)
+    }
+
+    // Rows of D numbers x become (x - μ)·s.
+    private static func apply(_ mean: [Double], _ scale: [Double], to values: inout MutableSpan<Float>) {
+        for start in stride(from: 0, to: values.count, by: mean.count) {
+            for d in mean.indices {
                 values[start + d] = Float((Double(values[start + d]) - mean[d]) * scale[d])
             }
         }

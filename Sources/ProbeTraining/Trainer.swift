@@ -175,6 +175,7 @@ public struct Trainer: Sendable {
         record[.epochs] = options.epochs
         record[.l2] = options.l2
         record[.standardizes] = options.standardizes
+        if options.whitens { record[.whitens] = true }
         record[.seed] = options.seed
         record[.classWeight] = options.classWeight
         record[.trainingSequences] = training.count

@@ -13,6 +13,7 @@ extension TrainingRecord.Field<TrainingStop> {
 }
 extension TrainingRecord.Field<Bool> {
     static var standardizes: Self { Self("standardize") }
+    static var whitens: Self { Self("whiten") }
 }
 extension TrainingRecord.Field<UInt64> {
     static var seed: Self { Self("seed") }

@@ -58,7 +58,9 @@ extension Candidate {
             ? 1 : blocks
         let vectors = options.optimizer == .adamw ? 8 : 10 + 2 * min(options.epochs, 10)
         let tokens = (lengths.max() ?? 0) * min(threads, blocks)
-        return 4 * Double(architecture.tensors.parameterCount) * Double(gradients + vectors)
+        // Three matrices for the inverse root of the correlations, and two of its products.
+        let whitening = options.whitens ? 20 * Double(data.width) * Double(data.width) : 0
+        return whitening + 4 * Double(architecture.tensors.parameterCount) * Double(gradients + vectors)
             + 4 * Double(architecture.numbersPerToken) * Double(tokens)
     }
 

@@ -26,6 +26,9 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Whether dimensions are brought to mean 0 and standard deviation 1 for training (positions
     /// always are scaled). The probe that results takes hidden states as they are either way.
     public var standardizes: Bool
+    /// Whether standardised dimensions are brought to go together no more, too: ZCA whitening of their correlations, with
+    /// a part of their mean variance added to each. Needs `standardizes`.
+    public var whitens: Bool
     /// How classes of different sizes count.
     public var classWeight: ClassWeight
     /// The seed of every random choice.
@@ -43,6 +46,7 @@ public struct TrainingOptions: Sendable, Equatable {
         validationFraction = 0
         patience = 10
         standardizes = true
+        whitens = false
         classWeight = .none
         seed = 0
         threads = .max
@@ -58,7 +62,7 @@ public struct TrainingOptions: Sendable, Equatable {
     var key: String {
         "\(optimizer.rawValue) epochs \(epochs) batch \(batchSize.map { String($0) } ?? "auto") rate \(learningRate) "
             + "l2 \(l2) dropout \(tokenDropout) validation \(validationFraction) patience \(patience) "
-            + "standardize \(standardizes) weights \(classWeight.rawValue)"
+            + "standardize \(standardizes) weights \(classWeight.rawValue)" + (whitens ? " whitened" : "")
     }
 
     /// The defaults for a kind of probe and a task.

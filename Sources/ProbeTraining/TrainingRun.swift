@@ -56,7 +56,8 @@ struct TrainingRun {
         // Also where dimensions stay as they are: this pass finds NaN in tokens that training may never meet.
         let epochs = options.epochs * max(1, architecture.stages.count)
         let measured = try Standardization(
-            tokens ?? training, threads: threads, isInterrupted: isInterrupted
+            tokens ?? training, threads: threads, whitens: options.standardizes && options.whitens,
+            isInterrupted: isInterrupted
         ) { done, total in
             teller(TrainingStep(epoch: 0, epochs: epochs, done: done, total: total, loss: nil))
         }

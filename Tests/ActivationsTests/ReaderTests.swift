@@ -93,6 +93,33 @@ struct ReaderTests {
             ])
     }
 
+    // One file with three layers of each token, of which the middle one is the states; with token ids too it is no request.
+    @Test(arguments: [false, true])
+    func sequencesOfSeveralLayers(hasIDs: Bool) throws {
+        let rows = (0..<6).flatMap { row -> [Float] in
+            [128, 256, Self.values[2 * row], Self.values[2 * row + 1], 384, 448]
+        }
+        var file = LiteralActivations().without("labels")
+            .with("hidden_states", "F32", [6, 3, 2], Self.bytes(rows, .f32))
+            .with("offsets", "I64", [4], integerBytes(0, 2, 3, 6))
+        if hasIDs { file = file.with("token_ids", "I64", [6], integerBytes(1, 2, 3, 4, 5, 6)) }
+        let path = try folder.write(file.file, to: "layers.safetensors")
+        #expect(try logits([path], layers: [1]) == logits([flat(.f32)]))
+        let set = try ActivationSet(paths: [path], layers: [0, 2])
+        #expect(set.count == 3 && set.width == 4 && set.files[0].layerCount == 3)
+        #expect(set.files[0].form.holdsSeveralLayers && !set.files[0].form.isOneSequence)
+        for (layers, words) in [(nil, "--layer 0 to 2"), ([3], "layers 0 to 2")] as [([Int]?, String)] {
+            let error = try #require(throws: DataError.self) {
+                try ActivationSet(paths: [path], layers: layers)
+            }
+            #expect(error.rule == .layers && error.description.contains(words), "\(error)")
+        }
+        let one = try folder.write(
+            file.with("hidden_states", "F32", [6, 1, 2], Self.bytes(Self.values, .f32)).file,
+            to: "one.safetensors")
+        #expect(try logits([one]) == logits([flat(.f32)]))
+    }
+
     @Test(arguments: [ElementType.f32, .f16], [UInt8(1), 2])
     func numPyArrays(type: ElementType, version: UInt8) throws {
         for (number, tokens) in Self.sequences.enumerated() {

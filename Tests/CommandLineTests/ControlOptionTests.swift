@@ -127,6 +127,39 @@ struct ControlOptionTests {
             lines.count { $0.hasPrefix(" ") && ($0.contains(" +") || $0.contains(" -")) } == 4, "\(table)")
     }
 
+    @Test(arguments: ["evaluate", "report"]) func trainingDataOfAnotherWidthAreRefused(command: String) throws
+    {
+        let wide = folder("wide.safetensors")
+        try needleSet(count: 40, width: 3).write(to: wide)
+        let run = try Command.start(
+            [command, probe, test, "--controls", wide]
+                + (command == "report" ? ["--out", folder("page.html")] : [])
+        ).wait()
+        #expect(run.status == 65 && run.output.isEmpty, "\(run)")
+        #expect(run.error.contains("wide.safetensors") && run.error.contains("3"), "\(run)")
+    }
+
+    // Recall at a rate that so few negatives cannot show is not told of controls either.
+    @Test func ratesThatCannotBeSeenAreNot() throws {
+        let page = folder("page.html")
+        let run = try Command.run("report", probe, test, "--out", page, "--controls", training)
+        #expect(run.status == 0, "\(run)")
+        let text = try String(contentsOfFile: page, encoding: .utf8)
+        let table = try #require(text.components(separatedBy: "Metrics of all controls").dropFirst().first)
+        let cells = table.components(separatedBy: "</table>")[0].components(separatedBy: "<td")
+        #expect(cells.count { $0.contains(">–</td>") } >= 3 * 3, "\(cells)")
+        let arguments = [
+            "compare", training, "--test", test, "--kind", "mean,last", "--l2", "0.1", "--folds", "4",
+            "--bootstrap",
+            "50", "--metric", "recall-at-1-fpr", "--report", page,
+        ]
+        let words = "0 of 20 negatives: a rate of 1 % cannot be seen here"
+        #expect(try Command.start(arguments).wait().output.contains("\n\(words)\n"))
+        #expect(try String(contentsOfFile: page, encoding: .utf8).contains(words))
+        let set = try #require((try json(arguments)["data_sets"] as? [[String: Any]])?.first)
+        #expect(set["unseen"] as? String == words)
+    }
+
     @Test(arguments: [
         ("--confound: expected it only with --controls", ["evaluate", "p", "a", "--confound", "x"]),
         ("--confound: expected it only with --controls", ["compare", "a", "--test", "b", "--confound", "x"]),

@@ -34,6 +34,8 @@ struct PolynomialTests {
         let three = try logits(probe, "--max-order", "3")
         #expect(three == all)
         #expect(zip(all, first).contains { abs($0 - $1) > 1e-3 })
+        let more = try Command.run("score", probe, data, "--max-order", "4")
+        #expect(more.status == 64 && more.error.contains("the order of the probe, 3, found 4"), "\(more)")
         // As soon as one order is sure, and at the latest the last: with 0.5 each is after the first.
         #expect(try logits(probe, "--early-exit", "0.5") == logits(probe, "--max-order", "1"))
         for option in ["--max-order", "--early-exit"] {

@@ -32,6 +32,10 @@ struct StreamingTests {
         let table = try Command.run("evaluate", probe, test, "--streaming", "--bootstrap", "0")
         #expect(table.output.contains("after every token") && table.output.contains("first flag, token"))
         #expect(table.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+        #expect(
+            table.output.contains(
+                "recall at 1 % FPR     0 of 50 negatives: a rate of 1 % cannot be seen here\n"),
+            "\(table)")
         #expect(try !Command.run("evaluate", probe, test, "--bootstrap", "0").output.contains("every token"))
     }
 

@@ -90,7 +90,7 @@ struct TransferTests {
         #expect(found.allSatisfy { $0["training"] as? String == "a" && $0["cross_validated"] == nil })
         for (set, test) in zip(found, tests) {
             let alone = try sets(compare([training, "--json", "--test", test]))[0]
-            #expect(alone["name"] as? String == "a")
+            #expect(alone["name"] as? String == set["name"] as? String)
             #expect(try row(set, 1)["difference"] as? Double == row(alone, 1)["difference"] as? Double)
         }
         let table = try compare([training, "--test"] + tests)
@@ -121,6 +121,26 @@ struct TransferTests {
             let other = try JSONSerialization.jsonObject(with: Data(alone.output.utf8))
             #expect(NSDictionary(dictionary: own).isEqual(other))
         }
+    }
+
+    // Names have what the figures leave of 80 columns, and two that begin alike stay two.
+    @Test func longNamesCutNoFigure() throws {
+        let names = ["emails-of-the-second-quarter-a", "emails-of-the-second-quarter-b"]
+        let paths = try names.enumerated().map { i, name in try small(name, dimension: i, count: 1200) }
+        let probe = folder("probe.safetensors")
+        try Probe(.mean, width: 4, task: .binary(classes: ["no", "yes"]), parameters: [1, 0, 0, 0, -0.5])
+            .write(to: probe)
+        let run = try Command.start(["evaluate", probe, "--data"] + paths + ["--bootstrap", "50"]).wait()
+        let lines = run.output.split(separator: "\n").map(String.init)
+        let head = try #require(lines.firstIndex { $0.hasPrefix("data ") }, "\(run)")
+        #expect(lines[head].hasSuffix("recall    FPR") && lines.allSatisfy { $0.count <= 80 }, "\(run)")
+        for (line, letter) in zip(lines[(head + 1)...], ["a", "b"]) {
+            #expect(
+                line.count == lines[head].count && line.contains("…") && line.contains("-\(letter) "),
+                "\(run)")
+        }
+        let transfer = try compare(paths + ["--transfer"])
+        #expect(transfer.output.contains("-a ") && transfer.output.contains("-b\n"), "\(transfer)")
     }
 
     @Test(arguments: [

@@ -162,6 +162,79 @@ struct ControlTests {
         }
     }
 
+    // An ensemble has the control of labels that say nothing, as the mean of what its parts have; of layers each its own.
+    @Test(arguments: [false, true]) func ensemblesHaveShuffledLabels(ofLayers: Bool) throws {
+        let data = try needleSet(count: 40, width: ofLayers ? 32 : 16)
+        let parts: [ProbeConfiguration] = [.mean, .attention(heads: 1)]
+        let task = try data.task()
+        func logits(_ configuration: ProbeConfiguration, _ data: ActivationSet) throws -> [Float] {
+            let scores = try Controls(configuration).run(data, tests: [data], task: task)
+            let own = try #require(scores.first { $0.control == .shuffledLabels })
+            return try #require(own.logits.first, "\(own.failure ?? "")").storage
+        }
+        let found = try logits(.ensemble(parts, layers: ofLayers ? [0, 1] : []), data)
+        let own = try parts.enumerated().map { i, part in
+            try logits(part, ofLayers ? data.taking(columns: [16 * i..<16 * (i + 1)]) : data)
+        }
+        #expect(zip(found, zip(own[0], own[1])).allSatisfy { abs($0 - ($1.0 + $1.1) / 2) < 1e-5 })
+        #expect(found != own[0])
+    }
+
+    // Nothing is trained on data that controls would fail on.
+    @Test func whatDoesNotFitIsRefusedBefore() throws {
+        let data = try needleSet(count: 40), task = try data.task()
+        func isTrained(_ control: Control) { Issue.record("\(control) is trained") }
+        func refusal(_ controls: Controls, _ training: ActivationSet, _ test: ActivationSet) throws -> String {
+            let fault = #expect(throws: DataError.self) {
+                _ = try controls.run(training, tests: [test], task: task, progress: isTrained)
+            }
+            return fault?.description ?? ""
+        }
+        let controls = Controls(.mean)
+        for (training, test) in [(16, 24), (24, 16)] {
+            let message = try refusal(
+                controls, needleSet(count: 40, width: training), needleSet(count: 20, width: test))
+            #expect(message.contains("\(training)") && message.contains("found \(test)"), "\(message)")
+        }
+        let one = data.selecting(data.indices.filter { $0 % 2 == 1 })
+        #expect(try refusal(controls, one, data).contains("at least two classes"))
+        let rare = data.selecting(data.indices.filter { $0 % 2 == 1 || $0 == 0 })
+        #expect(try refusal(controls, rare, data).contains("at least 2 sequences"))
+        struct NoColumn: Error {}
+        var confounded = controls
+        confounded.confound = { _ in throw NoColumn() }
+        #expect(throws: NoColumn.self) {
+            _ = try confounded.run(data, tests: [data], task: task, progress: isTrained)
+        }
+        var comparison = ProbeComparison(
+            [.init(name: "mean", candidates: [fewCandidates()[0]])], selection: smallSelection())
+        comparison.controls = confounded
+        #expect(throws: NoColumn.self) {
+            try comparison.check(data, tests: [.init(name: "test", data: data)], task: task)
+        }
+    }
+
+    // Of four sequences of a class there are four folds at most, where nobody asks for others.
+    @Test func smallClassesHaveFewerFolds() throws {
+        let data = try needleSet(count: 40), task = try data.task()
+        let few = data.selecting(data.indices.filter { $0 % 2 == 1 || $0 < 8 })
+        let scores = try Controls(.mean).run(few, tests: [data], task: task)
+        #expect(scores.first { $0.control == .length }?.failure == nil)
+        var selection = smallSelection()
+        selection.folds = 5
+        #expect(throws: DataError.self) {
+            try Controls(.mean, selection: selection).run(few, tests: [data], task: task)
+        }
+    }
+
+    @Test func aColumnOfOtherValuesSaysNothing() throws {
+        let sets = [try set([[1], [1]], [0, 1]), try set([[1], [1]], [0, 1], seed: 2)]
+        let fault = #expect(throws: ControlFault.self) {
+            try ActivationSet.columnStates(sets, [["a", "b"], ["c", "d"]])
+        }
+        #expect(fault?.description.contains("found none of them") == true)
+    }
+
     @Test func withoutTokenIDsThereIsAReason() throws {
         let data = try needleSet(count: 40)
         var selection = smallSelection()

@@ -76,6 +76,36 @@ struct EnsembleSelectionTests {
         #expect(ensemble.name.hasPrefix("ensemble of mean") && ensemble.seconds == 8)
     }
 
+    // A sum that counts nothing would be a constant, which is more than candidates have that do worse than chance.
+    @Test func noneIsMadeOfCandidatesWorseThanChance() throws {
+        let labels = try data.targets(for: data.task()).hardClasses!
+        let entries = try (0..<2).map { candidate in
+            let random = randomFloats(data.count, seed: UInt64(candidate + 1))
+            return try entry(candidate, labels.indices.map { 2 * random[$0] - Float(labels[$0]) })
+        }
+        #expect(entries.allSatisfy { $0.pooled! < 0.5 })
+        let found = try search(mostRows: 100).best(of: entries)
+        #expect(found == nil, "\(found?.name ?? "")")
+    }
+
+    // What the order of outputs decides does not depend on the scales of folds, whatever the metric.
+    @Test(arguments: [Metric.auroc, .partialAUROC, .logAUROC, .averagePrecision, .recallAt5FPR, .accuracy])
+    func foldsAreBroughtToOneScale(metric: Metric) throws {
+        let task = try data.task(), targets = try data.targets(for: task)
+        let noise = randomFloats(data.count, seed: 4)
+        func pooled(_ shift: Float) -> Double? {
+            let logits = data.indices.map { i in
+                let fold = Float(folds.assignment[i])
+                return (1 + shift * fold) * (Float(targets.hardClasses![i]) + noise[i] + shift * fold - 0.5)
+            }
+            return metric.score(
+                Matrix(rows: data.count, columns: 1, storage: logits), folds, targets, task, weights: nil
+            ).pooled
+        }
+        let (one, other) = (try #require(pooled(0)), try #require(pooled(3)))
+        #expect((abs(one - other) < 1e-9) == metric.isOfOrder, "\(one), \(other)")
+    }
+
     // The second is the first with noise, so that the best weights that are not negative leave it out.
     @Test func partsThatCountForNothingAreNone() throws {
         let best = try entry(0, noise: 1.2, scale: 1, seed: 1)

@@ -29,17 +29,19 @@ struct ObjectiveBlocksTests {
         #expect(Objective.blockCount(shape, tokens: tokens, sequences: sequences) == count)
     }
 
-    // Likewise of one vector a sequence, for linear probes, and of the mean and deviation of tokens, two numbers a dimension.
+    // Likewise of one vector a sequence, for linear probes of one row, and of the mean and deviation of tokens, two numbers a
+    // dimension: products are numbers · rows.
     @Test(
         arguments: [
-            (1e5 * 384, 385, 100_000, 32), (1e6 * 4096, 4097, 1_000_000, 96),
-            (1e8 * 4096, 4097, 100_000_000, 256),
-            // 4,097,000 numbers, 33 blocks of which would have more than 256 MB.
-            (1e5 * 4096 * 1000, 4_097_000, 100_000, 32), (2e7 * 2304, 2 * 2304, 200, 200),
+            (100_000, 384, 1, 32), (1_000_000, 4096, 1, 96), (100_000_000, 4096, 1, 256),
+            // Of 1000 rows, whose 4,096,000 numbers would have more than 256 MB in 33 blocks.
+            (100_000, 4096, 1000, 32),
         ])
-    func areAsManyForLinearProbesAndMeans(products: Double, parameters: Int, sequences: Int, count: Int) {
-        #expect(
-            Objective.blockCount(products: products, parameters: parameters, sequences: sequences) == count)
+    func areAsManyForLinearProbes(vectors: Int, width: Int, rows: Int, count: Int) {
+        let products = Double(vectors) * Double(width) * Double(rows)
+        let found = Objective.blockCount(products: products, parameters: width * rows, sequences: vectors)
+        #expect(found == count)
+        #expect(Objective.blockCount(products: products, parameters: width * rows, sequences: 20) == 20)
     }
 
     @Test(arguments: [1, 32, 96, 256])

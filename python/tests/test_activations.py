@@ -67,6 +67,18 @@ def test_bfloat16_is_rounded_to_nearest_even(random, tmp_path):
     assert probe.decision_function([found[1:]]) == probe.decision_function([found[1:].astype(np.float32)])
 
 
+def test_bfloat16_comes_back_as_numbers_without_a_type_for_it(random, tmp_path, monkeypatch):
+    states = (random.standard_normal((5, 4), dtype=np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32)
+    with ap.write_activations(tmp_path / "a.safetensors", dtype="bfloat16") as out:
+        out.add([states])
+    found = ap.read_activations(tmp_path / "a.safetensors").states
+    monkeypatch.setattr("attention_probes._rows.bfloat16", lambda: None)
+    (array,) = found.arrays()
+    assert array.dtype == np.float32 and (array == states).all() and not array.flags.writeable
+    probe = probe_of("attention", 4)
+    assert probe.decision_function([array]) == probe.decision_function(found)
+
+
 def test_reading_copies_no_state(examples):
     found = examples["train"]
     base = found.states.owner

@@ -2,6 +2,7 @@
 //
 //     flat           hidden_states T×D and offsets          sequences end to end (metadata `format`)
 //     padded         hidden_states N×S×D and attention_mask N×S
+//     flat layers    hidden_states T×layers×D and offsets
 //     request dump   hidden_states tokens×layers×D and token_ids: one request of a vLLM server
 //     one sequence   an array L×D alone in a .npy, .npz or .pt file
 //     list           hidden_states, N tensors L×D in a .pt file
@@ -40,6 +41,7 @@ package let activationReaders: [any ActivationReader] = [
     OneSequenceReader(),
     LengthsReader(),
     PaddedReader(),
+    FlatLayersReader(),
     RequestDumpReader(),
     LayersReader(),
     LlamaEmbeddingsReader(),

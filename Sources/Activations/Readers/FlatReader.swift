@@ -14,18 +14,11 @@ struct FlatReader: ActivationReader {
             throw DataError(
                 .missingTensor, file.path,
                 expected:
-                    "attention_mask or seq_lens beside hidden_states of three dimensions (padded), or token_ids (vLLM)",
+                    "beside hidden_states of three dimensions attention_mask or seq_lens (padded), offsets (layers), or token_ids "
+                    + "(vLLM)",
                 found: file.tensorNames)
         }
-        // A file that says nothing of its format is recognised by its tensors alone.
-        if file.metadata["format"] != nil || file.metadata["version"] != nil {
-            for (name, expected) in [("format", ActivationFile.fileFormat), ("version", "1")]
-            where file.metadata[name] != expected {
-                throw DataError(
-                    .metadata, file.path, "metadata \(name)", expected: expected,
-                    found: file.metadata[name] ?? "nothing")
-            }
-        }
+        try file.checkFlatFormat()
         let matrix = try file.tokens(dimensions: 2)
         guard file.tensors["offsets"] != nil else {
             throw DataError(
@@ -40,15 +33,27 @@ struct FlatReader: ActivationReader {
 }
 
 extension TensorFile {
+    // A file that says nothing of its format is recognised by its tensors alone.
+    func checkFlatFormat() throws(DataError) {
+        guard metadata["format"] != nil || metadata["version"] != nil else { return }
+        for (name, expected) in [("format", ActivationFile.fileFormat), ("version", "1")]
+        where metadata[name] != expected {
+            throw DataError(
+                .metadata, path, "metadata \(name)", expected: expected, found: metadata[name] ?? "nothing")
+        }
+    }
+
     /// The tokens of rows that `offsets` divide, and `token_mask` hides some of.
-    func flat(_ matrix: TokenMatrix, allowsEmpty: Bool) throws(DataError) -> ActivationLayout {
+    func flat(
+        _ matrix: TokenMatrix, allowsEmpty: Bool, layerCount: Int = 1
+    ) throws(DataError) -> ActivationLayout {
         let offsets = integers(try require("offsets", types: Self.indexTypes, dimensions: 1))
         let mask = try optional("token_mask", types: Self.integerTypes, shape: [matrix.rows])
             .map { integers($0).map { $0 != 0 } }
         do {
             let batch = try RaggedBatch(
                 tokens: matrix, offsets: offsets, tokenMask: mask, allowsEmpty: allowsEmpty)
-            return ActivationLayout(batch: batch, tokenShape: [matrix.rows])
+            return ActivationLayout(batch: batch, tokenShape: [matrix.rows], layerCount: layerCount)
         } catch {
             throw DataError(error, path)
         }

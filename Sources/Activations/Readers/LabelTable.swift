@@ -20,6 +20,8 @@ public struct LabelTable: Sendable {
         public var label = "label"
         /// The groups; nil for `group`, where there is such a column.
         public var group: String?
+        /// What option named the groups, for errors.
+        package var groupOption = "group-column"
         /// Whether rows stand in the order of the sequences, one for each, in place of ids.
         public var areInOrder = false
         /// `id`, `label`, nil and false.
@@ -123,7 +125,7 @@ public struct LabelTable: Sendable {
         }
         let id = columns.areInOrder ? nil : try column(columns.id, "id-column")!
         let label = try column(columns.label, "label-column", isRequired: needsLabels)
-        let group = try column(columns.groupName, "group-column", isRequired: columns.group != nil)
+        let group = try column(columns.groupName, columns.groupOption, isRequired: columns.group != nil)
         let promptLength = header.firstIndex(of: promptLengthColumn)
         func trimmed(_ field: String) -> String? {
             let text = field.trimmingBlanks
@@ -198,7 +200,7 @@ public struct LabelTable: Sendable {
         }
         if let name = columns.group, rows.allSatisfy({ $0.group == nil }) {
             throw DataError(
-                .table, path, expected: "a text or number in \(name) (--group-column for another)",
+                .table, path, expected: "a text or number in \(name) (--\(columns.groupOption) for another)",
                 found: "none in any line")
         }
         return rows

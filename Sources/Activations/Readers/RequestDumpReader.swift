@@ -11,6 +11,7 @@ internal import Tensors
 struct RequestDumpReader: ActivationReader {
     func recognises(_ file: TensorFile) -> Bool {
         file.container == Safetensors.self && file.statesDimensions == 3 && file.tensors["token_ids"] != nil
+            && file.tensors["offsets"] == nil
     }
 
     func form(of file: TensorFile) -> ActivationForm {
@@ -27,15 +28,9 @@ struct RequestDumpReader: ActivationReader {
     }
 
     func open(_ file: TensorFile, layers: [Int]?, allowsEmpty: Bool) throws(DataError) -> ActivationLayout {
-        let (states, type, width) = try file.states(dimensions: 3)
-        let (rows, count) = (states.shape[0], states.shape[1])
+        let rows = try file.states(dimensions: 3).tensor.shape[0]
         let ids = try file.require("token_ids", types: TensorFile.indexTypes, dimensions: 1).shape[0]
-        // The bytes that are there bound the numbers only where none is 0.
-        guard rows > 0, count > 0 else {
-            throw DataError(
-                rows == 0 ? .truncated : .emptySequence, file.path, "tensor hidden_states",
-                expected: "at least one token and one layer", found: "\(states.shape)")
-        }
+        let (matrix, count) = try file.stackedLayers(layers)
         guard rows >= ids else {
             throw DataError(
                 .truncated, file.path, "tensor token_ids",
@@ -43,23 +38,6 @@ struct RequestDumpReader: ActivationReader {
                 found: "shape [\(ids)]: states are cut short")
         }
         _ = try file.require("token_ids", types: TensorFile.indexTypes, shape: [rows])
-        guard let layers = layers ?? (count == 1 ? [0] : nil) else {
-            throw DataError(
-                .layers, file.path, "tensor hidden_states",
-                expected: "one layer, or --layer 0 to \(count - 1) to choose one", found: "\(count) layers")
-        }
-        for layer in layers where !(0..<count).contains(layer) {
-            throw DataError(
-                .layers, file.path, "tensor hidden_states", expected: "layer \(layer)",
-                found: "layers 0 to \(count - 1)")
-        }
-        let scales = try file.scales(of: "hidden_states", type, tokens: [rows])
-        let pieces = layers.map { layer in
-            TokenMatrix.Piece(
-                file.source(states), offset: states.bytes.lowerBound + layer * width * type.size,
-                stride: count * width * type.size, columns: width, scales: scales)
-        }
-        let matrix = TokenMatrix(pieces: pieces, elementType: type, rows: rows)
         return ActivationLayout(
             batch: try file.oneSequence(matrix), tokenShape: [rows], layerCount: count)
     }

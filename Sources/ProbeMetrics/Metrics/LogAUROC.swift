@@ -6,9 +6,9 @@ extension Metric {
     /// The curve is straight between thresholds, on the linear axis, as Mysinger and Shoichet (2010) have it. With
     /// fewer than 1000 negatives the left end of the axis lies before the first false positive, where the curve is a
     /// line to that. nil without both classes.
-    public static let logAUROC = Metric("AUROC, log FPR", key: "log_auroc", tasks: [.binary]) {
-        $0.curves[0].logAUROC
-    }
+    public static let logAUROC = Metric(
+        "AUROC, log FPR", key: "log_auroc", tasks: [.binary], isOfOrder: true
+    ) { $0.curves[0].logAUROC }
 }
 
 extension RankingCurve {

@@ -13,7 +13,7 @@ extension Metric {
         return Metric(
             "AUROC to \(percent)% FPR",
             key: "partial_auroc_\(String(percent.map { $0 == "." ? "_" : $0 }))_fpr",
-            tasks: [.binary]
+            tasks: [.binary], isOfOrder: true
         ) { $0.curves[0].partialAUROC(upTo: rate) }
     }
 }

@@ -7,8 +7,8 @@ extension Metric {
     public static let recallAt5FPR = recall("5%", key: "recall_at_5_fpr", atMost: 0.05)
 
     private static func recall(_ percent: String, key: String, atMost rate: Double) -> Metric {
-        Metric("recall at \(percent) FPR", key: key, tasks: [.binary], falsePositiveRate: rate) {
-            $0.curves[0].recall(atFalsePositiveRate: rate)
-        }
+        Metric(
+            "recall at \(percent) FPR", key: key, tasks: [.binary], falsePositiveRate: rate, isOfOrder: true
+        ) { $0.curves[0].recall(atFalsePositiveRate: rate) }
     }
 }

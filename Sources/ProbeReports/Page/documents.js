@@ -266,14 +266,14 @@ function showDocuments(data, reader) {
   }
   addEventListener("beforeprint", () => cards.forEach((card) => { if (card.element.isConnected) card.fill(); }));
   list();
-  // In turns, so that the page answers meanwhile.
-  const fillSome = (from) => {
-    const end = performance.now() + 30;
+  // Most pages are whole after the first turn, before a picture is taken; others in turns, so that they answer meanwhile.
+  const fillSome = (from, milliseconds) => {
+    const end = performance.now() + milliseconds;
     let next = from;
     while (next < cards.length && performance.now() < end) cards[next++].fill();
-    if (next < cards.length) setTimeout(fillSome, 10, next);
+    if (next < cards.length) setTimeout(fillSome, 10, next, 30);
   };
-  fillSome(0);
+  fillSome(0, 1000);
 }
 
 {

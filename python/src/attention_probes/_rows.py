@@ -216,8 +216,8 @@ def raw_array(rows: Rows) -> np.ndarray:
 
 
 def array_of(rows: Rows) -> np.ndarray:
-    """A view as a numpy array, read-only; bfloat16 as that of ml_dtypes, or without it as its bits, uint16."""
-    array = raw_array(rows)
-    if rows.type == s.BF16 and (dtype := bfloat16()) is not None:
-        array = array.view(dtype)
-    return array
+    """A view as a numpy array, read-only; bfloat16 as that of ml_dtypes, or without it a copy as float32."""
+    if rows.type != s.BF16:
+        return raw_array(rows)
+    dtype = bfloat16()
+    return raw_array(widened(rows)) if dtype is None else raw_array(rows).view(dtype)

@@ -133,8 +133,8 @@ class Sequences:
     def arrays(self) -> list[np.ndarray]:
         """Each sequence as an array (L, D), in place and read-only.
 
-        float8 is a copy as float32, with its scales. bfloat16 has the type of ml_dtypes where that is installed, else it
-        is its bits, uint16.
+        float8 is a copy as float32, with its scales, and so is bfloat16 where ml_dtypes is not installed, whose type it
+        has elsewhere.
         """
         return [array_of(self._rows(int(a), int(b))) for a, b in zip(self.starts, self._ends())]
 
