@@ -32,6 +32,14 @@ int ck_level(void) {
     return level;
 }
 
+const char *ck_unknown_kernels(void) {
+    static const char *const known[] = {"", "avx512", "avx2", "neon", "plain", "blas"};
+    const char *wanted = getenv("ATTENTION_PROBES_KERNELS");
+    for (size_t i = 0; wanted && i < sizeof known / sizeof *known; i++)
+        if (strcmp(wanted, known[i]) == 0) return NULL;
+    return wanted;
+}
+
 static _Atomic int blas_wanted = -1;
 
 _Bool ck_blas_is_wanted(void) {

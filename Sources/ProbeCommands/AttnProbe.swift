@@ -35,6 +35,7 @@ package struct AttnProbe: ParsableCommand {
         ByteSource.keepPipes()
         var command: any ParsableCommand = AttnProbe()
         do {
+            if let unknown = Projection.unknownKernels { throw ValidationError(unknown) }
             try raiseOpenFileLimit()
             let arguments = Array(programArguments().dropFirst())
             command = try parseAsRoot(arguments.joiningNegativeNumbers)
@@ -71,11 +72,12 @@ package struct AttnProbe: ParsableCommand {
     // The form in which ArgumentParser reports a wrong option. For an error that is thrown while a command runs it would
     // print the usage of the program, not that of the subcommand.
     private static func usage(_ error: any Error, _ command: any ParsableCommand.Type) -> String {
-        """
-        Error: \(error)
-        Usage: \(command.usageString())
-          See 'attnprobe \("\(command)".lowercased()) --help' for more information.
-        """
+        let name = command == AttnProbe.self ? "attnprobe" : "attnprobe \("\(command)".lowercased())"
+        return """
+            Error: \(error)
+            Usage: \(command.usageString())
+              See '\(name) --help' for more information.
+            """
     }
 
     private static func failureCode(_ error: any Error) -> ExitCode? {

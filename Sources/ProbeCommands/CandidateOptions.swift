@@ -145,7 +145,7 @@ struct CandidateOptions: ParsableArguments {
             try require(value, hyperparameter, found: text)
         }
         try require(epochs, "epochs", to: 1_000_000_000)
-        try require(batchSize, "batch-size")
+        try require(batchSize, "batch-size", to: 1_000_000_000)
         try require(learningRate, "learning-rate", "a positive number") { $0 > 0 && $0.isFinite }
         try require(l2, "l2", "0 or a positive number") { $0 >= 0 && $0.isFinite }
         try require(tokenDropout, "token-dropout", "a number from 0 to below 1") { (0..<1).contains($0) }

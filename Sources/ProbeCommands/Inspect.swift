@@ -111,7 +111,12 @@ extension MachineInfo {
     /// For people.
     fileprivate var text: String {
         let rows = [
-            ["instruction set", instructionSet], ["OpenBLAS core", openBLASCore], ["OpenBLAS", openBLAS],
+            [
+                "instruction set",
+                instructionSet == Projection.kernelSet
+                    ? instructionSet : "\(instructionSet) for products, else \(Projection.kernelSet)",
+            ],
+            ["OpenBLAS core", openBLASCore], ["OpenBLAS", openBLAS],
             ["threads", String(threads)],
         ]
         let lines = rows.map { $0[0] + String(repeating: " ", count: 17 - $0[0].count) + $0[1] }

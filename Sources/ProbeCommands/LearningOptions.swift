@@ -154,14 +154,20 @@ package struct LearningOptions: ParsableArguments {
                 },
                 isInterrupted: watch.isInterrupted)
             isInterrupted = result.stop == .interrupted
-            guard result.best != nil else { continue }
+            // A part of a training is a probe where there is no whole one, and would take from an average.
+            guard result.best != nil, !isInterrupted || results.isEmpty else { continue }
             watch.mayEnd(nil)
             results.append(result)
         }
         guard let last = results.last, let best = last.best else { throw CancellationError() }
-        let probes = results.map(\.probe)
+        var probe = results.count > 1 ? Probe.average(results.map(\.probe)) : last.probe
+        if isInterrupted {
+            var notes = TrainingRecord()
+            notes[.stop] = TrainingStop.interrupted
+            probe = probe.deployed(threshold: probe.threshold, calibration: nil, noting: notes)
+        }
         return TrainedProbe(
-            probe: probes.count > 1 ? Probe.average(probes) : probes[0],
+            probe: probe, trainings: results.count, of: count,
             stop: isInterrupted
                 ? .interrupted : results.map(\.stop).first { $0 == .unconverged } ?? last.stop,
             last: last, best: best)

@@ -35,5 +35,6 @@ package struct ScoreProgress {
 
 /// "3.40 Mtok/s".
 func rate(_ tokens: Int, _ elapsed: Double) -> String {
-    (Double(tokens) / max(elapsed, 1e-9) * 1e-6).fixed(2) + " Mtok/s"
+    let perSecond = Double(tokens) / max(elapsed, 1e-9)
+    return perSecond < 1e5 ? (perSecond * 1e-3).fixed(1) + " ktok/s" : (perSecond * 1e-6).fixed(2) + " Mtok/s"
 }

@@ -121,7 +121,8 @@ private func trainingLine(
 ) -> String {
     let number = String(epoch).padded(to: String(epochs).count)
     let done = fraction * Double(epochs) * Double(tokens)
-    let left = elapsed * (1 / max(fraction, 1e-9) - 1)
+    // Too little to tell how long the rest takes.
+    let left = fraction > 0 && elapsed > 2 ? clock(elapsed * (1 / fraction - 1)) : "?"
     return "epoch \(number)/\(epochs) \(bar(Int((1000 * fraction).rounded()), of: 1000)) \(loss) "
-        + "\(rate(Int(done), elapsed)) \(clock(elapsed))<\(clock(left))"
+        + "\(rate(Int(done), elapsed)) \(clock(elapsed))<\(left)"
 }

@@ -3,6 +3,9 @@ package import AttentionProbes
 /// A probe that was fitted, and how it came about.
 package struct TrainedProbe {
     package let probe: Probe
+    // How many it is the average of, and of how many it was to be.
+    let trainings: Int
+    let of: Int
     package let stop: TrainingStop
     // Of several that are averaged the last.
     let last: Trainer.Result
@@ -21,6 +24,10 @@ package struct TrainedProbe {
     func sentence(_ path: String) -> String {
         let validationLoss = best.validationLoss.map { ", validation \(significant($0))" } ?? ""
         let part = best.fraction < 1 ? "\(Int((100 * best.fraction).rounded())) % of " : ""
+        if trainings < of, best.fraction == 1, last.stop != .interrupted {
+            return "\(stop.rawValue): saved \(path), the average of \(trainings) of \(of) trainings, "
+                + "loss \(significant(best.loss))\(validationLoss)"
+        }
         return "\(stop.rawValue): saved \(path) as of \(part)round \(best.epoch), "
             + "loss \(significant(best.loss))\(validationLoss)"
     }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Storage
 import Tensors
 import Activations
 import ProbeTraining
@@ -44,7 +45,9 @@ struct CrossValidation: Sendable {
         _ data: ActivationSet, _ task: ProbeTask, _ folds: Folds, _ candidates: [Candidate], seed: UInt64,
         threads: Int, keepsParameters: Bool
     ) throws {
-        let data = try data.widened(atMost: 1 << 30, threads: threads)
+        // A quarter of what there is, so that the trainings still have room.
+        let room = AvailableMemory.now().map { $0.bytes / 4 } ?? .max
+        let data = try data.widened(atMost: min(1 << 30, room), threads: threads)
         self.data = data
         self.task = task
         self.folds = folds
@@ -67,7 +70,8 @@ struct CrossValidation: Sendable {
         _ paths: [TrialPaths.Open], isInterrupted: @escaping @Sendable () -> Bool,
         done: @Sendable (Trial, TrialResult) throws -> Void
     ) throws {
-        let own = max(1, threads / max(1, paths.count))
+        // Rounded up: one more thread than there are processors is better than one that waits.
+        let own = max(1, (threads + paths.count - 1) / max(1, paths.count))
         _ = try Parallel.map(count: paths.count, threads: threads) { index in
             var start = paths[index].start
             for trial in paths[index].trials {

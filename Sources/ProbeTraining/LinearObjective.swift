@@ -18,6 +18,10 @@ struct LinearObjective {
     private let outputs: Int
     private let threads: Int
     private let blockSize: Int
+    /// Asked between blocks; true ends an evaluation with a `CancellationError`.
+    var isInterrupted: @Sendable () -> Bool = { false }
+    /// Told how many rows of how many an evaluation has seen, from any thread.
+    var told: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     // What an evaluation leaves for the next, of each block of rows.
     private let buffers = Pool { [Buffers]() }
 
@@ -43,13 +47,20 @@ struct LinearObjective {
     }
 
     /// The mean loss and its gradient, W before b.
-    func gradient(_ parameters: [Double]) -> (loss: Double, gradient: [Double]) {
+    ///
+    /// - Throws: `CancellationError`.
+    func gradient(_ parameters: [Double]) throws -> (loss: Double, gradient: [Double]) {
         let starts = Parallel.starts(of: 0..<states.rows, size: blockSize)
         let own = buffers.lend()
         while own.value.count < starts.count - 1 { own.value.append(Buffers()) }
-        let losses = Parallel.changeParts(of: &own.value, at: Array(0..<starts.count), threads: threads) {
-            block, buffers in
-            evaluate(starts[block]..<starts[block + 1], parameters, &buffers[0])
+        let seen = PartCount()
+        let losses = try Parallel.changeParts(
+            of: &own.value, at: Array(0..<starts.count), threads: threads, workspace: { () }
+        ) { block, buffers, _ in
+            if isInterrupted() { throw CancellationError() }
+            let rows = starts[block]..<starts[block + 1]
+            defer { told(seen.add(rows.count), states.rows) }
+            return evaluate(rows, parameters, &buffers[0])
         }
         var gradient = own.value[0].gradient
         for block in own.value[1..<starts.count - 1] {

@@ -18,6 +18,8 @@ struct Objective {
     let isLargerThanMemory: Bool
     /// Asked in the middle of an evaluation; true ends it with a `CancellationError`.
     var isInterrupted: @Sendable () -> Bool = { false }
+    /// Told in an evaluation that takes long how many sequences of how many it has seen, from any thread.
+    var told: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     /// Blocks that sequences are cut into, or as many as there are sequences; nil for what suits the work.
     var blockCount: Int?
     // What an evaluation leaves for the next.
@@ -46,7 +48,9 @@ struct Objective {
     func linear(_ task: ProbeTask, _ standardization: Standardization) -> LinearObjective? {
         guard architecture is PooledArchitecture, var states = data.oneTokenStates else { return nil }
         standardization.apply(&states)
-        return LinearObjective(states, targets, task, weights: weights, threads: threads)
+        var objective = LinearObjective(states, targets, task, weights: weights, threads: threads)
+        (objective.isInterrupted, objective.told) = (isInterrupted, told)
+        return objective
     }
 
     /// The mean loss over all sequences.

@@ -15,6 +15,8 @@ struct ObjectivePass: Sendable {
     // Of `indices`; each is one thread's at a time.
     private let blocks: [Range<Int>]
     private let readAhead: ReadAhead?
+    // Sequences that were seen; nil where there are few numbers.
+    private let seen: PartCount?
 
     /// - Parameters:
     ///   - tokens: the tokens to use of a sequence, given its index; all by default.
@@ -33,6 +35,7 @@ struct ObjectivePass: Sendable {
         evaluator = objective.architecture.evaluator(parameters)
         pass = TokenPass([evaluator], width: objective.architecture.width)
         let lengths = indices.map { data[$0].rows.count }
+        seen = lengths.reduce(0, +) * data.width > Self.pieceSize ? PartCount() : nil
         blocks = Objective.blocks(
             lengths,
             count: objective.blockCount
@@ -110,13 +113,16 @@ struct ObjectivePass: Sendable {
         }
     }
 
+    // Floats of a piece, 64 MB.
+    private static let pieceSize = 1 << 24
+
     // Adds up what `body` gives for consecutive sequences of a range, of 64 MB together or one alone, where one of n
     // tokens takes as many floats as `numbers` says, or has as many itself.
     private func forEachPiece(
         of range: Range<Int>, numbers: ((Int) -> Int)? = nil,
         _ body: (Range<Int>, [TokenSequence]) throws -> Double
     ) throws -> Double {
-        let (most, width) = (1 << 24, objective.architecture.width)
+        let (most, width) = (Self.pieceSize, objective.architecture.width)
         var (total, start) = (0.0, range.lowerBound)
         while start < range.upperBound {
             if objective.isInterrupted() { throw CancellationError() }
@@ -135,6 +141,7 @@ struct ObjectivePass: Sendable {
                 let faulty = zip(start..<end, sequences).first { (try? pass.forward($1, &work)) == nil }
                 throw objective.data.projectionError(in: indices[faulty?.0 ?? start])
             }
+            if let seen { objective.told(seen.add(end - start), indices.count) }
             start = end
         }
         return total

@@ -94,7 +94,7 @@ struct StandardizedObjective {
 
     /// Loss plus penalty over all sequences, and the gradient.
     func penalizedGradient(_ parameters: [Double]) throws -> (Double, [Double]) {
-        var (loss, gradient) = try linear.map { $0.gradient(parameters) } ?? gradient(parameters)
+        var (loss, gradient) = try linear.map { try $0.gradient(parameters) } ?? gradient(parameters)
         for i in gradient.indices { gradient[i] += penalties[i] * parameters[i] }
         return (loss + penalty(parameters), gradient)
     }

@@ -86,18 +86,24 @@ public struct Trainer: Sendable {
             return try fit(closedForm, training, heldOut, task, options, progress)
         }
         let architecture = configuration.trainedArchitecture(width: data.width, outputs: task.outputs)
+        let teller = StepTeller(step)
         let isPooledOnce = options.optimizer == .lbfgs || options.tokenDropout == 0
         // What scores tokens one by one, and is trained as a probe on pooled ones, keeps the scale of tokens.
         let tokens = configuration.kind.trainedAs == nil ? nil : training
         if let pooled = architecture as? any PoolingArchitecture, isPooledOnce {
             // Dimensions are then those of the pooled states, and so is their standard deviation.
-            training = try training.pooled(pooled.pooling, threads: options.threads)
+            let epochs = options.epochs
+            training = try training.pooled(
+                pooled.pooling, threads: options.threads, isInterrupted: isInterrupted
+            ) { done, total in
+                teller(TrainingStep(epoch: 0, epochs: epochs, done: done, total: total, loss: nil))
+            }
             heldOut = try heldOut?.pooled(pooled.pooling, threads: options.threads)
         }
         var run = try TrainingRun(
             architecture, task, loss: configuration.kind.tokenLoss?(configuration), options,
             training: training, scaledAs: tokens, validation: heldOut,
-            start: start, isInterrupted: isInterrupted, progress: progress, step: step)
+            start: start, isInterrupted: isInterrupted, progress: progress, teller)
         let stop = try run.run()
         let probe = Probe(
             configuration, width: data.width, task: task, parameters: run.bestParameters,

@@ -7,6 +7,8 @@
 //                    pairs that it keeps, up to ten
 //     threads·L·N    numbers of the tokens of the longest sequence (`numbersPerToken`)
 //
+//     N·(D + …)      of probes on pooled states these and what comes of them (`pooledBytes`)
+//
 // and for fits in one step what they say themselves.
 package import Activations
 package import Storage
@@ -46,11 +48,11 @@ extension Candidate {
     package func trainingBytes(_ data: ActivationSet, _ task: ProbeTask, threads: Int) -> Double {
         if let bytes = configuration.kind.closedForm?.bytes { return bytes(Double(data.width)) }
         let architecture = configuration.trainedArchitecture(width: data.width, outputs: task.outputs)
-        let batch = options.optimizer == .adamw ? options.batchSize(for: data.count) : data.count
+        let batch =
+            options.optimizer == .adamw ? min(options.batchSize(for: data.count), data.count) : data.count
         let lengths = data.indices.map { data.length($0) }
         let stepTokens = lengths.reduce(0, +) / max(1, data.count) * batch
-        let blocks = Objective.blockCount(
-            architecture, tokens: stepTokens, sequences: min(batch, data.count))
+        let blocks = Objective.blockCount(architecture, tokens: stepTokens, sequences: batch)
         let gradients =
             (architecture as? any JointArchitecture)?.isFasterJointly(
                 tokens: stepTokens, blocks: min(Objective.fewBlocks, blocks))
@@ -60,8 +62,19 @@ extension Candidate {
         let tokens = (lengths.max() ?? 0) * min(threads, blocks)
         // Three matrices for the inverse root of the correlations, and two of its products.
         let whitening = options.whitens ? 20 * Double(data.width) * Double(data.width) : 0
-        return whitening + 4 * Double(architecture.tensors.parameterCount) * Double(gradients + vectors)
+        return pooledBytes(data, task, blocks: blocks) + whitening + 4
+            * Double(architecture.tensors.parameterCount) * Double(gradients + vectors)
             + 4 * Double(architecture.numbersPerToken) * Double(tokens)
+    }
+
+    // Of a probe on pooled states these, and where L-BFGS trains it those as it sees them, the outputs of all sequences and a
+    // gradient of each block, the last two in double precision.
+    private func pooledBytes(_ data: ActivationSet, _ task: ProbeTask, blocks: Int) -> Double {
+        guard pooling != nil else { return 0 }
+        let (count, width, outputs) = (Double(data.count), Double(data.width), Double(task.outputs))
+        let states = 4 * count * width
+        guard options.optimizer == .lbfgs else { return states }
+        return 2 * states + 8 * count * outputs + 8 * Double(blocks) * (width + 1) * outputs
     }
 
     /// Bytes of the probes that are kept for an average, and of that.

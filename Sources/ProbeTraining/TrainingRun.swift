@@ -41,13 +41,12 @@ struct TrainingRun {
         _ architecture: any ProbeArchitecture, _ task: ProbeTask, loss: Loss?, _ options: TrainingOptions,
         training: ActivationSet, scaledAs tokens: ActivationSet? = nil, validation: ActivationSet?,
         start: [Float]? = nil, isInterrupted: @escaping @Sendable () -> Bool,
-        progress: @escaping (TrainingProgress) -> Void, step: @escaping @Sendable (TrainingStep) -> Void
+        progress: @escaping (TrainingProgress) -> Void, _ teller: StepTeller
     ) throws {
         let threads = min(options.threads, Parallel.availableThreads)
         self.options = options
         self.isInterrupted = isInterrupted
         self.progress = progress
-        let teller = StepTeller(step)
         self.teller = teller
         tensors = architecture.tensors
         let targetScale = TargetScale(task, training.targets, weights: training.weights)
@@ -67,6 +66,7 @@ struct TrainingRun {
             architecture, training, task, loss: loss, weights: training.trainingWeights(options.classWeight),
             threads: threads)
         objective.isInterrupted = isInterrupted
+        objective.told = { teller.part($0, of: $1) }
         whole = StandardizedObjective(
             training: objective,
             standardization: isBalanced ? measured.balanced(l2: Double(options.l2)) : standardization,
@@ -161,6 +161,11 @@ struct TrainingRun {
                 let steps = (epoch - 1) * batches + batch
                 let indices = Array(
                     order[batch * order.count / batches..<(batch + 1) * order.count / batches])
+                teller.begin(
+                    TrainingStep(
+                        epoch: done + epoch, epochs: epochs, done: batch, total: batches,
+                        loss: batch > 0
+                            ? targetScale.lossFactor * loss / Double(batch * order.count / batches) : nil))
                 let batchLoss = try unlessInterrupted {
                     try blamingRate(after: steps) {
                         try objective.gradient(
@@ -225,6 +230,10 @@ struct TrainingRun {
 
     private mutating func runLBFGS() throws -> TrainingStop {
         var stop: TrainingStop?
+        func begin(_ iteration: Int, _ loss: Double?) {
+            teller.begin(TrainingStep(epoch: done + iteration, epochs: epochs, done: 0, total: 1, loss: loss))
+        }
+        begin(1, nil)
         let outcome: LBFGS.Outcome
         do {
             outcome = try LBFGS(iterations: options.epochs, curvatures: objective.curvatures).minimize(
@@ -235,6 +244,7 @@ struct TrainingRun {
                 let loss = point.value - objective.penalty(point.x)
                 if try report(iteration, point.x, loss: loss) { stop = .earlyStopping }
                 if stop == nil, isInterrupted() { stop = .interrupted }
+                begin(iteration + 1, targetScale.lossFactor * loss)
                 return stop == nil
             }
         } catch is CancellationError {

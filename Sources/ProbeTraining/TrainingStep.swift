@@ -20,16 +20,38 @@ package struct TrainingStep: Sendable {
 /// Tells of steps twice a second at most, from any thread, one call at a time.
 final class StepTeller: Sendable {
     private let tell: @Sendable (TrainingStep) -> Void
-    private let last = Mutex(ContinuousClock.now)
+    // When it last told of a step, and the one that is under way.
+    private let state = Mutex((last: ContinuousClock.now, current: TrainingStep?.none))
 
     init(_ tell: @escaping @Sendable (TrainingStep) -> Void) { self.tell = tell }
 
     func callAsFunction(_ step: @autoclosure () -> TrainingStep) {
-        last.withLock { last in
+        state.withLock { state in
             let now = ContinuousClock.now
-            guard now - last > .milliseconds(500) else { return }
-            last = now
+            guard now - state.last > .milliseconds(500) else { return }
+            state.last = now
             tell(step())
         }
     }
+
+    /// From now on this step is under way, of which `part` tells.
+    func begin(_ step: TrainingStep) { state.withLock { $0.current = step } }
+
+    /// So many sequences of so many have been seen in the step that is under way.
+    func part(_ done: Int, of total: Int) {
+        guard let step = state.withLock({ $0.current }) else { return }
+        self(
+            TrainingStep(
+                epoch: step.epoch, epochs: step.epochs, done: step.done * total + done,
+                total: step.total * total,
+                loss: step.loss))
+    }
+}
+
+/// Counts parts that end on any thread.
+final class PartCount: Sendable {
+    private let count = Atomic(0)
+
+    /// So many more; how many there are now.
+    func add(_ more: Int) -> Int { count.add(more, ordering: .relaxed).newValue }
 }

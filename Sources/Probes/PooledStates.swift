@@ -1,14 +1,23 @@
+private import Synchronization
 package import Tensors
 package import Activations
 
 extension ActivationSet {
     /// The unmasked tokens of every sequence as one vector, N×D. O(T·D).
     ///
-    /// - Throws: `DataError` where a hidden state is not finite, or a file has become shorter.
-    package func pooledStates(_ pooling: Pooling, threads: Int) throws -> Matrix {
+    /// - Parameter progress: told how many sequences of how many were seen, from any thread.
+    /// - Throws: `DataError` where a hidden state is not finite, or a file has become shorter; `CancellationError` where it is
+    ///   interrupted.
+    package func pooledStates(
+        _ pooling: Pooling, threads: Int, isInterrupted: @Sendable () -> Bool = { false },
+        progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws -> Matrix {
         try checkLengths(indices)
+        let seen = Atomic(0)
         return try Parallel.matrix(rows: count, columns: width, threads: threads, workspace: Workspace.init) {
             index, row, work in
+            if isInterrupted() { throw CancellationError() }
+            defer { progress(seen.add(1, ordering: .relaxed).newValue, count) }
             let sequence = self[index]
             pooling.pool(sequence, &work)
             guard allFinite(work.pooled[...]), pooling != .last || sequence.isFinite(scratch: &work.tokens)
@@ -21,9 +30,13 @@ extension ActivationSet {
 
     /// The same sequences, each of one token in memory, the pooled one.
     ///
-    /// - Throws: `DataError` where a hidden state is not finite.
-    package func pooled(_ pooling: Pooling, threads: Int) throws -> ActivationSet {
-        let states = try pooledStates(pooling, threads: threads)
+    /// Parameters and errors are those of `pooledStates`.
+    package func pooled(
+        _ pooling: Pooling, threads: Int, isInterrupted: @Sendable () -> Bool = { false },
+        progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws -> ActivationSet {
+        let states = try pooledStates(
+            pooling, threads: threads, isInterrupted: isInterrupted, progress: progress)
         let batch = try RaggedBatch(
             tokens: TokenMatrix(states.storage, columns: width), offsets: Array(0...count))
         let file = ActivationFile(

@@ -32,10 +32,16 @@ extension BLAS {
 
     /// Says what `betterCore` means, in a sentence; nil where there is none.
     package static var coreAdvice: String? {
-        betterCore.map { core in
+        let taken =
             "OpenBLAS took its kernels for \(coreName), below the \(cores[Projection.processorLevel].instructionSet) of this "
-                + "processor: set OPENBLAS_CORETYPE=\(core) before the process starts"
+            + "processor"
+        if let asked = unsafe getenv("OPENBLAS_CORETYPE").map({ unsafe String(cString: $0) }) {
+            // What OpenBLAS was asked for is nobody's fault; what it does not do is worth a word.
+            let isOther = asked.lowercased() != coreName.lowercased()
+            return isOther && betterCore(than: coreName, level: Projection.processorLevel) != nil
+                ? "\(taken), although OPENBLAS_CORETYPE is \(asked)" : nil
         }
+        return betterCore.map { "\(taken): set OPENBLAS_CORETYPE=\($0) before the process starts" }
     }
 
     /// Starts the program anew with the core that OpenBLAS should have taken; returns where there is none, or where it cannot.
@@ -44,6 +50,11 @@ extension BLAS {
     package static func restartWithBetterCore() {
         guard let core = betterCore else { return }
         unsafe setenv("OPENBLAS_CORETYPE", core, 1)
+        // By its own path, which the system then calls it by.
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        if unsafe readlink("/proc/self/exe", &path, path.count - 1) > 0 {
+            unsafe execv(path, CommandLine.unsafeArgv)
+        }
         unsafe execv("/proc/self/exe", CommandLine.unsafeArgv)
         unsafe unsetenv("OPENBLAS_CORETYPE")
     }

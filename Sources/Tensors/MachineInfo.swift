@@ -9,7 +9,8 @@ public struct MachineInfo: Sendable, Codable, Equatable {
     package let openBLAS: String
     /// How many threads are used unless fewer are asked for.
     package let threads: Int
-    /// What to do where OpenBLAS has taken kernels below what the processor can do; nil where it has not.
+    /// What to do where OpenBLAS has taken kernels below what the processor can do, and where the environment asks for kernels
+    /// that there are not; nil where neither is so.
     public let advice: String?
 
     private enum CodingKeys: String, CodingKey {
@@ -25,6 +26,7 @@ public struct MachineInfo: Sendable, Codable, Equatable {
         openBLASCore = BLAS.coreName
         openBLAS = BLAS.configuration
         threads = Parallel.availableThreads
-        advice = BLAS.coreAdvice
+        let advice = [BLAS.coreAdvice, Projection.unknownKernels].compactMap(\.self)
+        self.advice = advice.isEmpty ? nil : advice.joined(separator: "; ")
     }
 }

@@ -29,7 +29,17 @@ package struct Projection: Sendable {
     /// What the kernels are compiled for and this processor has: "AVX-512", "AVX2", "NEON", or "plain" for the
     /// target's own; "BLAS" where the environment asks for products by `cblas_sgemm`.
     package static var instructionSet: String {
-        usesBLAS ? "BLAS" : ["plain", "AVX2", "AVX-512", "NEON"][Int(ck_level())]
+        usesBLAS ? "BLAS" : kernelSet
+    }
+
+    /// The same of all that is no product.
+    package static var kernelSet: String { ["plain", "AVX2", "AVX-512", "NEON"][Int(ck_level())] }
+
+    /// Says that the environment asks for kernels that there are not, which nobody then gets; nil where it does not.
+    package static var unknownKernels: String? {
+        unsafe ck_unknown_kernels().map { name in
+            unsafe "ATTENTION_PROBES_KERNELS: expected avx512, avx2, neon, plain or blas, found \(String(cString: name))"
+        }
     }
 
     /// Whether products are `cblas_sgemm` on token tiles in place of our own kernels, from now on: at first what

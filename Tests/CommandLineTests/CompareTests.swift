@@ -48,7 +48,7 @@ struct CompareTests {
         #expect(run.status == 0, "\(run)")
         let object = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
         let set = try #require((object?["data_sets"] as? [[String: Any]])?.first)
-        #expect(set["name"] as? String == "injection" && set["baseline"] as? String == "mean")
+        #expect(set["name"] as? String == "injection-test" && set["baseline"] as? String == "mean")
         let rows = try #require(set["rows"] as? [[String: Any]])
         #expect(rows.map { $0["name"] as? String } == ["mean", "last"])
         func number(_ row: Int, _ key: String) -> Double { (rows[row][key] as? Double) ?? .nan }

@@ -37,7 +37,10 @@ struct NumberTests {
         (train, "--temperature", "1e-45", "expected a number from 1e-06 on, found 1e-45"),
         (train, "--decay", "-1", "expected a number above 0, at most 1, found -1.0"),
         (train, "--epochs", "-1", "expected a number from 1 to 1000000000, found -1"),
-        (train, "--batch-size", "-9223372036854775808", "expected 1 or more, found -9223372036854775808"),
+        (
+            train, "--batch-size", "-9223372036854775808",
+            "expected a number from 1 to 1000000000, found -9223372036854775808"
+        ),
         (train, "--patience", "-3", "expected 1 or more, found -3"),
         (train, "--average", "-1", "expected a number from 1 to 1000, found -1"),
         (train, "--validation-fraction", "-0.1", "expected a number from 0 to below 1, found -0.1"),

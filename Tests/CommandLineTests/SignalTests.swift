@@ -34,6 +34,20 @@ struct SignalTests {
         #expect(try Probe(path: folder("probe")).width == 384)
     }
 
+    // Whole trainings are averaged, and it is said how many they are.
+    @Test func anAverageIsOfWholeTrainings() throws {
+        let stopped = try run(
+            "train \(Command.example("injection-train")) --out probe --heads 2 --average 3 --epochs 30",
+            until: "grep -q '^2/3' error", "kill -INT $!")
+        #expect(stopped.status == 130, "\(stopped)")
+        #expect(
+            stopped.error.contains("interrupted: saved probe, the average of 1 of 3 trainings, loss"),
+            "\(stopped)")
+        let probe = try Probe(path: folder("probe"))
+        #expect(probe.configuration.heads == 2 && probe.training["stop"] == "interrupted")
+        #expect(probe.training["epoch"] == "30")
+    }
+
     // The end of the terminal was said to be none of its business.
     @Test func hangupIsIgnoredWhereItWas() throws {
         let script = """

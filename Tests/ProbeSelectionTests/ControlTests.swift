@@ -184,7 +184,8 @@ struct ControlTests {
     @Test func whatDoesNotFitIsRefusedBefore() throws {
         let data = try needleSet(count: 40), task = try data.task()
         func isTrained(_ control: Control) { Issue.record("\(control) is trained") }
-        func refusal(_ controls: Controls, _ training: ActivationSet, _ test: ActivationSet) throws -> String {
+        func refusal(_ controls: Controls, _ training: ActivationSet, _ test: ActivationSet) throws -> String
+        {
             let fault = #expect(throws: DataError.self) {
                 _ = try controls.run(training, tests: [test], task: task, progress: isTrained)
             }

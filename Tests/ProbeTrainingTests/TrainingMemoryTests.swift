@@ -38,6 +38,26 @@ struct TrainingMemoryTests {
         }
     }
 
+    /// A linear probe on pooled states keeps them, as they are and as it sees them, the outputs of all sequences and a
+    /// gradient of each block; steps of more sequences than there are are whole passes.
+    @Test func linearProbesAndBatchesOfAnySize() throws {
+        let data = try needleSet(count: 40)
+        let task = ProbeTask.regression(outputs: 1 << 20)
+        var options = TrainingOptions(.lbfgs)
+        options.epochs = 1
+        func bytes(_ kind: ProbeKind) -> Double {
+            Candidate(ProbeConfiguration(kind), options).trainingBytes(data, task, threads: 1)
+        }
+        let (count, width, outputs) = (40.0, 16.0, Double(1 << 20))
+        let more = 8 * count * width + 8 * count * outputs + 8 * 32 * (width + 1) * outputs
+        #expect(bytes(.mean) >= more && bytes(.mean) < 2 * more)
+        options = TrainingOptions(.adamw)
+        options.batchSize = 40
+        let whole = bytes(.attention)
+        options.batchSize = .max
+        #expect(bytes(.attention) == whole)
+    }
+
     /// An average keeps its probes, and scores of tokens are as many as heads and outputs.
     @Test func whatCounts() throws {
         let data = try needleSet(count: 20)

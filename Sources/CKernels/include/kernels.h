@@ -18,6 +18,9 @@ enum { CK_PLAIN, CK_AVX2, CK_AVX512, CK_NEON };
 // The one in use.
 int ck_level(void);
 
+// What ATTENTION_PROBES_KERNELS is, where that is the name of none of them; else NULL.
+const char *ck_unknown_kernels(void);
+
 // The best of these that the processor has, whatever the environment says.
 int ck_processor_level(void);
 
