@@ -132,7 +132,7 @@ struct CandidateOptions: ParsableArguments {
         options.batchSize = batchSize ?? options.batchSize
         options.learningRate = learningRate ?? options.learningRate
         options.standardizes = !noStandardize
-        options.whitens = whiten || options.whitens && !noStandardize
+        options.whitens = whiten
         options.classWeight = classWeight
     }
 

@@ -66,7 +66,6 @@ public struct CandidateGrid: Sendable {
                     values(tokenDropouts, settings.tokenDropouts).map { dropout in
                         var options = TrainingOptions.suited(to: kind, task, optimizer: optimizer)
                         options.l2 = l2 ?? options.l2
-                        options.whitens = settings.whitens
                         // The last token is never hidden, so that there is nothing to list.
                         if options.optimizer == .adamw, !kind.readsOneToken {
                             options.tokenDropout = dropout ?? options.tokenDropout

@@ -21,7 +21,7 @@ package struct TrainingStep: Sendable {
 final class StepTeller: Sendable {
     private let tell: @Sendable (TrainingStep) -> Void
     // When it last told of a step, and the one that is under way.
-    private let state = Mutex((last: ContinuousClock.now, current: TrainingStep?.none))
+    private let state = Mutex((last: ContinuousClock.now, current: TrainingStep?.none, most: 0))
 
     init(_ tell: @escaping @Sendable (TrainingStep) -> Void) { self.tell = tell }
 
@@ -35,11 +35,16 @@ final class StepTeller: Sendable {
     }
 
     /// From now on this step is under way, of which `part` tells.
-    func begin(_ step: TrainingStep) { state.withLock { $0.current = step } }
+    func begin(_ step: TrainingStep) { state.withLock { ($0.current, $0.most) = (step, 0) } }
 
-    /// So many sequences of so many have been seen in the step that is under way.
+    /// So many sequences of so many have been seen in the step that is under way. Where a step evaluates several times, it has
+    /// come as far as in the one that came furthest.
     func part(_ done: Int, of total: Int) {
-        guard let step = state.withLock({ $0.current }) else { return }
+        let (current, done) = state.withLock { state in
+            state.most = max(state.most, done)
+            return (state.current, state.most)
+        }
+        guard let step = current else { return }
         self(
             TrainingStep(
                 epoch: step.epoch, epochs: step.epochs, done: step.done * total + done,

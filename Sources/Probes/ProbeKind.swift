@@ -180,19 +180,15 @@ extension ProbeKind {
         package let l2: [Float]
         /// Probabilities of hiding a token.
         package let tokenDropouts: [Float]
-        /// Whether dimensions are whitened.
-        package let whitens: Bool
 
         /// Some values.
         package init(
-            heads: [Int] = [], _ optimizer: Optimizer? = nil, l2: [Float] = [], tokenDropouts: [Float] = [],
-            whitens: Bool = false
+            heads: [Int] = [], _ optimizer: Optimizer? = nil, l2: [Float] = [], tokenDropouts: [Float] = []
         ) {
             self.heads = heads
             self.optimizer = optimizer
             self.l2 = l2
             self.tokenDropouts = tokenDropouts
-            self.whitens = whitens
         }
     }
 }

@@ -1,5 +1,6 @@
 """Modules of torch compute what probes score; tensors of torch are scored in place, bfloat16 too."""
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import attention_probes as ap
 from attention_probes._inputs import as_sequences
+from attention_probes._safetensors import metadata_of, packed
 from kinds import KINDS, probe_of
 
 torch = pytest.importorskip("torch")
@@ -35,7 +37,7 @@ def test_modules_compute_the_same(name, outputs, random):
 def test_ensembles_compute_the_same(tmp_path, random):
     states = random.standard_normal((60, 7, 16), dtype=np.float32)
     # The last token tells one half of what there is to tell, the mean the other.
-    y = (states[:, -1, 0] + 2 * states.mean(1)[:, 1] > 0).astype(int)
+    y = (states[:, -1, 0] + np.sqrt(7) * states.mean(1)[:, 1] > 0).astype(int)
     probe = ap.AttentionProbe(["mean", "last"], l2=[0.01, 0.1]).select(states, y, folds=3)
     said = probe.description_
     assert said["kind"] == "ensemble" and {part["kind"] for part in said["parts"]} == {"mean", "last"}
@@ -46,11 +48,41 @@ def test_ensembles_compute_the_same(tmp_path, random):
     found = module(torch.tensor(states).double(), torch.tensor(mask)).detach().numpy()[:, 0]
     assert np.allclose(found, truth, atol=1e-5)
     assert set(module.state_dict()) == set(probe.parameters_)
+    back = ap.AttentionProbe.from_torch(module)
+    assert (back.decision_function(states) == probe.decision_function(states)).all()
+    assert back.classes_.tolist() == probe.classes_.tolist() and back.calibration_ is None
+    with pytest.raises(ValueError, match="expected none beside an ensemble"):
+        ap.AttentionProbe.from_torch(module, threshold=0.2)
     probe.save(tmp_path / "probe.safetensors")
     again = ap.AttentionProbe.load(tmp_path / "probe.safetensors")
     assert (again.decision_function(states) == probe.decision_function(states)).all()
     single = ap.AttentionProbe(["mean", "last"], l2=[0.01, 0.1]).select(states, y, folds=3, max_rows=0)
     assert single.description_["kind"] in ("mean", "last") and "parts" not in single.description_
+
+
+def test_parts_read_layers_of_their_own(random):
+    states = random.standard_normal((5, 7, 12), dtype=np.float32)
+    parts = [probe_of("attention", 6), probe_of("mean", 6)]
+    tensors = {f"parts.{i}.{name}": array for i, part in enumerate(parts) for name, array in part.parameters_.items()}
+    tensors |= {
+        "weights": np.array([0.25, 0.75]), "shifts": np.array([[0.5], [-1]]), "scales": np.array([[2], [0.5]]),
+        "bias": np.array([0.125])}
+    said = [metadata_of(part.to_bytes()) for part in parts]
+    common = ("format", "outputs", "task", "classes", "threshold")
+    own = [{name: text for name, text in one.items() if name not in (*common, "version")} for one in said]
+    metadata = {name: said[0][name] for name in common} | {
+        "version": "2", "kind": "ensemble", "parts": json.dumps(own), "part_layers": "[0, 1]"}
+    content = packed({name: np.asarray(array, np.float32) for name, array in tensors.items()}, metadata)
+    probe = ap.AttentionProbe.from_bytes(content)
+    module = probe.to_torch()
+    assert module.layers == [0, 1]
+    found = module(torch.tensor(states)).detach().numpy()[:, 0]
+    assert np.allclose(found, probe.decision_function(states), atol=1e-5)
+    truth = 0.125 + 0.25 * (parts[0].decision_function(states[:, :, :6]) - 0.5) / 2
+    truth = truth + 0.75 * (parts[1].decision_function(states[:, :, 6:]) + 1) / 0.5
+    assert np.allclose(found, truth, atol=1e-5)
+    back = ap.AttentionProbe.from_torch(module)
+    assert (back.decision_function(states) == probe.decision_function(states)).all()
 
 
 def test_modules_learn_and_are_kept(ragged):

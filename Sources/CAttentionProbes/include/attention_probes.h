@@ -309,7 +309,7 @@ typedef int32_t (*ap_progress)(const char *json, void *context);
 /*
  * Fits a probe. Options are those of `attnprobe train` without --select: kind, heads, hidden, units, attention, window, k,
  * temperature, decay, coherence, smoothing, order, rank, optimizer, epochs, batch-size, learning-rate, l2, token-dropout,
- * no-standardize, class-weight, average, validation-fraction, patience, task, positive, seed, threads.
+ * no-standardize, whiten, class-weight, average, validation-fraction, patience, task, positive, seed, threads.
  *
  * `validation`: data for early stopping, or NULL. `result` becomes what --json prints, with "notes", and may be NULL.
  * Where `progress` asks to stop, the probe is the best so far and "stop" is "interrupted"; AP_INTERRUPTED where there is

@@ -28,14 +28,7 @@ extension ProbeKind {
         kind.grid = Grid(rank: 0) { task in
             switch task {
             case .binary: [.init(heads: [4], tokenDropouts: [0.5, 0]), .init(heads: [8])]
-            case .multiclass:
-                [
-                    .init(heads: [4], .lbfgs, l2: [0.01]),
-                    .init(heads: [4], .lbfgs, l2: [0.003], whitens: true),
-                    .init(heads: [4, 8], tokenDropouts: [0, 0.5]),
-                    .init(heads: [4], tokenDropouts: [0], whitens: true),
-                ]
-            case .multilabel:
+            case .multiclass, .multilabel:
                 [
                     .init(heads: [4], .lbfgs, l2: [0.003, 0.01]),
                     .init(heads: [4, 8], tokenDropouts: [0, 0.5]),

@@ -85,6 +85,13 @@ def framed(header: Mapping[str, Any]) -> bytes:
     return struct.pack("<Q", len(text)) + text
 
 
+def metadata_of(content: bytes) -> dict[str, str]:
+    """The metadata of a file in memory."""
+    size = int.from_bytes(content[:8], "little")
+    found: dict[str, str] = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+    return found
+
+
 def packed(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
     """The bytes of a small file."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}

@@ -7,6 +7,7 @@ from typing import Any, Mapping
 from ._parameters import Parameters
 from ._parts import probe_bytes, value_of
 from ._probe import NativeProbe
+from ._safetensors import metadata_of, packed
 
 
 class Saving(Parameters):
@@ -91,7 +92,9 @@ class Saving(Parameters):
         from .torch_module import EnsembleModule, ProbeModule
 
         probe = self._fitted()
-        return (EnsembleModule if probe.said.get("parts") else ProbeModule).of(probe.said, probe.tensors())
+        if not probe.said.get("parts"):
+            return ProbeModule.of(probe.said, probe.tensors())
+        return EnsembleModule.of(probe.said, probe.tensors(), metadata_of(probe.to_bytes()))
 
     @classmethod
     def from_torch(cls, module: Any, kind: str | None = None, **known: Any) -> Any:
@@ -99,14 +102,23 @@ class Saving(Parameters):
 
         Parameters
         ----------
-        module : ProbeModule, or torch.nn.Module
-            Of another module `state_dict` has the names of the probe file.
+        module : ProbeModule, EnsembleModule, or torch.nn.Module
+            An ensemble is one that `to_torch` made. Calibration and the rule of a threshold, which are of the probe as it was,
+            are left behind. Of another module `state_dict` has the names of the probe file.
         kind : str, optional
             Needed for a module that is no `ProbeModule`.
         known
             What `from_parameters` takes, in place of what the module says.
         """
         tensors = {name: value.detach().cpu().float().numpy() for name, value in module.state_dict().items()}
+        metadata = getattr(module, "metadata", None)
+        if metadata and kind is None:
+            if known:
+                raise ValueError(f"{', '.join(known)}: expected none beside an ensemble, which has its own")
+            kept = {
+                name: text for name, text in metadata.items()
+                if not name.startswith("calibration") and name != "threshold_rule"}
+            return cls.from_bytes(packed(tensors, kept))
         said = dict(getattr(module, "configuration", {}))
         if kind is None:
             if "kind" not in said:

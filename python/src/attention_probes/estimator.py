@@ -27,7 +27,8 @@ class AttentionProbe(Judging):
     heads, hidden, units, attention_function, window, k, temperature, decay, coherence, smoothing, order,
     rank : optional
         What the kind has; None for its usual value, 8 heads for instance. `attention_function` is "softmax" or "tanh".
-    optimizer, epochs, batch_size, learning_rate, l2, token_dropout, no_standardize, class_weight, average : optional
+    optimizer, epochs, batch_size, learning_rate, l2, token_dropout, no_standardize, whiten, class_weight,
+    average : optional
         How it is trained: the options of `attnprobe train`, which has their usual values. In `select`, lists span a grid.
     validation_fraction, patience : optional
         Early stopping: the share of sequences held out, and epochs without a lower loss on them.
@@ -76,7 +77,8 @@ class AttentionProbe(Judging):
         smoothing: str | None = None, order: int | None = None, rank: int | None = None,
         optimizer: Any = None, epochs: int | None = None, batch_size: int | None = None,
         learning_rate: float | None = None, l2: Any = None, token_dropout: Any = None,
-        no_standardize: bool | None = None, class_weight: str | None = None, average: int | None = None,
+        no_standardize: bool | None = None, whiten: bool | None = None, class_weight: str | None = None,
+        average: int | None = None,
         validation_fraction: float | None = None, patience: int | None = None, task: str | None = None,
         positive: Any = None, seed: int | None = None, threads: int | None = None, verbose: bool = False,
         callback: Any = None
@@ -87,7 +89,8 @@ class AttentionProbe(Judging):
         self.order, self.rank = order, rank
         self.optimizer, self.epochs, self.batch_size = optimizer, epochs, batch_size
         self.learning_rate, self.l2, self.token_dropout = learning_rate, l2, token_dropout
-        self.no_standardize, self.class_weight, self.average = no_standardize, class_weight, average
+        self.no_standardize, self.whiten = no_standardize, whiten
+        self.class_weight, self.average = class_weight, average
         self.validation_fraction, self.patience = validation_fraction, patience
         self.task, self.positive, self.seed, self.threads = task, positive, seed, threads
         self.verbose, self.callback = verbose, callback

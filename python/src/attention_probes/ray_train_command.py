@@ -18,7 +18,7 @@ _SELECTION = {
     "kind": "KIND,…", "heads": "H,…", "hidden": "M", "units": "M", "attention": "FUNCTION", "k": "K", "window": "W",
     "order": "N", "rank": "N", "temperature": "T", "decay": "A", "coherence": "C", "smoothing": "HOW",
     "optimizer": "NAME,…", "epochs": "N", "batch-size": "N", "learning-rate": "RATE", "l2": "L2,…",
-    "token-dropout": "P,…", "class-weight": "HOW", "no-standardize": None, "average": "N", "layers-each": "K,…",
+    "token-dropout": "P,…", "class-weight": "HOW", "no-standardize": None, "whiten": None, "average": "N", "layers-each": "K,…",
     "folds": "N", "metric": "NAME", "group": "NAME", "calibration": "METHOD", "fpr": "RATE", "confidence": "P",
     "streaming": None, "max-rows": "N", "task": "TASK", "positive": "NAME", "seed": "N",
 }

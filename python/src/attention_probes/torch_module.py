@@ -166,11 +166,14 @@ class EnsembleModule(nn.Module):  # type: ignore[misc]
         (P,), (P, O), (P, O) and (O,): y = bias + Σ weights · (y_i - shifts) / scales.
     layers : list of int or None
         Which of several layers side by side in the states each part reads; None where all read all of the state.
+    metadata : dict of str
+        What the probe file says beside its tensors, for the way back; empty for a module that comes from none.
     """
 
     def __init__(self, parts: list[ProbeModule], outputs: int, layers: list[int] | None = None) -> None:
         super().__init__()
         self.layers = layers
+        self.metadata: dict[str, str] = {}
         self.parts = nn.ModuleList(parts)
         self.weights = nn.Parameter(torch.full((len(parts),), 1 / len(parts)))
         self.shifts = nn.Parameter(torch.zeros(len(parts), outputs))
@@ -178,15 +181,21 @@ class EnsembleModule(nn.Module):  # type: ignore[misc]
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     @classmethod
-    def of(cls, said: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> EnsembleModule:
-        """The module of an ensemble, by its description and its tensors."""
+    def of(
+        cls, said: Mapping[str, Any], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+    ) -> EnsembleModule:
+        """The module of an ensemble, by its description, its tensors and the metadata of its file."""
+        layers = [part.get("layer") for part in said["parts"]]
+        own_layers = None if None in layers else layers
+        # Parts that read one of several layers are as wide as that.
+        width = said["width"] // (own_layers[-1] + 1 if own_layers else 1)
         parts = []
         for i, part in enumerate(said["parts"]):
             prefix = f"parts.{i}."
             own = {name[len(prefix):]: array for name, array in tensors.items() if name.startswith(prefix)}
-            parts.append(ProbeModule.of({**said, **part}, own))
-        layers = [part.get("layer") for part in said["parts"]]
-        module = cls(parts, said["outputs"], None if None in layers else layers)
+            parts.append(ProbeModule.of({**said, **part, "width": width}, own))
+        module = cls(parts, said["outputs"], own_layers)
+        module.metadata = dict(metadata)
         module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         return module
 
