@@ -100,6 +100,6 @@ extension Machine {
             our kernels \(kernels)
             reads \(giga(bandwidth)) GB/s, \(giga(bandwidth_one_thread)) with one thread; \
             sgemm \(giga(sgemm_peak)), our kernel \(giga(kernel_peak)) GFLOP/s
-            """
+            """ + (MachineInfo().advice.map { "\n\($0)" } ?? "")
     }
 }

@@ -57,15 +57,25 @@ struct AttendedDocument: Encodable {
         return try ranked.prefix(count).map { index in
             AttendedDocument(
                 id: data.id(index), label: label(data.targets?[index], probe.task.classes),
-                prediction: scored.predictions[index].map { probe.task.classes?[$0] ?? String($0) }
-                    .joined(separator: ", "),
+                prediction: prediction(scored, index),
                 probability: confidences[index], tokens: try mostAttended(8, probe, data, index),
                 all: withAll && isStreamable ? try AllTokens(probe, data, index) : nil)
         }
     }
 
+    // Classes, or numbers.
+    private static func prediction(_ scored: ScoredSet, _ index: Int) -> String {
+        guard let classes = scored.probe.task.classes else { return numbers(scored.logits[index]) }
+        return scored.predictions[index].map { classes[$0] }.joined(separator: ", ")
+    }
+
     private static func label(_ target: Target?, _ classes: [String]?) -> String? {
-        target?.hardClass.flatMap { classes?[$0] }
+        if let target, case .values(let values) = target, classes == nil { return numbers(values) }
+        return target?.hardClass.flatMap { classes?[$0] }
+    }
+
+    private static func numbers(_ values: some Sequence<Float>) -> String {
+        values.map { significant(Double($0)) }.joined(separator: ", ")
     }
 
     private static func mostAttended(
@@ -96,6 +106,7 @@ struct AttendedDocument: Encodable {
             if line.displayWidth + part.displayWidth > 78 { break }
             line += part + " "
         }
-        return "\(id.printable): \(prediction.printable)\(probability)\(labelled)\n\(line)"
+        let found = prediction.isEmpty ? "no class" : prediction.printable
+        return "\(id.printable): \(found)\(probability)\(labelled)\n\(line)"
     }
 }

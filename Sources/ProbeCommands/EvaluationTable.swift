@@ -9,7 +9,8 @@ extension Evaluation {
             ? []
             : probe.nameLines.enumerated().map { ($0 == 0 ? "probe" : "", $1, "") }
                 + [("trained on", probe.trainingSummary.printable, "")]
-        rows.append(("task", probe.task.summary, ""))
+        // Names of classes may be long.
+        rows.append(("task", probe.task.summary.shortened(to: 58), ""))
         if let positive = probe.task.positiveClass { rows.append(("positive class", positive.printable, "")) }
         rows += [
             (data.areScores ? "scores" : "data", names, ""), ("sequences", String(sequences), ""),
@@ -25,7 +26,7 @@ extension Evaluation {
             let promise = probe.thresholdRule.map {
                 "(false positives at most \(significant($0.falsePositiveRate)), confidence \($0.confidence))"
             }
-            rows.append(("threshold", decimal(threshold), promise ?? ""))
+            rows.append(("threshold", probability(threshold), promise ?? ""))
         }
         rows += [
             ("recall at threshold", atThreshold?.recall),

@@ -49,7 +49,8 @@ struct NamedJudgements: Encodable {
             }
         }
         let threshold =
-            task.isBinary ? ["recall and FPR are those at the threshold, \(decimal(probe.threshold))"] : []
+            task.isBinary
+            ? ["recall and FPR are those at the threshold, \(probability(probe.threshold))"] : []
         let gaps = [2, 2, 1] + others.map { _ in 2 } + rates.map { _ in 2 }
         // Names have what figures leave of the 80.
         let widths = head.indices.map { column in ([head] + rows).map { $0[column].displayWidth }.max()! }

@@ -12,7 +12,7 @@ extension StreamingMetrics {
             values.map { "\(text($0.median)) (\(text($0.lower)) to \(text($0.upper)))" } ?? "–"
         }
         var rows = [
-            ["threshold \(decimal(threshold))", "after every token", "finished"],
+            ["threshold \(probability(threshold))", "after every token", "finished"],
             ["recall", rate(streaming.recall), rate(finished.recall)],
             ["false-positive rate", rate(streaming.falsePositiveRate), rate(finished.falsePositiveRate)],
             ["AUROC", number(streaming.curve.auroc), number(finished.curve.auroc)],

@@ -6,6 +6,12 @@ func decimal(_ value: Double) -> String {
     abs(value) < 1e4 ? value.fixed(4) : significant(value)
 }
 
+/// A probability with four decimals; what is so near to 1 that these would say 1 as what is missing from that.
+func probability(_ value: Double) -> String {
+    let text = decimal(value)
+    return value < 1 && text == decimal(1) ? "1 - \(significant(1 - value))" : text
+}
+
 /// A loss: four significant digits, whatever its size.
 func significant(_ value: Double) -> String { value.significant(4) }
 

@@ -121,8 +121,9 @@ private func trainingLine(
 ) -> String {
     let number = String(epoch).padded(to: String(epochs).count)
     let done = fraction * Double(epochs) * Double(tokens)
-    // Too little to tell how long the rest takes.
-    let left = fraction > 0 && elapsed > 2 ? clock(elapsed * (1 / fraction - 1)) : "?"
+    // At first too little is known to tell how long the rest takes.
+    let isKnown = fraction >= 1 || fraction > 0 && elapsed > 2
+    let left = isKnown ? clock(elapsed * (1 / fraction - 1)) : "?"
     return "epoch \(number)/\(epochs) \(bar(Int((1000 * fraction).rounded()), of: 1000)) \(loss) "
         + "\(rate(Int(done), elapsed)) \(clock(elapsed))<\(left)"
 }

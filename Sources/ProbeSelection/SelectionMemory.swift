@@ -20,7 +20,7 @@ extension Selection {
         let averages = candidates.map { $0.averageBytes(data, task, of: average) }.max() ?? 0
         let (first, together) = (needs[0].0, threads - left)
         try MemoryShortage.check(
-            max(needed, needs[0].bytes + averages),
+            max(needed, needs[0].bytes + averages), threads: threads,
             first.name + " on states of width \(data.width)"
                 + (together > 1 ? ", \(together) trainings side by side (fewer --threads have fewer)" : ""))
     }

@@ -33,9 +33,20 @@ public struct MemoryShortage: Error, Equatable, CustomStringConvertible {
     /// Little enough for any machine.
     private static let small = 64e6
 
-    /// - Throws: `MemoryShortage` where there is less memory than `needed`.
-    package static func check(_ needed: Double, _ training: @autoclosure () -> String) throws(MemoryShortage)
-    {
+    // What OpenBLAS takes for each product that is under way, of which few are at a time. Where a limit of the process keeps it
+    // from having that, it asks for it again for ever.
+    private static let openBLASBuffer = 136e6
+    private static let mostProducts = 4
+
+    /// - Parameter threads: how many share the training.
+    /// - Throws: `MemoryShortage` where there is less memory than `needed`, or where a limit of the process leaves OpenBLAS none.
+    package static func check(
+        _ needed: Double, threads: Int, _ training: @autoclosure () -> String
+    ) throws(MemoryShortage) {
+        let buffers = openBLASBuffer * Double(min(threads, Parallel.availableThreads, mostProducts))
+        if let own = AvailableMemory.ofProcess(), needed + buffers > Double(own.bytes) {
+            throw MemoryShortage(training: training(), needed: needed + buffers, available: own)
+        }
         guard needed > small || AvailableMemory.isLimited, let available = AvailableMemory.now(),
             needed > Double(available.bytes)
         else { return }
@@ -98,6 +109,7 @@ extension Trainer {
         let needed =
             candidate.trainingBytes(data, task, threads: threads)
             + candidate.averageBytes(data, task, of: average)
-        try MemoryShortage.check(needed, "\(candidate.name) on states of width \(data.width)")
+        try MemoryShortage.check(
+            needed, threads: threads, "\(candidate.name) on states of width \(data.width)")
     }
 }

@@ -37,6 +37,12 @@ package struct AvailableMemory: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// What the limits on address space and data leave; nil without such limits. What is beyond them cannot be had, where
+    /// beyond the others it may be slow.
+    package static func ofProcess(root: String = "/") -> AvailableMemory? {
+        limits(root, 0).compactMap(\.self).min { $0.bytes < $1.bytes }
+    }
+
     private static func machine(_ root: String) -> AvailableMemory? {
         let fields = fields("\(root)proc/meminfo")
         return fields["MemAvailable"].map {

@@ -70,7 +70,7 @@ struct FormatsTests {
             ),
             ("mask value", "row 0, position 1: expected 0 or 1, found 2", Self.padded([1, 2, 0, 0, 1, 1])),
             (
-                "no mask", "attention_mask or seq_lens beside hidden_states",
+                "no mask", "attention_mask or seq_lens (padded), offsets (layers)",
                 literalSafetensors([
                     ("hidden_states", "F32", [1, 1, 2], floatBytes(1, 2))
                 ])

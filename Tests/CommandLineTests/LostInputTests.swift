@@ -70,6 +70,16 @@ struct LostInputTests {
         #expect(!isLoaded || result.output.contains("2 sequences"), "\(result)")
     }
 
+    // OpenBLAS asks for its buffer of 128 MB for ever where it cannot have it.
+    @Test(arguments: ["lda", "mlp-attention"]) func littleDataForOpenBLAS(kind: String) throws {
+        let line =
+            "ulimit -d 150000; timeout -s KILL 60 \(Command.tool.path) train "
+            + "\(Command.example("injection-train")) --kind \(kind) --out probe"
+        let result = try Command.run("/bin/bash", ["-c", line], in: folder.path)
+        #expect(
+            result.status == 64 && result.error.contains("left of ulimit -d, found at least "), "\(result)")
+    }
+
     // Found before the training, not when the probe is to be written.
     @Test func fewOpenFiles() throws {
         _ = try folder.write(LiteralActivations().file, to: "data.safetensors")

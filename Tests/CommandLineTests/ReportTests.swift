@@ -114,7 +114,7 @@ struct ReportTests {
         for line in (table + inspected).split(separator: "\n") where !line.hasPrefix(folder.path) {
             #expect(line.count <= 80, "\(line)")
         }
-        #expect(table.contains("multilabel of 40 classes: a name of a class that goes on and…"))
+        #expect(table.contains("multilabel of 40 classes: a name of a class that goes on …"))
         #expect(inspected.contains("\n  labels  a name of a class that … 1, "), "\(inspected)")
         #expect(inspected.contains(", and 38 more\n") && inspected.contains("several: probe"))
     }

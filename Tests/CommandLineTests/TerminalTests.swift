@@ -1,3 +1,4 @@
+import AttentionProbes
 import Foundation
 import TestSupport
 import Testing
@@ -24,6 +25,24 @@ struct TerminalTests {
                 by:
                     #"{"format":"attention-probes/activations","version":"1","classes":"[\"\#(first)\",\"\#(second)\"]"}"#
             ).file, to: "data")
+    }
+
+    /// Numbers that a document has and is predicted to have, and a threshold that four decimals would call 1.
+    @Test func documentsOfNumbersAndThresholdsNearOne() throws {
+        let numbers = try folder.write(
+            whole.with("labels", "F32", [2], floatBytes(1.5, -2))
+                .described(by: #"{"format":"attention-probes/activations","version":"1"}"#).file,
+            to: "numbers")
+        let probe = folder("probe")
+        try Probe(.last, width: 2, task: .regression(outputs: 1), parameters: [0, 0, 0.25]).write(to: probe)
+        let shown = try Command.run("evaluate", probe, numbers, "--documents", "2", "--bootstrap", "0")
+        #expect(shown.status == 0 && shown.output.contains(": 0.25, labelled 1.5\n"), "\(shown)")
+        try Probe(
+            .last, width: 2, task: .binary(classes: ["no", "yes"]), parameters: [0, 0, 0], threshold: 0.99997
+        ).write(to: probe)
+        let data = try named("no", "yes")
+        let near = try Command.run("evaluate", probe, data, "--bootstrap", "0")
+        #expect(near.output.contains(" 1 - 3e-05"), "\(near)")
     }
 
     /// Wide characters take two columns, marks on another none.

@@ -55,16 +55,19 @@ extension TensorFile {
     /// The elements of an integer tensor, row-major. O(elements).
     ///
     /// - Precondition: the type is I64, I32, I16, I8, U32, U16, U8 or BOOL.
-    package func integers(_ tensor: Tensor) -> [Int] {
+    package func integers(_ tensor: Tensor) -> [Int] { integers(tensor) { $0 } }
+
+    /// The same, each made into something else as it is read: of many there is no array of integers beside that.
+    func integers<T>(_ tensor: Tensor, _ made: (Int) -> T) -> [T] {
         source(tensor).withBytes(tensor.bytes) { bytes in
             switch tensor.type {
-            case "I64": loadArray(bytes, of: Int64.self).map { Int(Int64(littleEndian: $0)) }
-            case "I32": loadArray(bytes, of: Int32.self).map { Int(Int32(littleEndian: $0)) }
-            case "I16": loadArray(bytes, of: Int16.self).map { Int(Int16(littleEndian: $0)) }
-            case "I8": loadArray(bytes, of: Int8.self).map { Int($0) }
-            case "U32": loadArray(bytes, of: UInt32.self).map { Int(UInt32(littleEndian: $0)) }
-            case "U16": loadArray(bytes, of: UInt16.self).map { Int(UInt16(littleEndian: $0)) }
-            case "U8", "BOOL": loadArray(bytes, of: UInt8.self).map { Int($0) }
+            case "I64": loadArray(bytes, of: Int64.self).map { made(Int(Int64(littleEndian: $0))) }
+            case "I32": loadArray(bytes, of: Int32.self).map { made(Int(Int32(littleEndian: $0))) }
+            case "I16": loadArray(bytes, of: Int16.self).map { made(Int(Int16(littleEndian: $0))) }
+            case "I8": loadArray(bytes, of: Int8.self).map { made(Int($0)) }
+            case "U32": loadArray(bytes, of: UInt32.self).map { made(Int(UInt32(littleEndian: $0))) }
+            case "U16": loadArray(bytes, of: UInt16.self).map { made(Int(UInt16(littleEndian: $0))) }
+            case "U8", "BOOL": loadArray(bytes, of: UInt8.self).map { made(Int($0)) }
             default: preconditionFailure("\(tensor.type) is no integer type that is read")
             }
         }
@@ -105,7 +108,7 @@ extension TensorFile {
                 floats.withPart(0..<count) { widen(bytes, as: type, into: &$0) }
             }
             return floats
-        default: return integers(tensor).map(Float.init)
+        default: return integers(tensor) { Float($0) }
         }
     }
 }

@@ -49,7 +49,7 @@ extension TensorFile {
     ) throws(DataError) -> ActivationLayout {
         let offsets = integers(try require("offsets", types: Self.indexTypes, dimensions: 1))
         let mask = try optional("token_mask", types: Self.integerTypes, shape: [matrix.rows])
-            .map { integers($0).map { $0 != 0 } }
+            .map { integers($0) { $0 != 0 } }
         do {
             let batch = try RaggedBatch(
                 tokens: matrix, offsets: offsets, tokenMask: mask, allowsEmpty: allowsEmpty)

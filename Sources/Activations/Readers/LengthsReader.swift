@@ -28,7 +28,7 @@ struct LengthsReader: ActivationReader {
         let tokenMask = try file.optional(
             "token_mask", types: TensorFile.integerTypes, shape: [count, length]
         )
-        .map { file.integers($0).map { $0 != 0 } }
+        .map { file.integers($0) { $0 != 0 } }
         do {
             let batch = try RaggedBatch(
                 tokens: matrix, rows: rows, tokenMask: tokenMask, allowsEmpty: allowsEmpty)

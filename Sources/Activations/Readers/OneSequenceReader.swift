@@ -24,7 +24,7 @@ package struct OneSequenceReader: ActivationReader {
     {
         let matrix = try file.tokens(dimensions: 2)
         let mask = try file.optional("token_mask", types: TensorFile.integerTypes, shape: [matrix.rows])
-            .map { file.integers($0).map { $0 != 0 } }
+            .map { file.integers($0) { $0 != 0 } }
         return ActivationLayout(
             batch: try file.oneSequence(matrix, tokenMask: mask, allowsEmpty: allowsEmpty),
             tokenShape: [matrix.rows])

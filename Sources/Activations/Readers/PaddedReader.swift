@@ -41,7 +41,7 @@ extension TensorFile {
         let tokenMask = try optional(
             "token_mask", types: TensorFile.integerTypes, shape: [count, length]
         )
-        .map { integers($0).map { $0 != 0 } }
+        .map { integers($0) { $0 != 0 } }
         do {
             let batch = try RaggedBatch(
                 tokens: matrix, rows: rows, tokenMask: tokenMask, allowsEmpty: allowsEmpty)
