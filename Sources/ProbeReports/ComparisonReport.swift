@@ -172,7 +172,7 @@ private struct ComparedSet {
     }
 
     private static func shortened(_ name: String) -> String {
-        name.count <= 20 ? name : name.prefix(19) + "…"
+        name.count <= 32 ? name : name.prefix(31) + "…"
     }
 
     // Where a row's line is, counted from below.

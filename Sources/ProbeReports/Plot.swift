@@ -45,7 +45,11 @@ struct Plot {
         self.x = x
         self.y = y
         base = height - 44
-        start = yNames == nil ? 50 : 130
+        // Names have 6.2 units a character, and leave the plot two fifths at the least.
+        start =
+            yNames.map { names in
+                min(206, max(130, 6 + 6.2 * Double(names.map(\.count).max() ?? 0)))
+            } ?? 50
         left = number(start)
         center = number((start + Self.right) / 2)
         self.height = number(height)
