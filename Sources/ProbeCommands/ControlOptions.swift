@@ -47,10 +47,9 @@ struct ControlOptions: ParsableArguments {
     /// Controls for a probe, to score sets with; nil without --controls.
     func trained(_ probe: Probe, _ shared: SharedOptions, labels: LabelOptions) throws -> TrainedControls? {
         guard !controls.isEmpty else { return nil }
-        let training = try probe.labelled(shared.open(controls, labels: labels, for: [probe]))
-        return TrainedControls(
-            controls: column.controls(probe.configuration, nil, shared.running, labels: labels),
-            training: training)
+        return try TrainedControls(
+            column.controls(probe.configuration, nil, shared.running, labels: labels), of: probe,
+            on: shared.open(controls, labels: labels, for: [probe]))
     }
 }
 
@@ -60,8 +59,10 @@ package struct TrainedControls {
     private let training: ActivationSet
     private let probes = ControlProbes()
 
-    init(controls: Controls, training: ActivationSet) {
-        (self.controls, self.training) = (controls, training)
+    /// - Throws: `DataError` where the training data are none of this probe.
+    init(_ controls: Controls, of probe: Probe, on training: ActivationSet) throws {
+        try ProbeSet([probe]).checkFits(training)
+        (self.controls, self.training) = (controls, try probe.labelled(training))
     }
 
     /// Their metrics beside those of a probe.

@@ -50,8 +50,7 @@ extension ConfoundOption {
     fileprivate func trained(
         _ probe: Probe, on training: ActivationSet, _ running: RunOptions
     ) throws -> TrainedControls {
-        TrainedControls(
-            controls: controls(probe.configuration, nil, running, labels: nil),
-            training: try probe.labelled(training))
+        try TrainedControls(
+            controls(probe.configuration, nil, running, labels: nil), of: probe, on: training)
     }
 }

@@ -70,8 +70,7 @@ struct CrossValidation: Sendable {
         _ paths: [TrialPaths.Open], isInterrupted: @escaping @Sendable () -> Bool,
         done: @Sendable (Trial, TrialResult) throws -> Void
     ) throws {
-        // Rounded up: one more thread than there are processors is better than one that waits.
-        let own = max(1, (threads + paths.count - 1) / max(1, paths.count))
+        let own = max(1, threads / max(1, paths.count))
         _ = try Parallel.map(count: paths.count, threads: threads) { index in
             var start = paths[index].start
             for trial in paths[index].trials {

@@ -136,7 +136,10 @@ struct ControlOptionTests {
                 + (command == "report" ? ["--out", folder("page.html")] : [])
         ).wait()
         #expect(run.status == 65 && run.output.isEmpty, "\(run)")
-        #expect(run.error.contains("wide.safetensors") && run.error.contains("3"), "\(run)")
+        #expect(
+            run.error.contains(
+                "wide.safetensors: tensor hidden_states: expected the width of the probe, 2, found 3"),
+            "\(run)")
     }
 
     // Recall at a rate that so few negatives cannot show is not told of controls either.
