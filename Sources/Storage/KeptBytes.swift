@@ -34,23 +34,54 @@ package final class KeptBytes: Sendable {
         }
     }
 
-    private struct Queue {
-        private(set) var entries: [(owner: OnDemandBytes, count: Int)] = []
-        private var bytes = 0
+    /// Where bytes stand among those that are kept.
+    struct Place {
+        fileprivate let queue: Queue
+        fileprivate let number: UInt64
 
-        mutating func add(_ owner: OnDemandBytes, _ count: Int) {
-            entries.append((owner, count))
-            bytes += count
+        /// Says that the bytes are gone. Whom they belonged to is not kept alive here: bytes and files go with their owner.
+        func leave() { queue.remove(number) }
+    }
+
+    fileprivate final class Queue: Sendable {
+        private struct Entries {
+            var byNumber: [UInt64: (owner: Weak, count: Int)] = [:]
+            // No entry has a smaller number than `first`, nor one of `next` or more.
+            var first: UInt64 = 0
+            var next: UInt64 = 0
+            var bytes = 0
+        }
+        private struct Weak { weak let owner: OnDemandBytes? }
+        private let entries = Mutex(Entries())
+
+        func add(_ owner: OnDemandBytes, _ count: Int) -> Place {
+            entries.withLock { entries in
+                defer { entries.next += 1 }
+                entries.byNumber[entries.next] = (Weak(owner: owner), count)
+                entries.bytes += count
+                return Place(queue: self, number: entries.next)
+            }
         }
 
-        mutating func makeRoom(_ count: Int, _ most: Int, _ fewest: Int) -> [OnDemandBytes] {
-            var dropped: [OnDemandBytes] = []
-            while bytes + count > most, entries.count >= fewest, let oldest = entries.first {
-                entries.removeFirst()
-                bytes -= oldest.count
-                dropped.append(oldest.owner)
+        func remove(_ number: UInt64) {
+            entries.withLock { entries in
+                entries.bytes -= entries.byNumber.removeValue(forKey: number)?.count ?? 0
             }
-            return dropped
+        }
+
+        // Owners leave the lock alive: their end takes them out, which needs it.
+        func makeRoom(_ count: Int, _ most: Int, _ fewest: Int) -> [OnDemandBytes] {
+            entries.withLock { entries in
+                var dropped: [OnDemandBytes] = []
+                while entries.bytes + count > most, entries.byNumber.count >= max(1, fewest) {
+                    if let oldest = entries.byNumber.removeValue(forKey: entries.first) {
+                        entries.bytes -= oldest.count
+                        if let owner = oldest.owner.owner { dropped.append(owner) }
+                    }
+                    entries.first += 1
+                }
+                return dropped
+            }
         }
     }
     private let queues = Mutex<[UInt: Queue]>([:])
@@ -67,23 +98,27 @@ package final class KeptBytes: Sendable {
 
     /// Forgets the oldest bytes until there is room for others.
     func makeRoom(_ count: Int) {
-        let thread = thread
-        let dropped = queues.withLock { queues -> [OnDemandBytes] in
-            // Threads come and go.
-            if queues.count > 4 * processorCount {
-                defer { queues.removeAll() }
-                return queues.values.flatMap { $0.entries.map(\.owner) }
-            }
-            return queues[thread, default: Queue()].makeRoom(count, most, fewestKept)
-        }
-        for owner in dropped { owner.forget() }
+        for owner in queue.makeRoom(count, most, fewestKept) { owner.forget() }
     }
 
     /// Says that bytes are there.
-    func add(_ owner: OnDemandBytes, _ count: Int) {
-        let thread = thread
-        queues.withLock { $0[thread, default: Queue()].add(owner, count) }
-    }
+    func add(_ owner: OnDemandBytes, _ count: Int) -> Place { queue.add(owner, count) }
 
-    private var thread: UInt { isByThread ? pthread_self() : 0 }
+    private var queue: Queue {
+        let thread = isByThread ? pthread_self() : 0
+        let (queue, ended) = queues.withLock { queues -> (Queue, [Queue]) in
+            if let queue = queues[thread] { return (queue, []) }
+            // Threads come and go.
+            let ended = queues.count > 4 * processorCount ? Array(queues.values) : []
+            if !ended.isEmpty { queues.removeAll() }
+            let queue = Queue()
+            queues[thread] = queue
+            return (queue, ended)
+        }
+        for queue in ended {
+            // Everything, as no number of bytes is allowed.
+            for owner in queue.makeRoom(0, -1, 1) { owner.forget() }
+        }
+        return queue
+    }
 }

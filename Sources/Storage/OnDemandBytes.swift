@@ -6,6 +6,8 @@ package final class OnDemandBytes: Sendable {
     private struct State {
         var head: HeldBytes?
         var whole: HeldBytes?
+        // Where all of them stand among those that are kept.
+        var place: KeptBytes.Place?
     }
     private let state: Mutex<State>
     private let count: Int
@@ -35,8 +37,10 @@ package final class OnDemandBytes: Sendable {
         self.fetch = fetch
         guard whole != nil else { return }
         kept.makeRoom(count)
-        kept.add(self, count)
+        stay()
     }
+
+    deinit { state.withLock { $0.place }?.leave() }
 
     /// Lends bytes. Two threads may fetch at a time; each gets what it asked for.
     package func withBytes<R, E: Error>(_ range: Range<Int>, _ body: (RawSpan) throws(E) -> R) throws(E) -> R
@@ -53,13 +57,24 @@ package final class OnDemandBytes: Sendable {
         let whole = fetch(0..<count, damage)
         state.withLock { $0.whole = whole }
         // Not before: who makes room meanwhile could not drop what is not there yet.
-        kept.add(self, count)
+        stay()
         return try whole.withBytes(range, body)
     }
 
     func forgetHead() { state.withLock { $0.head = nil } }
 
-    func forget() { state.withLock { $0.whole = nil } }
+    func forget() {
+        state.withLock { state in (state.whole, state.place) = (nil, nil) }
+    }
+
+    private func stay() {
+        let place = kept.add(self, count)
+        // Another thread may have fetched them as well.
+        state.withLock { state in
+            defer { state.place = place }
+            return state.place
+        }?.leave()
+    }
 }
 
 /// What went wrong when bytes were fetched, for who finds NaN in their place.

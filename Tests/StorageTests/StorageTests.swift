@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import AttentionProbes
 @testable import Storage
 import TestSupport
@@ -73,64 +72,6 @@ struct StorageTests {
         #expect(spilled.bytes(0..<4) == [255, 255, 255, 255])
         guard case .damaged(let found) = spilled.damage else { throw CocoaError(.fileReadCorruptFile) }
         #expect(found.contains("hidden_state.npy"))
-    }
-
-    // Else files that a set of several layers had would stay in memory for the rest of the process.
-    @Test func filesStayAsLongAsTheirClaim() {
-        let many = 1 << 40
-        var claim: KeptBytes.Claim? = KeptBytes.Claim(atLeast: many)
-        #expect(claim != nil && KeptBytes.files.fewestKept == many)
-        claim = nil
-        #expect(KeptBytes.files.fewestKept < many)
-    }
-
-    // The second makes room while the first is being fetched, as it does on another thread.
-    @Test func bytesFetchedTogetherAreDropped() {
-        let size = 200 << 20
-        let kept = KeptBytes(most: 256 << 20, isByThread: false)
-        func archive(_ fetch: @escaping @Sendable () -> HeldBytes) -> OnDemandBytes {
-            OnDemandBytes(count: size, kept: kept) { _, _ in fetch() }
-        }
-        @Sendable func touch(_ archive: OnDemandBytes) { archive.withBytes(0..<1) { _ in } }
-        final class Weak: Sendable {
-            weak let bytes: HeldBytes?
-            init(_ bytes: HeldBytes) { self.bytes = bytes }
-        }
-        let fetched = Mutex<[Weak]>([])
-        let bytes = { @Sendable in
-            let bytes = unsafe HeldBytes(count: 1) { _ in true }
-            fetched.withLock { $0.append(Weak(bytes)) }
-            return bytes
-        }
-        let (second, third) = (archive(bytes), archive(bytes))
-        let first = archive {
-            let own = bytes()
-            touch(second)
-            return own
-        }
-        touch(first)
-        touch(third)
-        #expect(fetched.withLock { $0.map { $0.bytes != nil } } == [false, false, true])
-        withExtendedLifetime([first, second, third]) {}
-    }
-
-    // Six layers of 200 KB, each in a file of its own, have more together than stays of unrelated files.
-    @Test func filesOfOneRowStayTogether() throws {
-        let (rows, columns) = (100, 500)
-        let reads = Atomic(0)
-        func layer(_ name: Int) -> TokenMatrix {
-            let size = rows * columns * 4
-            let bytes = OnDemandBytes(count: size) { range, _ in
-                reads.add(1, ordering: .relaxed)
-                return unsafe HeldBytes(count: range.count) { _ in false }
-            }
-            let file = ByteSource(path: "\(name)", count: size, bytes: bytes)
-            return TokenMatrix(file: file, offset: 0, elementType: .f32, rows: rows, columns: columns)
-        }
-        let states = try #require(TokenMatrix(beside: (0..<6).map(layer)))
-        var scratch: [Float] = []
-        for row in 0..<rows { states.withRows(row..<row + 1, scratch: &scratch) { _ in } }
-        #expect(reads.load(ordering: .relaxed) == 6)
     }
 
     @Test func outputAppearsWhole() throws {
