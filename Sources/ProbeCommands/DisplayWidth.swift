@@ -71,6 +71,14 @@ extension String {
         return lines
     }
 
+    /// The string after the start of a line 80 wide, what that cannot hold in lines below, under its own start.
+    func hanging(after start: String) -> [String] {
+        let indent = start.displayWidth
+        return wrapped(to: 80 - indent).enumerated().map { line, words in
+            (line == 0 ? start : String(repeating: " ", count: indent)) + words
+        }
+    }
+
     /// The string, or its start and its end with an ellipsis between them.
     private func shortenedInTheMiddle(to width: Int) -> String {
         guard displayWidth > width else { return self }

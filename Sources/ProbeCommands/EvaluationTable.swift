@@ -62,9 +62,7 @@ extension Evaluation {
         let valueWidth = rows.filter { !$0.interval.isEmpty }.map(\.value.displayWidth).max() ?? 0
         var lines = rows.flatMap { row in
             let value = row.interval.isEmpty ? row.value : row.value.filled(to: valueWidth + 2) + row.interval
-            return value.wrapped(to: 78 - nameWidth).enumerated().map { line, part in
-                (line == 0 ? row.name : "").filled(to: nameWidth + 2) + part
-            }
+            return value.hanging(after: row.name.filled(to: nameWidth + 2))
         }
         if let confusionMatrix, let classes = probe.task.classes {
             lines += [""] + confusionMatrix.lines(classes)

@@ -17,10 +17,12 @@ extension SelectionResult {
             lines[0] + "  best candidate",
         ]
         for (line, (row, entry)) in zip(lines.dropFirst(), zip(layers, entries)) {
-            table.append(line + "  " + (row.failure ?? row.name))
+            table += (row.failure ?? row.name).hanging(after: line + "  ")
             guard row.layers.count > 1 else { continue }
-            table += entry.parts.map { "      \(Double($0.weight).fixed(2)) × \($0.entry.name)" }
+            table += entry.parts.flatMap {
+                $0.entry.name.hanging(after: "      \(Double($0.weight).fixed(2)) × ")
+            }
         }
-        return table.map { $0.shortened(to: 80) }.joined(separator: "\n")
+        return table.joined(separator: "\n")
     }
 }

@@ -59,7 +59,10 @@ struct LayerSweep {
     ) throws -> [LayerSweep] {
         var found: [[Selection.Validated]] = selections.map { _ in [] }
         var isOpen = false
-        try data.forEachLayer(layers, reading: selections.contains { $0.share?.trainsAny ?? true }) {
+        try data.forEachLayer(
+            layers, reading: selections.contains { $0.share?.trainsAny ?? true },
+            threads: selections[0].threads
+        ) {
             layer, own, states in
             for (i, selection) in selections.enumerated() {
                 let (place, count) = (layers.firstIndex(of: layer)!, layers.count)
@@ -136,7 +139,7 @@ extension ActivationSet {
     // Hands over one layer after the other with its states as floats where they fit into memory, read with those of as
     // many other layers as fit beside them; none where nothing is to be read.
     fileprivate func forEachLayer(
-        _ layers: [LayerRecord], reading: Bool,
+        _ layers: [LayerRecord], reading: Bool, threads: Int,
         _ body: (LayerRecord, ActivationSet, ActivationSet?) throws -> Void
     ) throws {
         let bytes = tokenCount * width / layers.count * 4
@@ -147,7 +150,7 @@ extension ActivationSet {
         var start = 0
         while start < layers.count {
             let group = layers[start..<min(start + Swift.max(1, together), layers.count)]
-            var states = together == 0 ? [] : try floats(of: Array(group))
+            var states = together == 0 ? [] : try floats(of: Array(group), threads: threads)
             for layer in group {
                 let own = states.isEmpty ? nil : states.removeFirst()
                 try body(layer, taking(layer)!, own)

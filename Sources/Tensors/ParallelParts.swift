@@ -48,6 +48,49 @@ extension Parallel {
         }
     }
 
+    /// Arrays of floats that `body` writes, the first part of each array, then the second. A part is written by one thread
+    /// that nothing has written it before: on a machine of several nodes memory lies near the threads, not near one of them.
+    ///
+    /// - Parameters:
+    ///   - starts: of each array where its parts start, from 0 on, and where the last ends, which is its size.
+    ///   - body: is given the number of the part and that of the array; what it does not write means nothing.
+    /// - Precondition: as many parts of all.
+    package static func floats<Workspace>(
+        at starts: [[Int]], threads: Int, workspace: @Sendable () -> Workspace,
+        _ body: @Sendable (Int, Int, inout MutableSpan<Float>, inout Workspace) throws -> Void
+    ) throws -> [[Float]] {
+        let counts = starts.map { $0[$0.count - 1] }
+        precondition(starts.allSatisfy { $0.count == starts[0].count && areParts($0, of: $0[$0.count - 1]) })
+        return try unsafe floats(counts[...], []) { arrays in
+            nonisolated(unsafe) let arrays = unsafe arrays
+            try forEach(
+                count: (starts[0].count - 1) * starts.count, threads: threads, workspace: workspace
+            ) { index, own in
+                let (part, k) = index.quotientAndRemainder(dividingBy: starts.count)
+                var numbers = unsafe MutableSpan(
+                    _unsafeElements: arrays[k][starts[k][part]..<starts[k][part + 1]])
+                try body(part, k, &numbers, &own)
+            }
+        }
+    }
+
+    // Arrays whose memory `fill` is given, with that of the arrays before them.
+    private static func floats(
+        _ counts: ArraySlice<Int>, _ before: [UnsafeMutableBufferPointer<Float>],
+        _ fill: ([UnsafeMutableBufferPointer<Float>]) throws -> Void
+    ) throws -> [[Float]] {
+        guard let count = counts.first else {
+            try unsafe fill(before)
+            return []
+        }
+        var after: [[Float]] = []
+        let own = try unsafe [Float](unsafeUninitializedCapacity: count) { memory, written in
+            unsafe after = try floats(counts.dropFirst(), before + [memory], fill)
+            written = count
+        }
+        return [own] + after
+    }
+
     /// Where parts of a range start that have `size` elements, the last what is left, and where that ends: what takes some
     /// ten microseconds by default, so that a thread is worth waking for it.
     package static func starts(of range: Range<Int>, size: Int = 1 << 15) -> [Int] {

@@ -84,7 +84,7 @@ struct LayerSweepTests {
         #expect(alone.parameters == probe.parameters && alone.calibration == probe.calibration)
 
         let table = try select("again", ["--max-rows", "0"]).output.split(separator: "\n")
-        #expect(table.count == 5 && table.allSatisfy { $0.count <= 80 })
+        #expect(table.count >= 5 && table.allSatisfy { $0.count <= 80 && !$0.contains("…") })
         #expect(table[3].hasPrefix("* 1 ") && table[1].hasSuffix("best candidate"))
         let page = folder("page.html")
         _ = try run([

@@ -63,6 +63,27 @@ struct FoldTests {
         }
     }
 
+    // Labels of one size, so that folds are often as full as others: sums in another order would break such a tie differently.
+    @Test func foldsDoNotDependOnTheOrderOfLabels() throws {
+        let (count, labels) = (70, 10)
+        let batch = try randomBatch(lengths: Array(repeating: 1, count: count), width: 2, seed: 5)
+        for seed in 0..<100 as Range<UInt64> {
+            var generator = SeededGenerator(seed: seed)
+            let columns = (0..<labels).map { _ in
+                (0..<count).map { $0 < 7 ? 1 : 0 as Float }.shuffled(using: &generator)
+            }
+            func folds(_ order: [Int]) throws -> Folds {
+                let values = (0..<count).flatMap { row in order.map { columns[$0][row] } }
+                return try ActivationSet([
+                    ActivationFile(
+                        batch, targets: .values(Matrix(rows: count, columns: labels, storage: values)),
+                        classes: order.map { "label \($0)" })
+                ]).folds(3, seed: seed)
+            }
+            #expect(try folds(Array(0..<labels)) == folds((0..<labels).shuffled(using: &generator)))
+        }
+    }
+
     // One label for several a sequence, that few have: folds have no classes to keep.
     @Test func foldsWithoutAFigureAreTriedAnewOrRefused() throws {
         let batch = try randomBatch(lengths: Array(repeating: 2, count: 60), width: 4, seed: 2)

@@ -69,19 +69,27 @@ extension ActivationSet {
             return first != second ? first > second : a.offset < b.offset
         }
         let marks = labelMarks ?? strata.map { [$0] }
-        let sizes = Dictionary(grouping: marks.joined(), by: \.self).mapValues { Double($0.count) }
+        let sizes = marks.reduce(into: [Int: Double]()) { sizes, own in
+            for mark in own { sizes[mark, default: 0] += 1 }
+        }
         var filled = Array(repeating: [Int: Double](), count: count)
+        var totals = [Double](repeating: 0, count: count)
         var assignment = [Int](repeating: 0, count: self.count)
         for (_, group) in ranked {
-            let own = Dictionary(grouping: members[group]!.flatMap { marks[$0] }, by: \.self)
-                .mapValues { Double($0.count) }
+            let own = members[group]!.reduce(into: [Int: Double]()) { own, index in
+                for mark in marks[index] { own[mark, default: 0] += 1 }
+            }
+            // Summed from the smallest on, so that neither the order of labels nor that of a hash table matters.
             let load = filled.map { fold in
-                own.reduce(0) { $0 + $1.value * (fold[$1.key] ?? 0) / (sizes[$1.key]! * sizes[$1.key]!) }
+                own.map { $0.value * (fold[$0.key] ?? 0) / (sizes[$0.key]! * sizes[$0.key]!) }.sorted()
+                    .reduce(0, +)
             }
             // Of equally empty folds, the smallest.
-            let total = filled.map { $0.values.reduce(0, +) }
-            let fold = filled.indices.min { (load[$0], total[$0], $0) < (load[$1], total[$1], $1) }!
-            for (stratum, size) in own { filled[fold][stratum, default: 0] += size }
+            let fold = filled.indices.min { (load[$0], totals[$0], $0) < (load[$1], totals[$1], $1) }!
+            for (mark, size) in own {
+                filled[fold][mark, default: 0] += size
+                totals[fold] += size
+            }
             for index in members[group]! { assignment[index] = fold }
         }
         return Folds(count: count, assignment: assignment)
