@@ -13,7 +13,7 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// The metric less the baseline's, and the interval of that; nil for the baseline itself.
         public let difference, differenceLow, differenceHigh: Double?
         /// The metric less that of the best control, and the interval of that; nil without controls.
-        package let aboveControl, aboveControlLow, aboveControlHigh: Double?
+        public let aboveControl, aboveControlLow, aboveControlHigh: Double?
         /// The mean entropy ratio of its heads; nil without softmax attention.
         package let entropyRatio: Double?
         /// Why it has no metric; nil without a failure.
@@ -22,12 +22,12 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// known of that.
         package let candidates: [SelectionResult.Row]?
         /// Of a comparison over layers the model; else nil.
-        package let model: String?
+        public let model: String?
         /// Of a comparison over layers the layer that it reads, or the layers of an ensemble of the model across layers;
         /// else nil.
-        package let layers: [Int]?
+        public let layers: [Int]?
         /// Of a comparison over layers whether cross-validation on the training data chooses this layer of the model.
-        package let chosen: Bool?
+        public let chosen: Bool?
 
         private enum CodingKeys: String, CodingKey {
             case name, value, low, high, difference, failure, candidates, model, layers, chosen
@@ -70,22 +70,22 @@ public struct Comparison: Codable, Sendable, Equatable {
         /// What to call it.
         public let name: String
         /// What the probes were trained on and what they are judged by; nil where it is not known.
-        package let training, test: String?
+        public let training, test: String?
         /// Whether they are judged by the training data themselves, each sequence by probes of folds that did not see
         /// it; nil for false.
         package let crossValidated: Bool?
         /// What the metric is called: "AUROC".
         public let metric: String
         /// Why the metric says nothing of the test's few negatives, in words (`Metric.invisibility`); nil where it does.
-        package let unseen: String?
+        public let unseen: String?
         /// The name of the row that the others are compared with.
         public let baseline: String
         /// The probes, the baseline among them.
         public let rows: [Row]
         /// What controls reach, by the names of `Control`; nil where none was asked for.
-        package let controls: [Row]?
+        public let controls: [Row]?
         /// The best of them, which the rows are above; nil where none has the metric.
-        package let bestControl: String?
+        public let bestControl: String?
 
         private enum CodingKeys: String, CodingKey {
             case name, training, test, metric, baseline, rows, controls, unseen

@@ -18,7 +18,7 @@ extension Selection {
         let (targets, count) = (try data.targets(for: task), folds(for: data))
         // Folds by class have every class, so the metric is defined in each.
         if targets.hardClasses != nil { return try data.folds(count, seed: seed) }
-        let folds = try data.folds(count, seed: seed) { metric.isDefined(targets.selecting($0), task) }
+        let folds = try data.folds(count, seed: seed) { metric.isDefined(targets, $0, task) }
         guard let folds else {
             throw data.labelError(
                 .singleClass,
@@ -32,7 +32,7 @@ extension Selection {
 extension ActivationSet {
     /// Refuses labels for which a metric is not defined.
     func checkMetric(_ metric: Metric, _ task: ProbeTask) throws {
-        guard try metric.isDefined(targets(for: task), task) else {
+        guard try metric.isDefined(targets(for: task), Array(indices), task) else {
             throw labelError(
                 .singleClass, expected: "labels for which \(metric.scoreTitle) is defined",
                 found: "the same for all \(count) sequences")
@@ -41,8 +41,30 @@ extension ActivationSet {
 }
 
 extension Metric {
-    /// Whether it is defined for these targets, whatever the outputs.
-    fileprivate func isDefined(_ targets: Targets, _ task: ProbeTask) -> Bool {
-        score(Matrix(rows: targets.count, columns: task.outputs), targets, task) != nil
+    /// Whether it is defined for the targets of some sequences, whatever the outputs.
+    func isDefined(_ targets: Targets, _ rows: [Int], _ task: ProbeTask) -> Bool {
+        let few = targets.selecting(targets.differing(rows, task))
+        return score(Matrix(rows: few.count, columns: task.outputs), few, task) != nil
+    }
+}
+
+extension Targets {
+    // Of some sequences those that show what there is: one of each class, or of each output the first and another that differs
+    // from it. Where a metric is defined for them it is for all, and a look at 1000 labels of 100,000 sequences is short.
+    fileprivate func differing(_ rows: [Int], _ task: ProbeTask) -> [Int] {
+        guard let first = rows.first else { return [] }
+        if let classes = hardClasses {
+            var seen: Set<Int> = []
+            return rows.filter { seen.insert(classes[$0]).inserted }
+        }
+        guard case .values(let values) = self else { return [first] }
+        let areMarks = task.kind == .multilabel
+        func number(_ row: Int, _ column: Int) -> Float {
+            areMarks ? (values[row, column] >= 0.5 ? 1 : 0) : values[row, column]
+        }
+        let others = (0..<values.columns).compactMap { column in
+            rows.first { number($0, column) != number(first, column) }
+        }
+        return [first] + Set(others).sorted()
     }
 }

@@ -115,6 +115,42 @@ struct FoldTests {
         #expect(fault(rare, labels) == "none" && fault(rare.map { _ in 0.1 }, numbers) == "none")
     }
 
+    // A look at some sequences says what a look at all of them says, of every metric.
+    @Test func aMetricIsDefinedWhereItIsOfAllSequences() throws {
+        var generator = SeededGenerator(seed: 4)
+        let tasks: [ProbeTask] = [
+            .binary(classes: ["a", "b"]), .multiclass(classes: ["a", "b", "c"]),
+            .multilabel(classes: ["a", "b"]), .regression(outputs: 2),
+        ]
+        var found = Set<[Bool]>()
+        for task in tasks {
+            for round in 0..<60 {
+                // Often all the same, or few that differ.
+                let rare = [0, 0.05, 0.5][round % 3]
+                func number() -> Float {
+                    Float.random(in: 0..<1, using: &generator) < Float(rare) ? 0.9 : 0.1
+                }
+                let targets: Targets =
+                    switch task.kind {
+                    case .binary where round % 2 == 0: .probabilities((0..<30).map { _ in number() })
+                    case .binary: .classes((0..<30).map { _ in number() > 0.5 ? 1 : 0 })
+                    case .multiclass: .classes((0..<30).map { _ in number() > 0.5 ? round % 2 + 1 : 0 })
+                    default: .values(Matrix(rows: 30, columns: 2, storage: (0..<60).map { _ in number() }))
+                    }
+                let rows = (0..<30).filter { _ in Bool.random(using: &generator) } + [3]
+                let outputs = Matrix(rows: rows.count, columns: task.outputs)
+                for metric in Metric.all {
+                    let isDefined = metric.score(outputs, targets.selecting(rows), task) != nil
+                    #expect(
+                        metric.isDefined(targets, rows, task) == isDefined,
+                        "\(metric.name), \(task), \(targets)")
+                    found.insert([isDefined, targets.hardClasses == nil])
+                }
+            }
+        }
+        #expect(found.count == 4)
+    }
+
     @Test func foldsOfMixedGroupsHaveEveryClass() throws {
         let batch = try randomBatch(lengths: Array(repeating: 2, count: 24), width: 2, seed: 9)
         for seed in 0..<200 as Range<UInt64> {
