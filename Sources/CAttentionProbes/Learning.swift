@@ -50,7 +50,7 @@ public func ap_select(
         let (training, task) = try call.options.lesson(data.data, callback.watch)
         let candidates = try call.options.candidates(task, training, note: callback.watch.note)
         let selected = try call.options.select(
-            candidates, training, task, journal: journal, call.running, callback.watch, farewell: "",
+            candidates, training, task, journal: journal, call.running, callback.watch, farewell: { "" },
             looksForDuplicates: true)
         let rows = try selected.result.outOfFoldRows(training, by: selected.probe)
         try unsafe give(
@@ -84,7 +84,7 @@ public func ap_select_share(
         let candidates = try call.options.candidates(task, training, note: callback.watch.note)
         let own = TrainingShare(Int(share), of: Int(shares))
         try ProbeSearch(
-            call.options, candidates, training, task, call.running, callback.watch, farewell: "",
+            call.options, candidates, training, task, call.running, callback.watch, farewell: { "" },
             looksForDuplicates: shares == 0
         ).train(own, journal: journal)
         try unsafe give(

@@ -110,7 +110,7 @@ struct Compare: ParsableCommand {
             interrupt.mayEnd(nil)
         } catch is CancellationError {
             line.finish()
-            shared.note(Self.farewell(keepsTrainings))
+            shared.note(Interrupt.farewell(keepsTrainings ? data.indices.compactMap(journal) : []))
             throw ExitCode(130)
         }
         line.finish()
@@ -122,10 +122,6 @@ struct Compare: ParsableCommand {
         for (result, path) in zip(results, data) {
             for set in result.dataSets { try set.checkMetrics(path) }
         }
-    }
-
-    private static func farewell(_ keepsTrainings: Bool) -> String {
-        "interrupted" + (keepsTrainings ? "; the same command goes on from here" : "")
     }
 
     private typealias Training = (name: String, data: ActivationSet, task: ProbeTask)
@@ -194,7 +190,7 @@ struct Compare: ParsableCommand {
                 },
                 progress: { model, report in
                     // Trainings that have ended are kept: the resampling behind them need not stop by itself.
-                    interrupt.mayEnd(Self.farewell(journal != nil))
+                    interrupt.mayEnd(Interrupt.farewell(journal.map { [$0] } ?? []))
                     line.show(
                         "\(set.name): \(model) \(bar(report.done, of: report.total)) "
                             + clock(line.elapsed))

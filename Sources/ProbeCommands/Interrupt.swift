@@ -12,6 +12,14 @@ final class Interrupt: Sendable {
     /// Whether one has come.
     var isSet: Bool { EndSignals.isSet }
 
+    /// What to say where work stops that keeps its trainings in files, if any is kept by now.
+    static func farewell(_ journals: [String]) -> String {
+        let isAnyKept = journals.contains { FileIdentity(path: OutputFile.partialPath($0)) != nil }
+        return isAnyKept
+            ? "interrupted; the same command goes on from here"
+            : "interrupted before there was anything to save"
+    }
+
     /// Says that the process may end if the work does not stop within a second, with a note; nil where that would lose
     /// something.
     func mayEnd(_ note: String?) {

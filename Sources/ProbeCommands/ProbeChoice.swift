@@ -20,7 +20,8 @@ struct ProbeChoice {
         let selected: SelectedProbe
         do {
             selected = try options.select(
-                candidates, data, task, journal: journal, shared.running, watch, farewell: Self.farewell,
+                candidates, data, task, journal: journal, shared.running, watch,
+                farewell: { [journal] in Interrupt.farewell([journal]) },
                 looksForDuplicates: !shared.quiet
             ) {
                 guard !isSameFile(outOfFoldPath, out), outOfFoldPath != out else {
@@ -32,7 +33,7 @@ struct ProbeChoice {
             }
         } catch is CancellationError {
             line.finish()
-            shared.note(Self.farewell)
+            shared.note(Interrupt.farewell([journal]))
             throw ExitCode(130)
         }
         line.finish()
@@ -55,8 +56,6 @@ struct ProbeChoice {
         }
         if let rule = probe.thresholdRule { shared.note(rule.sentence(probe.threshold)) }
     }
-
-    private static let farewell = "interrupted; the same command goes on from here"
 
     private var journal: String { out + ".selection" }
 

@@ -8,13 +8,14 @@ package struct ProbeSearch {
     private let selection: Selection
     private let isSwept: Bool
     private let watch: Watch
-    private let farewell: String
+    private let farewell: @Sendable () -> String
     private let duplicateThreads: Int?
 
     /// Parameters as `LearningOptions.select` has them.
     package init(
         _ learning: LearningOptions, _ candidates: [Candidate], _ data: ActivationSet, _ task: ProbeTask,
-        _ running: RunOptions, _ watch: Watch, farewell: String, looksForDuplicates: Bool,
+        _ running: RunOptions, _ watch: Watch, farewell: @escaping @Sendable () -> String,
+        looksForDuplicates: Bool,
         prepare: () throws -> Void = {}
     ) throws {
         let options = learning.selection
@@ -58,7 +59,7 @@ package struct ProbeSearch {
 
     private func start(_ folds: Folds) throws {
         // To look for near duplicates may take long, and nothing is lost.
-        watch.mayEnd(farewell)
+        watch.mayEnd(farewell())
         defer { watch.mayEnd(nil) }
         let layers = isSwept ? try "\(data.eachLayer().count) layers, each with " : ""
         try watch.introduce(
@@ -69,7 +70,7 @@ package struct ProbeSearch {
 
     private var tell: @Sendable (Selection.Progress) -> Void {
         { [watch, farewell] report in
-            watch.mayEnd(farewell)
+            watch.mayEnd(farewell())
             watch.progress(.selection(report))
         }
     }

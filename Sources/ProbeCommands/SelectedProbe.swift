@@ -12,7 +12,8 @@ extension LearningOptions {
     /// - Throws: `CancellationError` where the work is stopped.
     package func select(
         _ candidates: [Candidate], _ data: ActivationSet, _ task: ProbeTask, journal: String?,
-        _ running: RunOptions, _ watch: Watch, farewell: String, looksForDuplicates: Bool,
+        _ running: RunOptions, _ watch: Watch, farewell: @escaping @Sendable () -> String,
+        looksForDuplicates: Bool,
         prepare: () throws -> Void = {}
     ) throws -> SelectedProbe {
         let search = try ProbeSearch(

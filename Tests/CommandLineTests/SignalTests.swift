@@ -64,16 +64,19 @@ struct SignalTests {
     }
 
     // One step that takes long: the factors of a large covariance.
-    @Test func discriminantAnalysisEnds() throws {
+    @Test(arguments: [
+        "train data.safetensors --kind lda", "train data.safetensors --select --kind lda --folds 2",
+    ])
+    func discriminantAnalysisEnds(command: String) throws {
         try needleSet(count: 8, width: 5000, lengths: 1...1).write(to: folder("data.safetensors"))
         let script = """
-            \(Command.tool.path) train data.safetensors --kind lda --out probe 2> error &
+            \(Command.tool.path) \(command) --out probe 2> error &
             # From when it takes SIGINT, the second of the signals.
             for i in $(seq 6000); do
                 caught=$(sed -n 's/^SigCgt:.*\\(.\\)$/\\1/p' /proc/$!/status); [[ $caught == [2367abef] ]] && break
                 sleep 0.01
             done
-            kill -INT $!; wait $!; status=$?; cat error >&2; exit $status
+            kill -INT $!; wait $!; status=$?; tail -n 1 error >&2; exit $status
             """
         let stopped = try Command.run("/bin/bash", ["-c", script], in: folder.path)
         #expect(stopped.status == 130, "\(stopped)")
