@@ -112,6 +112,6 @@ enum LayerStack {
         let layers = LayerRecord(
             files.flatMap { $0.layers!.numbers }, areAsStored: first.layers!.areAsStored)
         return ActivationFile(
-            first, tokens: tokens, layers: layers, layerWidths: files.map(\.batch.width))
+            first, tokens: tokens, layers: layers, parts: files.flatMap(\.parts))
     }
 }

@@ -151,7 +151,7 @@ extension ActivationSet {
         let files = try LayerStack.joined(opened.map { try $0.file }, layers)
         let all = try ActivationSet(files, labelled: labelled, leftOut: leftOut)
         // Without names nothing says that files of different layers are of the same sequences.
-        if files.contains(where: { $0.layerWidths != nil }) { try all.checkIDsAreKnown() }
+        if files.contains(where: { $0.parts.count > 1 }) { try all.checkIDsAreKnown() }
         self = skips.contains(.emptySequences) ? try all.skippingEmpty() : all
     }
 }

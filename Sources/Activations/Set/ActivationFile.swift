@@ -35,8 +35,8 @@ public final class ActivationFile: Sendable {
     package let layerCount: Int
     /// Which layers `batch` has; nil where the file does not say, or holds the only one.
     package let layers: LayerRecord?
-    /// The widths of the layers, where several files were put side by side; nil for others.
-    let layerWidths: [Int]?
+    /// The files that its states come from: this one, or several that were put side by side.
+    let parts: [StatePart]
     // The name of a file that holds one sequence.
     private let stem: String?
 
@@ -92,7 +92,7 @@ public final class ActivationFile: Sendable {
         self.tokenTexts = tokenTexts.map { TextTable($0) }
         tokenIDs = nil
         (self.form, source, layerCount, layers, stem) = (form, nil, 1, nil, nil)
-        layerWidths = nil
+        parts = [StatePart(path: name, columns: batch.width)]
     }
 
     /// What a reader has found in an open file, and what else the file says of its sequences.
@@ -111,7 +111,7 @@ public final class ActivationFile: Sendable {
             ?? (layout.layerCount > 1
                 ? layers.map { LayerRecord($0, areAsStored: true) } : LayerRecord(metadata: file.metadata))
         stem = form.isOneSequence ? fileStem(file.path) : nil
-        layerWidths = nil
+        parts = [StatePart(path: file.path, columns: layout.batch.width)]
         path = file.path
         metadata = file.metadata
         let count = batch.count
@@ -130,12 +130,13 @@ public final class ActivationFile: Sendable {
 
     // A file with other states of the same sequences.
     convenience init(
-        _ first: ActivationFile, tokens: TokenMatrix, layers: LayerRecord?, layerWidths: [Int]? = nil
+        _ first: ActivationFile, tokens: TokenMatrix, layers: LayerRecord?, parts: [StatePart]? = nil
     ) {
         var metadata = first.metadata
         if metadata["layer"] != nil { metadata["layer"] = layers?.list }
         self.init(
-            first, first.batch.replacing(tokens: tokens), metadata, layers: layers, layerWidths: layerWidths)
+            first, first.batch.replacing(tokens: tokens), metadata, layers: layers,
+            parts: parts ?? [StatePart(path: first.path, columns: tokens.columns)])
     }
 
     /// The metadata that say which tokens are in sight.
@@ -148,17 +149,17 @@ public final class ActivationFile: Sendable {
         metadata[Self.maskKey] = (before?.and(mask) ?? mask).description
         self.init(
             file, file.batch.replacing(tokenMask: tokenMask), metadata, layers: file.layers,
-            layerWidths: file.layerWidths)
+            parts: file.parts)
     }
 
     private init(
         _ first: ActivationFile, _ batch: RaggedBatch, _ metadata: [String: String], layers: LayerRecord?,
-        layerWidths: [Int]?
+        parts: [StatePart]
     ) {
         (self.batch, self.metadata) = (batch, metadata)
         (path, targets, classes, groups) = (first.path, first.targets, first.classes, first.groups)
         weights = first.weights
-        (self.layers, self.layerWidths) = (layers, layerWidths)
+        (self.layers, self.parts) = (layers, parts)
         (ids, tokenTexts, tokenIDs) = (first.ids, first.tokenTexts, first.tokenIDs)
         (form, source, layerCount, stem) = (first.form, first.source, first.layerCount, first.stem)
     }

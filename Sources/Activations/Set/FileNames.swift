@@ -4,7 +4,7 @@
 extension ActivationSet {
     /// The last part of each file's path.
     package var fileNames: [String] {
-        files.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
+        files.flatMap(\.parts).map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
     }
 
     /// All of them, or of many the first three and "… and 9997 more".

@@ -12,9 +12,10 @@ extension ActivationSet {
         for j in 0..<sequence.count where error == nil {
             sequence.withTokens(j..<j + 1, scratch: &scratch) { token in
                 for d in token.indices where !token[d].isFinite {
+                    let (path, place) = files[locations[index].file].place(ofDimension: d)
                     error = DataError(
-                        .nonFinite, files[locations[index].file].path,
-                        "tensor hidden_states, \(name(index)), token \(sequence.position(j)), dimension \(d)",
+                        .nonFinite, path,
+                        "tensor hidden_states, \(name(index)), token \(sequence.position(j)), \(place)",
                         expected: "a finite number",
                         found: token[d].isNaN ? "nan" : "\(token[d])")
                     return

@@ -29,7 +29,9 @@ extension LayerRecord {
 extension ActivationFile {
     /// The same sequences with some of the layers that stand side by side in their states.
     fileprivate convenience init(_ whole: ActivationFile, _ columns: [Range<Int>], _ layers: LayerRecord?) {
-        self.init(whole, tokens: whole.batch.tokens.columns(columns), layers: layers)
+        self.init(
+            whole, tokens: whole.batch.tokens.columns(columns), layers: layers,
+            parts: StatePart.taking(columns, of: whole.parts))
     }
 }
 
@@ -54,17 +56,18 @@ extension ActivationSet {
     ///
     /// - Throws: `DataError` where there is one alone, or they are not equally wide.
     package func eachLayer() throws(DataError) -> [LayerRecord] {
-        guard let layers, layers.numbers.count > 1, width % layers.numbers.count == 0 else {
+        let numbers = layers?.numbers ?? []
+        for parts in files.map(\.parts) where parts.count == numbers.count {
+            guard let other = parts.firstIndex(where: { $0.columns != parts[0].columns }) else { continue }
+            throw DataError(
+                .layers, parts[other].path, "layer \(numbers[other])",
+                expected: "width \(parts[0].columns) as of layer \(numbers[0])",
+                found: "\(parts[other].columns)")
+        }
+        guard let layers, numbers.count > 1, width % numbers.count == 0 else {
             throw DataError(
                 .layers, files[0].path, expected: "several layers, side by side",
                 found: layers?.description ?? "states of one layer, or of layers without numbers")
-        }
-        for file in files {
-            guard let widths = file.layerWidths, let other = widths.firstIndex(where: { $0 != widths[0] })
-            else { continue }
-            throw DataError(
-                .layers, file.path, "layer \(layers.numbers[other])",
-                expected: "width \(widths[0]) as of layer \(layers.numbers[0])", found: "\(widths[other])")
         }
         return layers.each
     }
