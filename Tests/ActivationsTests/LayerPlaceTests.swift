@@ -47,6 +47,26 @@ struct LayerPlaceTests {
         }
     }
 
+    // As files of other sequences would have them.
+    @Test func labelsAreTheSame() throws {
+        for (layer, labels) in [(1, [0, 1]), (2, [0, 0]), (3, nil)] as [(Int, [Int]?)] {
+            let file = LiteralActivations()
+                .described(
+                    by: #"{"format":"attention-probes/activations","version":"1","layer":"\#(layer)"}"#)
+            let labelled = labels.map {
+                file.with("labels", "I64", [2], $0.flatMap { integerBytes($0) })
+            }
+            _ = try folder.write((labelled ?? file.without("labels")).file, to: "of-\(layer).safetensors")
+        }
+        #expect {
+            try ActivationSet(paths: [folder.path], layers: [1, 2])
+        } throws: {
+            "\($0)".contains("of-2.safetensors: layer 2, sequence 1: expected labels as in ")
+                && "\($0)".hasSuffix("of-1.safetensors, found others")
+        }
+        #expect(try ActivationSet(paths: [folder.path], layers: [1, 3]).targets == .classes([0, 1]))
+    }
+
     @Test func oneFileOfAll() throws {
         var values = [Float](repeating: 1, count: 3 * 3 * 2)
         values[2 * 6 + 5] = .nan

@@ -101,6 +101,12 @@ enum LayerStack {
                     expected: "the id of \(first.path), \(first.id(index) ?? "none")",
                     found: file.id(index) ?? "none")
             }
+            if let own = file.targets, let expected = first.targets, own != expected {
+                let index = (0..<expected.count).first { own[$0] != expected[$0] }
+                throw DataError(
+                    .labels, file.path, index.map { "\(layer), sequence \($0)" } ?? layer,
+                    expected: "labels as in \(first.path)", found: "others")
+            }
         }
         guard let tokens = TokenMatrix(beside: files.map(\.batch.tokens)) else {
             let type = first.batch.tokens.elementType

@@ -56,7 +56,7 @@ public enum Targets: Sendable, Equatable {
 }
 
 /// The target of one sequence.
-package enum Target: Sendable {
+package enum Target: Sendable, Equatable {
     /// The index of its class.
     case `class`(Int)
     /// O numbers.
