@@ -10,8 +10,10 @@ final class ProbeTarget: HandleTarget {
     let probe: Probe
     /// The probe as a set of its own, with the weights as a pass takes them.
     let set: ProbeSet
-    // The last set of several that began with this probe: a server scores with the same ones again and again.
-    private let last = Mutex<(others: [ProbeTarget], set: ProbeSet)?>(nil)
+    // The last set of several that began with this probe: a server scores with the same ones again and again. The others
+    // may end before it, and two probes may each begin a set with the other.
+    private let last = Mutex<(others: [Other], set: ProbeSet)?>(nil)
+    private struct Other { weak let probe: ProbeTarget? }
 
     init(_ probe: Probe) {
         self.probe = probe
@@ -28,12 +30,11 @@ final class ProbeTarget: HandleTarget {
                 "probes[\(i)]", expected: "the width of probes[0], \(probes[0].probe.width)",
                 found: "\(other.probe.width)")
         }
-        let others = Array(probes.dropFirst())
+        let others = probes.dropFirst()
         let kept = probes[0].last.withLock { $0 }
-        if let kept, kept.others.elementsEqual(others, by: ===) { return kept.set }
+        if let kept, kept.others.elementsEqual(others, by: { $0.probe === $1 }) { return kept.set }
         let set = ProbeSet(probes.map(\.probe))
-        // A probe that is there twice would hold itself.
-        if !others.contains(where: { $0 === probes[0] }) { probes[0].last.withLock { $0 = (others, set) } }
+        probes[0].last.withLock { $0 = (others.map { Other(probe: $0) }, set) }
         return set
     }
 }

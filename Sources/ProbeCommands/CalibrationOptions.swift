@@ -31,6 +31,9 @@ package struct CalibrationOptions: ParsableArguments {
         // Labels of two classes are classes or probabilities of one.
         let labels = try data.targets(for: probe.task).hardClasses!
         try target.check(negatives: labels.count { $0 == 0 }, data)
+        // A threshold for a rate needs one class; probabilities need both.
+        let areAlike = Set(labels).count < 2
+        if calibration != .none, target.falsePositiveRate == nil { try data.checkSeveralClasses() }
 
         let threads = running.threadCount
         let scored = try probe.scored(data, threads: threads, progress: watch.pass(over: data))
@@ -48,7 +51,10 @@ package struct CalibrationOptions: ParsableArguments {
                 confidence: target.confidence ?? 0.95, noting: notes)
         }
         if calibration != .none, calibrated.calibration == nil {
-            watch.note("no calibration: scores do not rise with the labels")
+            watch.note(
+                areAlike
+                    ? "no calibration: the labels are of one class"
+                    : "no calibration: scores do not rise with the labels")
         }
         return CalibratedProbe(probe: calibrated, sequences: data.count)
     }

@@ -124,28 +124,39 @@ extension SelectionResult {
     var table: String {
         let ranked = rows.sorted { ($0.pooled ?? -.infinity) > ($1.pooled ?? -.infinity) }
         let text = metric.isFraction ? decimal : significant
-        let head = ["  candidate", metric.scoreName, "mean of folds", "from", "to", "seconds"]
-        let cells = ranked.map { row in
-            let name = (row.chosen == true ? "* " : "  ") + (row.parts == nil ? row.name : "ensemble")
-            guard let pooled = row.pooled, let score = row.score, let low = row.low, let high = row.high
-            else {
-                return [name]
-            }
-            return [
-                name, text(pooled), text(score), text(low), text(high), (row.seconds ?? 0).fixed(1),
-            ]
+        let head = ["", metric.scoreName, "mean of folds", "from", "to", "seconds"]
+        let figures = inColumns(
+            [head]
+                + ranked.map { row in
+                    guard let pooled = row.pooled, let score = row.score, let low = row.low,
+                        let high = row.high
+                    else { return [] }
+                    return [
+                        "", text(pooled), text(score), text(low), text(high), (row.seconds ?? 0).fixed(1),
+                    ]
+                }, gaps: [2, 2, 2, 2, 2])
+        // What figures leave of 80 columns, and of a name below its start two less.
+        let room = 80 - (figures.map(\.displayWidth).max() ?? 0) - 4
+        let names = ["candidate"] + ranked.map { $0.parts == nil ? $0.name : "ensemble" }
+        let marks = ["  "] + ranked.map { $0.chosen == true ? "* " : "  " }
+        let starts = zip(marks, names).map { mark, name in
+            name.wrapped(to: room).enumerated().map { ($0 == 0 ? mark : "    ") + $1 }
         }
-        let lines = inColumns([head] + cells, gaps: [2, 2, 2, 2, 2])
-        let remarks = ranked.map { row in
-            row.score == nil
-                ? "failed: \(row.failure ?? "no metric")" : row.converged == false ? "not converged" : ""
-        }
-        let parts = ranked.map { row in
-            (row.parts ?? []).map { "      \($0.weight.fixed(2)) × \($0.name)" }
-        }
-        return zip(lines, zip([""] + remarks, [[]] + parts)).flatMap { line, more in
-            [more.0.isEmpty ? line : line + "  " + more.0] + more.1
+        let width = starts.joined().map(\.displayWidth).max() ?? 0
+        let more = [[]] + ranked.map(\.remarks)
+        return zip(zip(starts, figures), more).flatMap { line, more in
+            [line.1.isEmpty ? line.0[0] : line.0[0].filled(to: width) + line.1] + line.0.dropFirst() + more
         }.joined(separator: "\n")
+    }
+}
+
+extension SelectionResult.Row {
+    // What stands below its line: the parts of an ensemble, and what went wrong.
+    fileprivate var remarks: [String] {
+        let fault =
+            score == nil ? "failed: \(failure ?? "no metric")" : converged == false ? "not converged" : nil
+        return (parts ?? []).flatMap { $0.name.hanging(after: "      \($0.weight.fixed(2)) × ") }
+            + (fault.map { $0.hanging(after: "    ") } ?? [])
     }
 }
 

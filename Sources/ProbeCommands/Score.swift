@@ -84,10 +84,7 @@ struct Score: ParsableCommand {
             }
         }
         let names = ProbePaths.names(probePaths)
-        let kept = try keptRows(probes, names, data)
-        let output =
-            try out.map { try OutputFile(path: $0, resumingAt: isResumable ? kept.bytes : nil) }
-            ?? OutputFile.standardOutput()
+        let (output, kept) = try openOutput(probes, names, data)
         let line = ProgressLine(isShown: !shared.quiet && (out != nil || StandardError.isTerminal))
         let interrupt = Interrupt(isQuiet: shared.quiet)
         var writer = ScoreWriter(chosenFormat, probes.probes, names: names, data, threads: shared.threadCount)
@@ -130,19 +127,23 @@ struct Score: ParsableCommand {
         return probes.map { $0.limited(order: maxOrder, exit: earlyExit) }
     }
 
-    private func keptRows(_ probes: ProbeSet, _ names: [String], _ data: ActivationSet) throws
-        -> PartialScores
+    private func openOutput(_ probes: ProbeSet, _ names: [String], _ data: ActivationSet) throws
+        -> (OutputFile, PartialScores)
     {
-        guard isResumable, let path = out.map(OutputFile.partialPath),
-            FileIdentity(path: path) != nil
-        else { return .none }
-        guard resume else {
-            throw ValidationError(
-                "\(path) holds rows of a run that did not end: give --resume to go on, or delete it")
+        guard let out else { return (.standardOutput(), .none) }
+        guard isResumable else { return (try OutputFile(path: out), .none) }
+        var kept = PartialScores.none
+        let output = try OutputFile(path: out) { path in
+            guard try ByteSource(path: path).count > 0 else { return 0 }
+            guard resume else {
+                throw ValidationError(
+                    "\(path) holds rows of a run that did not end: give --resume to go on, or delete it")
+            }
+            kept = try PartialScores(path: path, chosenFormat, probes, names: names, data)
+            shared.note("going on behind \(kept.rows) of \(data.count) rows in \(path)")
+            return kept.bytes
         }
-        let kept = try PartialScores(path: path, chosenFormat, probes, names: names, data)
-        shared.note("going on behind \(kept.rows) of \(data.count) rows in \(path)")
-        return kept
+        return (output, kept)
     }
 }
 

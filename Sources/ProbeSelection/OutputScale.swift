@@ -9,10 +9,14 @@ struct OutputScale {
     /// Of each fold, O numbers.
     private let folds: [(shifts: [Double], scales: [Double])]
     private let task: ProbeTask
+    /// What is taken from outputs of a probe that is trained on all sequences.
+    let shifts: [Double]
+    // The standard deviations.
+    private let scales: [Double]
 
     init(_ folds: Folds, _ outputs: Matrix, _ targets: Targets, _ task: ProbeTask) {
         self.task = task
-        self.folds = (0..<folds.count).map { fold in
+        let found = (0..<folds.count).map { fold -> (shifts: [Double], scales: [Double]) in
             let rows = folds.heldOut(fold), columns = 0..<task.outputs
             func moments(_ values: [Double]) -> (Double, Double) {
                 let mean = values.reduce(0, +) / Double(values.count)
@@ -27,7 +31,8 @@ struct OutputScale {
                     let mean = own.reduce(0, +) / Double(own.count)
                     return own.map { $0 - mean }
                 }
-                return (columns.map { _ in 0 }, columns.map { _ in moments(centred).1 })
+                let deviation = moments(centred).1
+                return (columns.map { _ in 0 }, columns.map { _ in deviation })
             case (.regression, .values(let values)):
                 let own = columns.map { o in moments((0..<values.rows).map { Double(values[$0, o]) }) }
                 return (own.map(\.0), own.map(\.1))
@@ -36,20 +41,16 @@ struct OutputScale {
                 return (own.map(\.0), own.map(\.1))
             }
         }
+        func mean(_ numbers: ((shifts: [Double], scales: [Double])) -> [Double]) -> [Double] {
+            (0..<task.outputs).map { o in found.reduce(0) { $0 + numbers($1)[o] } / Double(found.count) }
+        }
+        (self.folds, shifts, scales) = (found, mean(\.shifts), mean(\.scales))
     }
 
     private var isOfTargets: Bool { task.kind == .regression }
 
-    /// What is taken from outputs of a probe that is trained on all sequences.
-    var shifts: [Double] { mean(\.shifts) }
-    /// The standard deviations.
-    private var scales: [Double] { mean(\.scales) }
     /// What outputs are divided by then: nothing where they are numbers as the targets are.
     var partScales: [Double] { isOfTargets ? scales.map { _ in 1 } : scales }
-
-    private func mean(_ numbers: ((shifts: [Double], scales: [Double])) -> [Double]) -> [Double] {
-        (0..<task.outputs).map { o in folds.reduce(0) { $0 + numbers($1)[o] } / Double(folds.count) }
-    }
 
     /// Outputs of probes that did not see the folds, those of each fold on its own scale.
     func standardized(_ outputs: Matrix, _ assignment: Folds) -> Matrix {

@@ -41,6 +41,37 @@ final class SelectionJournal: Sendable {
         var lines: [String: Int] = [:]
         var unused: Set<String> = []
         var file: OutputFile?
+
+        // What an earlier run kept, and how many bytes of the file that is.
+        mutating func read(_ file: ByteSource, _ fingerprint: Fingerprint, _ path: String) throws -> Int {
+            let content = Data(file.bytes(0..<file.count))
+            guard file.damage == nil else {
+                throw DataError(
+                    .mismatch, file.path, expected: "the \(file.count) bytes that it had", found: "fewer")
+            }
+            // Behind the last end of a line there is nothing, or a line that was cut off.
+            let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                .dropLast()
+            // Nor is there anything where not even the first line is whole.
+            let first = try SelectionJournal.line(fingerprint).dropLast()
+            guard !content.isEmpty, !first.starts(with: content) else { return 0 }
+            let decoder = JSONDecoder()
+            try SelectionJournal.check(
+                lines.first.flatMap { try? decoder.decode(Fingerprint.self, from: $0) }, fingerprint, path)
+            var bytes = lines[0].count + 1
+            for (number, line) in lines.enumerated().dropFirst() {
+                guard let kept = try? decoder.decode(Line.self, from: line), kept.isOne else {
+                    throw SelectionJournal.fault(
+                        path, number + 1, expected: "a training", found: "something else")
+                }
+                results[kept.key] = kept.result
+                probes[kept.key] = kept.probe
+                outputs[kept.key] = kept.outputs
+                self.lines[kept.key] = number + 1
+                bytes += line.count + 1
+            }
+            return bytes
+        }
     }
     private let path: String?
     private let state: Mutex<State>
@@ -57,31 +88,10 @@ final class SelectionJournal: Sendable {
         var (state, bytes) = (State(), 0)
         if let path {
             let fingerprint = try fingerprint()
-            let before = try? ByteSource(path: OutputFile.partialPath(path))
-            let content = before.map { Data($0.bytes(0..<$0.count)) } ?? Data()
-            // Behind the last end of a line there is nothing, or a line that was cut off.
-            let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-                .dropLast()
-            let decoder = JSONDecoder()
-            // Nor is there anything where not even the first line is whole.
-            let isBegun = try !content.isEmpty && !Self.line(fingerprint).dropLast().starts(with: content)
-            if isBegun {
-                try Self.check(
-                    lines.first.flatMap { try? decoder.decode(Fingerprint.self, from: $0) }, fingerprint, path
-                )
-                bytes = lines[0].count + 1
-                for (number, line) in lines.enumerated().dropFirst() {
-                    guard let kept = try? decoder.decode(Line.self, from: line), kept.isOne else {
-                        throw Self.fault(path, number + 1, expected: "a training", found: "something else")
-                    }
-                    state.results[kept.key] = kept.result
-                    state.probes[kept.key] = kept.probe
-                    state.outputs[kept.key] = kept.outputs
-                    state.lines[kept.key] = number + 1
-                    bytes += line.count + 1
-                }
+            let file = try OutputFile(path: path) { partial in
+                bytes = try state.read(ByteSource(path: partial), fingerprint, path)
+                return bytes
             }
-            let file = try OutputFile(path: path, resumingAt: bytes)
             do {
                 if bytes == 0 { try file.write(Self.line(fingerprint)) }
             } catch {
@@ -232,13 +242,11 @@ final class SelectionJournal: Sendable {
     /// - Returns: how many of those there are.
     @discardableResult func remove() -> Int {
         state.withLock { state in
-            guard let path = state.file?.path, !state.unused.isEmpty else {
+            guard let file = state.file, !state.unused.isEmpty else {
                 state.file?.keepNothing()
                 return 0
             }
-            // Closed first: its lock is in the way.
-            state.file = nil
-            state.file = try? OutputFile(path: path, resumingAt: keptBytes)
+            try? file.cut(to: keptBytes)
             return state.unused.count
         }
     }

@@ -98,27 +98,28 @@ package final class KeptBytes: Sendable {
 
     /// Forgets the oldest bytes until there is room for others.
     func makeRoom(_ count: Int) {
-        for owner in queue.makeRoom(count, most, fewestKept) { owner.forget() }
+        for owner in withQueue({ $0.makeRoom(count, most, fewestKept) }) { owner.forget() }
     }
 
     /// Says that bytes are there.
-    func add(_ owner: OnDemandBytes, _ count: Int) -> Place { queue.add(owner, count) }
+    func add(_ owner: OnDemandBytes, _ count: Int) -> Place { withQueue { $0.add(owner, count) } }
 
-    private var queue: Queue {
+    // The queue of this thread, which is that of all or of itself, as long as nobody else takes it away.
+    private func withQueue<R>(_ body: (Queue) -> R) -> R {
         let thread = isByThread ? pthread_self() : 0
-        let (queue, ended) = queues.withLock { queues -> (Queue, [Queue]) in
-            if let queue = queues[thread] { return (queue, []) }
+        let (result, dropped) = queues.withLock { queues -> (R, [OnDemandBytes]) in
+            var dropped: [OnDemandBytes] = []
             // Threads come and go.
-            let ended = queues.count > 4 * processorCount ? Array(queues.values) : []
-            if !ended.isEmpty { queues.removeAll() }
-            let queue = Queue()
+            if queues[thread] == nil, queues.count > 4 * processorCount {
+                // Everything, as no number of bytes is allowed.
+                dropped = queues.values.flatMap { $0.makeRoom(0, -1, 1) }
+                queues.removeAll()
+            }
+            let queue = queues[thread] ?? Queue()
             queues[thread] = queue
-            return (queue, ended)
+            return (body(queue), dropped)
         }
-        for queue in ended {
-            // Everything, as no number of bytes is allowed.
-            for owner in queue.makeRoom(0, -1, 1) { owner.forget() }
-        }
-        return queue
+        for owner in dropped { owner.forget() }
+        return result
     }
 }

@@ -10,6 +10,7 @@ package final class OnDemandBytes: Sendable {
         var place: KeptBytes.Place?
     }
     private let state: Mutex<State>
+    private let fetching = Mutex(())
     private let count: Int
     private let fetch: @Sendable (Range<Int>, Damage) -> HeldBytes
     private let damage = Damage()
@@ -42,7 +43,7 @@ package final class OnDemandBytes: Sendable {
 
     deinit { state.withLock { $0.place }?.leave() }
 
-    /// Lends bytes. Two threads may fetch at a time; each gets what it asked for.
+    /// Lends bytes. One thread fetches them all, and others wait for it.
     package func withBytes<R, E: Error>(_ range: Range<Int>, _ body: (RawSpan) throws(E) -> R) throws(E) -> R
     {
         let (there, hasHead) = state.withLock { state -> (HeldBytes?, Bool) in
@@ -53,11 +54,15 @@ package final class OnDemandBytes: Sendable {
         if hasHead, range.count <= Self.shortPart {
             return try fetch(range, damage).withBytes(0..<range.count, body)
         }
-        kept.makeRoom(count)
-        let whole = fetch(0..<count, damage)
-        state.withLock { $0.whole = whole }
-        // Not before: who makes room meanwhile could not drop what is not there yet.
-        stay()
+        let whole = fetching.withLock { _ in
+            if let there = state.withLock({ $0.whole }) { return there }
+            kept.makeRoom(count)
+            let whole = fetch(0..<count, damage)
+            state.withLock { $0.whole = whole }
+            // Not before: who makes room meanwhile could not drop what is not there yet.
+            stay()
+            return whole
+        }
         return try whole.withBytes(range, body)
     }
 
@@ -69,11 +74,7 @@ package final class OnDemandBytes: Sendable {
 
     private func stay() {
         let place = kept.add(self, count)
-        // Another thread may have fetched them as well.
-        state.withLock { state in
-            defer { state.place = place }
-            return state.place
-        }?.leave()
+        state.withLock { $0.place = place }
     }
 }
 

@@ -26,44 +26,72 @@ package final class OutputFile {
     /// Where a resumable write to a target keeps what it has so far.
     package static func partialPath(_ path: String) -> String { OutputTarget.resolved(path) + ".partial" }
 
-    /// Opens a target for writing; an existing file keeps its content until `commit`.
+    /// Opens a target for writing; an existing file keeps its content until `commit`, and without it what is written is
+    /// dropped.
     ///
-    /// - Parameter resumingAt: nil for bytes that go to a file without a name and are dropped without
-    ///   `commit`. Else they go to `partialPath`, after the first so many that are there already, and
-    ///   stay there without `commit`.
     /// - Throws: `SystemError`, for example where its folder does not exist.
-    package init(path: String, resumingAt: Int? = nil) throws(SystemError) {
+    package convenience init(path: String) throws(SystemError) {
+        let target = try OutputTarget(path)
+        target?.removeAbandoned()
+        try self.init(path, target, target?.openTemporary(), isResumable: false)
+    }
+
+    /// Opens a target for writing behind what an earlier write has left in `partialPath`, where this one leaves what it has
+    /// without `commit`. No other process writes there meanwhile.
+    ///
+    /// - Parameter kept: how many of the bytes that are there this one goes on behind; given the partial file, which may be
+    ///   empty, and asked for after it has been locked. What it throws is thrown, and leaves the file as it is.
+    /// - Throws: `SystemError`, "lock" where another process writes there.
+    package convenience init(path: String, resuming kept: (String) throws -> Int) throws {
+        let target = try OutputTarget(path)
+        target?.removeAbandoned()
+        try self.init(path, target, target.map { _ in try Self.openPartial(path) }, isResumable: true)
+        if let replacement { try cut(to: kept(replacement.temporary)) }
+    }
+
+    private init(
+        _ path: String, _ target: OutputTarget?,
+        _ opened: (descriptor: Int32, name: String, hasNoName: Bool)?,
+        isResumable: Bool
+    ) throws(SystemError) {
         self.path = path
-        keepsPartial = resumingAt != nil
-        guard let target = try OutputTarget(path) else {
+        keepsPartial = isResumable
+        guard let target, let opened else {
             descriptor = Int32(
                 try checked(Int(PathCalls.open(path, O_WRONLY | O_CLOEXEC)), "write", path))
             replacement = nil
             hasNoName = false
             return
         }
-        target.removeAbandoned()
-        let temporary: String
-        if let resumingAt {
-            temporary = Self.partialPath(path)
-            let flags = O_RDWR | O_CLOEXEC | O_CREAT
-            descriptor = Int32(
-                try checked(Int(PathCalls.open(temporary, flags, 0o666)), "write", path))
-            hasNoName = false
-            do throws(SystemError) {
-                try OutputTarget.claim(descriptor, temporary)
-                _ = try checked(Int(ftruncate(descriptor, resumingAt)), "write", path)
-                _ = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
-            } catch {
-                close(descriptor)
-                throw error
-            }
-        } else {
-            (descriptor, temporary, hasNoName) = try target.openTemporary()
-        }
+        (descriptor, hasNoName) = (opened.descriptor, opened.hasNoName)
         // A file that is replaced keeps its mode.
         if let mode = target.mode { fchmod(descriptor, mode) }
-        replacement = (temporary, target.path)
+        replacement = (opened.name, target.path)
+    }
+
+    private static func openPartial(_ path: String) throws(SystemError) -> (
+        descriptor: Int32, name: String, hasNoName: Bool
+    ) {
+        let name = partialPath(path)
+        let flags = O_RDWR | O_CLOEXEC | O_CREAT
+        let descriptor = Int32(try checked(Int(PathCalls.open(name, flags, 0o666)), "write", path))
+        do throws(SystemError) {
+            try OutputTarget.claim(descriptor, name)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        return (descriptor, name, false)
+    }
+
+    /// Drops what is behind the first so many bytes of a file that is there; the next are written behind them.
+    ///
+    /// - Throws: `SystemError`, also where there are fewer.
+    package func cut(to count: Int) throws(SystemError) {
+        let end = try checked(lseek(descriptor, 0, SEEK_END), "write", path)
+        guard count <= end else { throw SystemError(operation: "write", path: path, code: EIO) }
+        _ = try checked(Int(ftruncate(descriptor, count)), "write", path)
+        _ = try checked(lseek(descriptor, off_t(count), SEEK_SET), "write", path)
     }
 
     /// Finds out whether a target can be written, and leaves nothing. A pipe or device is not opened:

@@ -116,3 +116,16 @@ package func isSameFile(_ a: String, _ b: String) -> Bool {
 package func isLocked(_ path: String) -> Bool {
     (try? Descriptor(path))?.isLocked ?? false
 }
+
+/// Which file there is at a path, and when it was last written: another after it was written again.
+package struct FileVersion: Sendable, Hashable {
+    private let identity: FileIdentity
+    private let size, seconds, nanoseconds: Int
+
+    /// - Returns: nil where there is no regular file.
+    package init?(path: String) {
+        guard let status = PathCalls.status(path), status.st_mode & S_IFMT == S_IFREG else { return nil }
+        identity = FileIdentity(status)
+        (size, seconds, nanoseconds) = (Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+    }
+}

@@ -47,17 +47,22 @@ package struct ZipArchive: Sendable {
         members = try archive.members()
     }
 
-    /// The first bytes of a member, at most `count`, unpacked.
+    /// The first bytes of some members, at most `count` of each, unpacked.
     ///
     /// - Throws: `Fault`.
-    package func start(of member: Member, _ count: Int) throws(Fault) -> [UInt8] {
+    package func starts(of members: [Member], _ count: Int) throws(Fault) -> [[UInt8]] {
         let archive = try OpenArchive(path)
-        let count = min(count, member.size)
-        let bytes = unsafe HeldBytes(count: count) {
-            unsafe archive.read(member.index, of: member.size, into: $0)
+        var starts: [[UInt8]] = []
+        for member in members {
+            let count = min(count, member.size)
+            let bytes = unsafe HeldBytes(count: count) {
+                unsafe archive.read(member.index, of: member.size, into: $0)
+            }
+            if let reason = archive.lastFault { throw Fault(reason: reason) }
+            starts.append(
+                bytes.withBytes(0..<count) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } })
         }
-        if let reason = archive.lastFault { throw Fault(reason: reason) }
-        return bytes.withBytes(0..<count) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+        return starts
     }
 
     /// Up to so many bytes are unpacked into memory; more into a file.

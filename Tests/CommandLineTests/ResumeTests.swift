@@ -85,6 +85,15 @@ struct ResumeTests {
         #expect(!FileManager.default.fileExists(atPath: out))
     }
 
+    @Test(arguments: ["mine", "mine\n", "{\"id\":"]) func whatIsNoRowIsRefused(text: String) throws {
+        try repair()
+        _ = try folder.write(Array(text.utf8), to: "scores.csv.partial")
+        let result = try Command.run(
+            "score", probes[0], folder("shards"), "--out", folder("scores.csv"), "--resume")
+        #expect(result.status == 65 && result.error.contains("delete the file to start anew"), "\(result)")
+        #expect(try content("scores.csv.partial") == text)
+    }
+
     @Test func nothingToGoOnFromStartsAnew() throws {
         try repair()
         let out = folder("scores.jsonl")

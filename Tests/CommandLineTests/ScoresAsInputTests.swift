@@ -90,6 +90,23 @@ struct ScoresAsInputTests {
         #expect(!html.contains("id=\"training\"") && !html.contains("tokens, median"))
     }
 
+    // Logits that another tool has rounded: two classes begin with the same one, in whatever order they are looked up.
+    @Test func classesThatShareALogit() throws {
+        let (scores, table) = (folder("scores.jsonl"), folder("labels.csv"))
+        let text = """
+            {"id":"a","logits":[0.0],"probabilities":[0.497],"label":"no"}
+            {"id":"b","logits":[0.0],"probabilities":[0.503],"label":"yes"}
+            {"id":"c","logits":[1.2],"probabilities":[0.77],"label":"yes"}
+
+            """
+        try Data(text.utf8).write(to: URL(fileURLWithPath: scores))
+        try Data("id,label\na,no\nb,yes\nc,yes\n".utf8).write(to: URL(fileURLWithPath: table))
+        for _ in 0..<6 {
+            let run = try Command.run("evaluate", scores, "--labels", table, "--bootstrap", "0")
+            #expect(run.status == 0 && run.output.contains("no, yes (positive)"), "\(run)")
+        }
+    }
+
     @Test func whatIsMissingIsSaid() throws {
         let scores = folder("scores.jsonl")
         #expect(try Command.run("score", probe, data, "--out", scores).status == 0)

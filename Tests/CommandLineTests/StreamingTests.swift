@@ -119,6 +119,21 @@ struct StreamingTests {
             calibrated.threshold == 0.5 && calibrated.calibration != nil && calibrated.thresholdRule == nil)
     }
 
+    // A threshold for a rate needs negatives alone; probabilities need both classes.
+    @Test func labelsOfOneClass() throws {
+        let (set, table) = (try ActivationSet(paths: [test]), folder("alike.csv"))
+        let rows = set.indices.map { "\(set.id($0)),\(set.classes![0])\n" }
+        try Data(("id,label\n" + rows.joined()).utf8).write(to: URL(fileURLWithPath: table))
+        let arguments = ["calibrate", probe, test, "--labels", table, "--out", folder("c.safetensors")]
+        let refused = try Command.start(arguments).wait()
+        #expect(refused.status == 65 && refused.error.contains("at least two classes, found only class"))
+        #expect(try !folder.names.contains("c.safetensors"))
+        let run = try Command.start(arguments + ["--fpr", "0.1"]).wait()
+        #expect(run.status == 0 && run.error.contains("the labels are of one class"), "\(run)")
+        let calibrated = try Probe(path: folder("c.safetensors"))
+        #expect(calibrated.thresholdRule != nil && calibrated.calibration == nil)
+    }
+
     @Test func refusals() throws {
         let out = folder("out.safetensors")
         for (arguments, status, words) in [

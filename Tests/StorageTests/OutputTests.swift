@@ -10,12 +10,13 @@ struct OutputTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test(arguments: [nil, 0])
-    func outputThroughALinkToNothingIsWhatItLeadsTo(resumingAt: Int?) throws {
+    @Test(arguments: [false, true])
+    func outputThroughALinkToNothingIsWhatItLeadsTo(isResumable: Bool) throws {
         try FileManager.default.createSymbolicLink(atPath: folder("link"), withDestinationPath: "second")
         try FileManager.default.createSymbolicLink(
             atPath: folder("second"), withDestinationPath: folder("target"))
-        let output = try OutputFile(path: folder("link"), resumingAt: resumingAt)
+        let path = folder("link")
+        let output = try isResumable ? OutputFile(path: path) { _ in 0 } : OutputFile(path: path)
         try output.write([1])
         try output.commit()
         #expect(try folder.names == ["link", "second", "target"])
@@ -56,17 +57,44 @@ struct OutputTests {
     }
 
     @Test func twoRunsDoNotWriteOnePartialFile() throws {
-        let first = try OutputFile(path: folder("out"), resumingAt: 0)
+        let first = try OutputFile(path: folder("out")) { _ in 0 }
         try first.write([1])
         let fault = SystemError(operation: "lock", path: folder("out.partial"), code: EWOULDBLOCK)
-        #expect(throws: fault) { try OutputFile(path: folder("out"), resumingAt: 0) }
+        #expect(throws: fault) { try OutputFile(path: folder("out")) { _ in 0 } }
         try first.commit()
         #expect(try ByteSource(path: folder("out")).bytes(0..<1) == [1])
     }
 
+    // What is kept is looked at while nobody else can write, and never more than there is.
+    @Test func aPartialFileIsLockedBeforeItIsRead() throws {
+        _ = try folder.write([1, 2, 3], to: "out.partial")
+        let locked = SystemError(operation: "lock", path: folder("out.partial"), code: EWOULDBLOCK)
+        do {
+            let output = try OutputFile(path: folder("out")) { path in
+                #expect(path == folder("out.partial"))
+                #expect(throws: locked) { try OutputFile(path: folder("out")) { _ in 0 } }
+                return 2
+            }
+            try output.write([9])
+        }
+        let kept = try ByteSource(path: folder("out.partial"))
+        #expect(kept.bytes(0..<kept.count) == [1, 2, 9])
+        #expect(throws: CancellationError.self) {
+            try OutputFile(path: folder("out")) { _ in throw CancellationError() }
+        }
+        let short = SystemError(operation: "write", path: folder("out"), code: EIO)
+        #expect(throws: short) { try OutputFile(path: folder("out")) { _ in 4 } }
+        #expect(try ByteSource(path: folder("out.partial")).count == 3)
+        // One that was made for nothing is gone again.
+        #expect(throws: CancellationError.self) {
+            try OutputFile(path: folder("new")) { _ in throw CancellationError() }
+        }
+        #expect(try folder.names == ["out.partial"])
+    }
+
     @Test func anEmptyPartialFileIsNotKept() throws {
         do {
-            let output = try OutputFile(path: folder("out"), resumingAt: 0)
+            let output = try OutputFile(path: folder("out")) { _ in 0 }
             #expect(output.partialPath == nil)
         }
         #expect(try folder.names.isEmpty)

@@ -10,6 +10,7 @@
 // The tool leaves a file unpacked beside the packed one when it has read it, `.pt`; either will do. Labels are in the
 // dataset's own table, in the order of the rows.
 import Storage
+private import Synchronization
 
 /// What such a folder has of the sequences of one file of activations.
 struct ActivationStore: Sendable {
@@ -62,25 +63,37 @@ struct ActivationStore: Sendable {
         try parts.add("attention_mask", of: TensorFile(path: mask))
         if let tokenIDs { try parts.add("token_ids", of: TensorFile(path: tokenIDs)) }
         parts.metadata["layer"] = String(layer)
-        guard let row = manifestRow else { return }
-        for (key, name) in [("model", "model_name"), ("dataset", "dataset_path")] {
-            if case .string(let text)? = row[name] { parts.metadata[key] = text }
+        for (key, text) in Self.rows(of: manifest)[name] ?? [:] { parts.metadata[key] = text }
+    }
+
+    // What a manifest says of files, by their names, which reading them does not need. The last is kept: each of thousands of
+    // files asks for it.
+    private static func rows(of path: String) -> [String: [String: String]] {
+        guard let version = FileVersion(path: path) else { return [:] }
+        return last.withLock { last in
+            if last.version != version { last = (version, read(path)) }
+            return last.rows
         }
     }
 
-    // What the manifest says of the file, which reading it does not need.
-    private var manifestRow: [String: JSONValue]? {
-        guard let file = try? ByteSource(path: manifest), file.count <= Self.longestManifest,
+    private static let last = Mutex<(version: FileVersion?, rows: [String: [String: String]])>((nil, [:]))
+
+    private static func read(_ path: String) -> [String: [String: String]] {
+        guard let file = try? ByteSource(path: path), file.count <= longestManifest,
             case .object(let fields)? = try? JSONValue(file.bytes(0..<file.count)),
             case .array(let rows)? = fields["rows"]
-        else { return nil }
+        else { return [:] }
+        var known: [String: [String: String]] = [:]
         for case .object(let row) in rows {
-            guard case .string(let path)? = row["activations"], ZstdFile.nameUnpacked(path) == name else {
-                continue
+            guard case .string(let path)? = row["activations"] else { continue }
+            let name = ZstdFile.nameUnpacked(path)
+            guard known[name] == nil else { continue }
+            known[name] = [:]
+            for (key, column) in [("model", "model_name"), ("dataset", "dataset_path")] {
+                if case .string(let text)? = row[column] { known[name]![key] = text }
             }
-            return row
         }
-        return nil
+        return known
     }
 }
 

@@ -32,9 +32,8 @@ enum NumPyArchive: TensorContainer {
             }
             try checkSizes(members, file)
             var arrays: [(name: String, array: NumPyArray)] = []
-            for member in members {
+            for (member, start) in zip(members, try archive.starts(of: members, NumPyArray.longestHeader)) {
                 let name = String(member.name.dropLast(4))
-                let start = try archive.start(of: member, NumPyArray.longestHeader)
                 arrays.append((name, try NumPyArray(start, path, "array \(name)", size: member.size)))
             }
             let (contents, starts) = archive.contents(of: members)

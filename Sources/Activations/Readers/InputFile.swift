@@ -68,7 +68,8 @@ struct InputFile: Sendable {
         return labelEndings.lazy.map { start + $0 }.first(where: isThere)
     }
 
-    /// The same, but of a folder only one file, whichever is found first.
+    /// The same, but of a folder only one file, the first by name, so that what is taken for it does not depend on the order
+    /// in which a disk lists names.
     static func any(_ path: String) throws -> InputFile {
         guard isFolder(path) else { return named(path) }
         if let description = MemmapFolder.description(path) {
@@ -76,7 +77,8 @@ struct InputFile: Sendable {
         }
         let path = ActivationStore.activations(path) ?? path
         let start = start(path)
-        guard let name = try firstName(inFolder: path, where: { isData($0) && !isFolder(start + $0) }) else {
+        guard let name = try names(inFolder: path).first(where: { isData($0) && !isFolder(start + $0) })
+        else {
             throw nothing(in: path)
         }
         return InputFile(path: start + name, hasLock: nil)
@@ -118,7 +120,7 @@ extension ActivationSet {
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     package static func files(_ path: String) throws -> [String] { try InputFile.all(path).map(\.path) }
 
-    /// The path itself, or if it is a folder that of any one of those files, without listing all.
+    /// The path itself, or if it is a folder that of the first of those files by name.
     ///
     /// - Throws: `MissingInput` for a folder without any; `SystemError` for one that cannot be listed.
     package static func anyFile(_ path: String) throws -> String { try InputFile.any(path).path }

@@ -33,10 +33,6 @@ package struct PartialScores: Sendable {
         let ends = Self.rowEnds(content, isQuoted: format == .csv)
         // A row that was cut off is written again.
         let kept = ends.count - (format == .csv ? 1 : 0)
-        guard kept > 0 else {
-            self = .none
-            return
-        }
         func row(_ index: Int) throws -> [UInt8] {
             try writer.rows(probes.scores(data, index..<index + 1))
         }
@@ -46,15 +42,26 @@ package struct PartialScores: Sendable {
         }
         // About sixteen, evenly spread.
         let sample = Set(stride(from: 0, to: kept, by: max(1, kept / 16))).union([kept - 1])
+        // Where no row is whole there is the start of the first, if anything.
+        guard kept > 0 else {
+            let start = try head + (data.count > 0 ? row(0) : [])
+            guard start.starts(with: content) else { throw Self.fault(path) }
+            self = .none
+            return
+        }
         guard kept <= data.count, content.starts(with: head),
             (0..<kept).allSatisfy({ found($0).starts(with: writer.rowStart($0)) }),
             try sample.allSatisfy({ try found($0) == row($0) })
         else {
-            throw DataError(
-                .mismatch, path, expected: "rows that these probes give these data",
-                found: "others; delete the file to start anew")
+            throw Self.fault(path)
         }
         self.init(rows: kept, bytes: ends[ends.count - 1])
+    }
+
+    private static func fault(_ path: String) -> DataError {
+        DataError(
+            .mismatch, path, expected: "rows that these probes give these data",
+            found: "others; delete the file to start anew")
     }
 
     // Where rows end: at every line's end, in CSV not at those between quotation marks.

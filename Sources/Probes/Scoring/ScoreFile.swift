@@ -102,7 +102,8 @@ extension ScoreTable {
             let own = ends[name] ?? (row.logits[0], row.logits[0])
             ends[name] = (min(own.least, row.logits[0]), max(own.most, row.logits[0]))
         }
-        let names = ends.keys.sorted { ends[$0]!.least < ends[$1]!.least }
+        // In one order, also of classes that begin, or begin and end, with the same logit.
+        let names = ends.map { ($0.value.least, $0.value.most, $0.key) }.sorted { $0 < $1 }.map(\.2)
         guard names.count == 2, ends[names[0]]!.most <= ends[names[1]]!.least else {
             throw DataError(
                 .mismatch, path, expected: "predictions of two classes, one above the other, \(Self.remedy)",
