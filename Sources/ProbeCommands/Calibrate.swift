@@ -4,13 +4,13 @@ import AttentionProbes
 struct Calibrate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Fit probabilities and a threshold of a probe on data that it was not trained on.",
-        usage: "attnprobe calibrate PROBE DATA... --out PROBE [--fpr RATE [--streaming]] [options]",
+        usage: "attnprobe calibrate PROBE DATA... --out PROBE [--fpr RATE] [options]",
         discussion: """
             Nothing is trained. The data should be like those that the probe will meet, and none of them \
             may have been trained on. Without --fpr the threshold becomes 0.5.
 
-              attnprobe calibrate probe.safetensors held-out.safetensors --out monitor.safetensors \\
-                  --fpr 0.01 --streaming
+              attnprobe calibrate probe.safetensors held-out.safetensors \\
+                  --fpr 0.01 --streaming --out monitor.safetensors
             """)
 
     @Argument(help: "The probe file.")

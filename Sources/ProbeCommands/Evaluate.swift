@@ -14,7 +14,8 @@ struct Evaluate: ParsableCommand {
             Scores of one probe, as score writes them, need no hidden states.
 
               attnprobe evaluate probe.safetensors test.safetensors --documents 3
-              attnprobe evaluate probe.safetensors test.safetensors --controls train.safetensors
+              attnprobe evaluate probe.safetensors test.safetensors \\
+                  --controls train.safetensors
             """)
 
     @Argument(help: "The probe file, or a file of scores.")

@@ -17,7 +17,7 @@ struct Score: ParsableCommand {
             that attend the attention of each head to it in the whole sequence, and what it adds to \
             the logits: a line a sequence in jsonl, a row a token in csv, tensors in safetensors.
 
-              attnprobe score probe.safetensors test.safetensors --tokens --out tokens.jsonl
+              attnprobe score probe.safetensors test.safetensors --tokens --out tokens.csv
 
             Rows go to FILE.partial until all are written. Where a file fails on the way, they stay \
             there, and --resume goes on behind them.

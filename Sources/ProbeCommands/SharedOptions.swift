@@ -74,10 +74,15 @@ struct SharedOptions: ReadingOptions {
         return try WithLeftOut(result: result, leftOut: LeftOutNames(leftOut)).json()
     }
 
-    /// Refuses a name that is empty, and to write over any input that was opened or named by `reads`.
+    /// Refuses a name that is empty or -, and to write over any input that was opened or named by `reads`.
     static func checkOutput(_ output: String, option: String = "out") throws {
         guard !output.isEmpty else {
             throw ValidationError("--\(option): expected the name of a file, found an empty one")
+        }
+        // Others take it for standard output.
+        guard output != "-" else {
+            throw ValidationError(
+                "--\(option): expected the name of a file, found -; ./- is a file of that name")
         }
         // Usually there is no such file yet, and no input needs a look.
         guard let existing = FileIdentity(regularFile: output) else { return }

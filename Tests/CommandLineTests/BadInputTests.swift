@@ -199,7 +199,8 @@ struct BadInputTests {
         ["score", "p", "d", "--format", "xml"],
         ["score", "p", "d", "--out", "s.parquet"], ["train", "x", "--out", "y", "--patience", "3"],
         ["score", "p", "d", "--format", "safetensors"], ["evaluate", "p", "d", "--threads", "0"], ["fit"],
-        ["score", "p", "d", "--resume"], ["score", "p", "d", "--resume", "--out", "s.safetensors"],
+        ["score", "p", "d", "--resume"], ["train", "x", "--out", "-"],
+        ["score", "p", "d", "--resume", "--out", "s.safetensors"],
     ])
     func usage(arguments: [String]) throws {
         let result = try Command.start(arguments).wait()

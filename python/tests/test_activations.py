@@ -183,3 +183,64 @@ def test_fp8_with_a_scale_a_token_is_float32():
         assert all(np.array_equal(a, b) and a.dtype == np.float32 for a, b in zip(found.arrays(), expected.arrays(), strict=True))
     with pytest.raises(ValueError, match="F8_E4M3 of 2 dimensions; see open_activations"):
         ap.read_activations(recorded / "flat-e4m3.safetensors")
+
+
+def test_a_batch_that_is_refused_changes_nothing(random, tmp_path):
+    path, states = tmp_path / "a.safetensors", random.standard_normal((2, 3, 4), dtype=np.float32)
+    bad = [states[0], np.full((1, 4), 1e9, np.float32)]
+    known = {"ids": ["a", "b"], "groups": [4, 5], "weights": [1, 2], "token_texts": [["x", "y", "z"]] * 2,
+             "mask": [[1, 0, 1]] * 2}
+    refused = {**known, "token_texts": [["x", "y", "z"], ["x"]], "mask": [[1, 0, 1], [1]]}
+    with ap.write_activations(path, dtype="float16") as out:
+        for _ in range(2):
+            with pytest.raises(ValueError, match=r"states\[1\], token 0, dimension 0: expected a number that float16 can hold"):
+                out.add(bad, ["no", "yes"], **refused)
+            assert (out.sequences, out.tokens) == (0, 0)
+        # Of a first batch that is refused nothing counts as what all have to have.
+        out.add(list(states), ["no", "yes"], **known)
+        with pytest.raises(ValueError, match=r"states\[1\]"):
+            out.add(bad, ["yes", "no"], **refused)
+        with pytest.raises(UnicodeEncodeError):
+            out.add(list(states), ["yes", "no"], **known | {"ids": ["c", "\ud800"]})
+        for labels, message in [
+            ([0, 1], "labels: expected names as in the first batch, found numbers"),
+            ([[0, 1]] * 2, r"labels: expected names as in the first batch, found numbers of the shape \(2,\) a sequence"),
+            ([["a", "b"]] * 2, "labels: expected numbers in two dimensions, found dtype <U1"),
+            (np.array(["no", None], object), r"labels\[1\]: expected a class, found None"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                out.add(list(states), labels, **known)
+        out.add([states[1]], ["maybe"], ids=["c"], groups=[6], weights=[3], token_texts=[["u", "v", "w"]])
+    found = ap.read_activations(path)
+    assert found.y.tolist() == ["no", "yes", "maybe"] and found.ids == ["a", "b", "c"] and found.groups.tolist() == [4, 5, 6]
+    assert found.token_texts == [["x", "y", "z"], ["x", "y", "z"], ["u", "v", "w"]] and found.weights.tolist() == [1, 2, 3]
+    assert [(one == two.astype(np.float16)).all() for one, two in zip(found.states.arrays(), [*states, states[1]])] == [True] * 3
+    assert found.states.mask.tolist() == [1, 0, 1, 1, 0, 1, 1, 1, 1] and os.listdir(tmp_path) == ["a.safetensors"]
+
+
+def test_a_disk_that_is_full_leaves_no_file(random, tmp_path):
+    class Full:
+        def __init__(self, file):
+            self.tell, self.seek, self.close = file.tell, file.seek, file.close
+
+        def write(self, *_):
+            raise OSError(28, "No space left on device")
+
+        truncate = write
+
+    with pytest.raises(ValueError, match="closed file"):
+        with ap.write_activations(tmp_path / "a.safetensors") as out:
+            out.add(random.standard_normal((2, 3, 4)))
+            out._file = Full(out._file)
+            with pytest.raises(OSError, match="No space left"):
+                out.add(random.standard_normal((2, 3, 4)))
+            with pytest.raises(ValueError, match="closed file"):
+                out.add(random.standard_normal((2, 3, 4)))
+    assert os.listdir(tmp_path) == []
+
+
+def test_places_where_nothing_can_be_written(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"expected a folder, found none: '{tmp_path}/none'"):
+        ap.write_activations(tmp_path / "none" / "a.safetensors")
+    with pytest.raises(IsADirectoryError, match="expected the name of a file, found a folder"):
+        ap.write_activations(tmp_path)

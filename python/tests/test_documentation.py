@@ -31,6 +31,12 @@ def test_code_of_the_readme(tmp_path, monkeypatch):
     for block in re.findall(r"```python\n(.*?)```", text, re.S):
         exec(compile(block, "README.md", "exec"), names)
     assert (tmp_path / "report.html").exists() and len(names["found"]) == 80
+    # The streaming example flags an attack, and nothing harmless.
+    probe, X, y = names["probe"], names["X"], names["y"]
+    assert probe.positive_ == y[1] == "attack" and names["stream"].flagged and len(names["stream"]) == len(X[1])
+    harmless = probe.stream()
+    harmless.append(X[0])
+    assert y[0] == "harmless" and not harmless.flagged
 
 
 def test_what_is_public_has_documentation():

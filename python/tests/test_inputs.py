@@ -44,6 +44,30 @@ def test_all_forms_score_alike(probe, ragged):
         assert (probe.decision_function(array, mask=mask.astype(np.int64)) == truth).all()
 
 
+def test_series_of_arrays_are_lists(probe, ragged, tmp_path):
+    """Also where their numbers are not those of their places, as after a train_test_split."""
+    pandas = pytest.importorskip("pandas")
+
+    def series(values):
+        return pandas.Series(list(values), index=[7, 0, 3, 1])
+
+    X, y = series(ragged), series(["no", "yes", "no", "yes"])
+    mask = series([np.arange(len(one)) == 0 for one in ragged])
+    assert (probe.decision_function(X) == probe.decision_function(ragged)).all()
+    assert (probe.decision_function(X, mask=mask) == probe.decision_function(ragged, mask=list(mask))).all()
+    assert [one.tolist() for one in ap.Sequences(X).arrays()] == [one.tolist() for one in ragged]
+    texts = [["x"] * len(one) for one in ragged]
+    fitted = [ap.AttentionProbe("mean").fit(
+        form, labels, sample_weight=[1, 1, 0, 2], groups=groups, ids=ids, token_texts=own).parameters_["v.weight"]
+        for form, labels, groups, ids, own in (
+            (ragged, list(y), [1, 2, 3, 4], list("abcd"), texts),
+            (X, y, series([1, 2, 3, 4]), series("abcd"), series(texts)))]
+    assert (fitted[0] == fitted[1]).all()
+    with ap.write_activations(tmp_path / "a.safetensors") as out:
+        out.add(X, y, ids=series("abcd"), token_ids=series([range(len(one)) for one in ragged]), token_texts=series(texts))
+    assert ap.read_activations(tmp_path / "a.safetensors").ids == list("abcd")
+
+
 def test_strides_and_types(probe, ragged):
     states, offsets = flat(ragged)
     truth = probe.decision_function(states, offsets=offsets)

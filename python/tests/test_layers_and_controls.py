@@ -70,8 +70,36 @@ def test_controls_are_those_of_the_command_line(command, tmp_path):
     assert "controls" not in probe.evaluate(test, bootstrap=0).values
     with pytest.raises(ValueError, match="confound: expected it only with controls"):
         probe.evaluate(test, confound="^(.)")
-    with pytest.raises(ValueError, match=r"controls: expected \(X, y\), a path or Data, found int"):
-        probe.evaluate(test, controls=3)
+    for wrong, said in [(3, "int"), ((1, 2, 3, 4), "a tuple of 4")]:
+        with pytest.raises(ValueError, match=rf"controls: expected \(X, y\), \(X, y, groups\), a path or Data, found {said}"):
+            probe.evaluate(test, controls=wrong)
+
+
+@needs("ap_evaluate_controls")
+def test_controls_are_shown_beside_the_metrics(tmp_path):
+    read, judged = (ap.read_activations(write(tmp_path / "a.safetensors", shift=0.7, seed=seed)) for seed in (0, 1))
+    groups = np.arange(40) // 2 % 10
+    probe = ap.AttentionProbe("mean").fit(read.states, read.y)
+    found = probe.evaluate(
+        judged.states, judged.y, groups=groups, controls=(read.states, read.y, groups), confound="groups", bootstrap=0)
+    rows = {row["name"]: row for row in found["controls"]["rows"]}
+    assert found["controls"] is found.values["controls"] and found["auroc"] == found.metrics["auroc"]
+    shown, html = repr(found).splitlines(), found._repr_html_()
+    assert "probe" in shown[1] and "length" in shown[1] and "confound" in shown[1]
+    auroc = next(line for line in shown if line.split()[0] == "auroc")
+    assert all(f"{rows[name]['auroc']:.4g}" in auroc and f">{rows[name]['auroc']:.4g}<" in html for name in ("length", "confound"))
+    assert f"token bag: {rows['token bag']['failure']}" in repr(found) and "token bag: expected" in html
+    assert "length" not in repr(probe.evaluate(judged.states, judged.y, bootstrap=0))
+    with pytest.raises(KeyError):
+        found["none"]
+    for given, message in [
+        (dict(groups=groups, controls=(read.states, read.y)),
+         r"confound: expected controls=\(X, y, groups\) with a group a sequence beside confound='groups', found none"),
+        (dict(controls=(read.states, read.y, groups)), "confound: expected groups with a group a sequence"),
+        (dict(controls=(read.states, read.y), confound="^(.)x", ids=["ax"] * 40), "the training data of controls: sequence 0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            probe.evaluate(judged.states, judged.y, bootstrap=0, **{"confound": "groups"} | given)
 
 
 @needs("ap_report_controls")

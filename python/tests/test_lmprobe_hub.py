@@ -84,6 +84,19 @@ def test_tokens_that_lie_side_by_side(tmp_path):
     assert not (tmp_path / "bad.safetensors").exists()
 
 
+def test_the_file_beside_the_index_is_no_input(tmp_path):
+    folder = tmp_path / "set"
+    shutil.copytree(RECORDED / "lmprobe-hub-pooled", folder)
+    for _ in range(2):
+        convert(folder, folder / "out.safetensors", layer=10)
+    for part in ("index", "tensors"):
+        path = next((folder / part).iterdir())
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match="out: expected another file than the input"):
+            convert(folder, path, layer=10)
+        assert main([str(folder), "--out", str(path), "--layer", "10"]) == 64 and path.read_bytes() == before
+
+
 def test_what_is_refused(tmp_path):
     out = tmp_path / "out.safetensors"
     with pytest.raises(ValueError, match="expected --layer with one of 6, 10, found none"):

@@ -212,6 +212,11 @@ def test_what_one_machine_refuses(cluster, command, data, folders, tmp_path):
         train("s3://bucket/train", many / "probe.safetensors")
     with pytest.raises(ValueError, match="out: .* is also an input"):
         train(data, data / "0.safetensors")
+    lengths = tmp_path / "lengths.csv"
+    lengths.write_text("id,prompt_length\n")
+    with pytest.raises(ValueError, match="out_of_fold: .*lengths.csv is also an input"):
+        train(data, many / "probe.safetensors", out_of_fold=lengths, mask="reply", prompt_lengths=lengths)
+    assert lengths.read_text() == "id,prompt_length\n"
 
 
 def test_a_journal_takes_each_training_once_and_no_other_data(tmp_path):

@@ -1,4 +1,6 @@
 """Scores have the bits of files that the command line writes."""
+import os
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,26 @@ def test_predictions_follow_the_task(ragged):
     assert np.allclose(number.predict(ragged), [one[:, 0].mean() for one in ragged])
     with pytest.raises(ValueError, match="predict_proba: expected a probe that classifies"):
         number.predict_proba(ragged)
+
+
+def test_probes_scored_in_two_orders_are_freed(tmp_path):
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    random = np.random.default_rng(0)
+    X = random.normal(0, 1, (8, 1, 100_000)).astype(np.float32)
+    ap.AttentionProbe("attention", heads=4, epochs=1, optimizer="adamw").fit(X, np.arange(8) % 2).save(tmp_path / "probe")
+
+    def round_():
+        first, second = (ap.AttentionProbe.load(tmp_path / "probe") for _ in range(2))
+        ap.score_probes([first, second], X)
+        ap.score_probes([second, first], X)
+
+    for _ in range(3):
+        round_()
+    before = resident()
+    for _ in range(10):
+        round_()
+    # Each holds 3 MB of weights, and as a set twice that.
+    assert resident() - before < 40_000_000

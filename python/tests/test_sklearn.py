@@ -1,4 +1,5 @@
 """scikit-learn's own tools on sequences."""
+import pickle
 import unittest
 
 import numpy as np
@@ -10,6 +11,8 @@ from conftest import needs
 pytest.importorskip("sklearn")
 pytestmark = needs("ap_train")
 
+from sklearn.base import clone  # noqa: E402
+from sklearn.metrics import get_scorer  # noqa: E402
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score  # noqa: E402
 
 
@@ -38,6 +41,70 @@ def test_grid_search(samples):
     search.fit(X, np.array(["no", "yes"])[y])
     assert set(search.best_params_) == {"kind", "l2"} and search.best_score_ > 0.7
     assert search.predict(X[:2]).dtype.kind == "U"
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [-1, 1], [False, True], ["attack", "benign"]])
+def test_scorers_whichever_class_is_positive(samples, classes, tmp_path):
+    X, y = samples
+    truth = np.array(classes)[y]
+    judged = []
+    for positive in classes:
+        probe = ap.AttentionProbe("mean", positive=positive).fit(X, truth)
+        probe.save(tmp_path / "probe.safetensors")
+        for one in (probe, clone(probe).fit(X, truth), pickle.loads(pickle.dumps(probe)),
+                    ap.AttentionProbe.load(tmp_path / "probe.safetensors")):
+            assert one.classes_.tolist() == classes and one.positive_ == positive
+            assert (one.predict(X) == one.classes_[(one.decision_function(X) > 0).astype(int)]).all()
+            assert (one.predict(X) == one.classes_[one.predict_proba(X).argmax(1)]).all()
+            judged.append([get_scorer(name)(one, X, truth) for name in ("roc_auc", "neg_log_loss", "accuracy", "balanced_accuracy")])
+        assert cross_val_score(probe, X, truth, cv=3, scoring="roc_auc").mean() > 0.8
+        found = probe.evaluate(X, truth, bootstrap=0)
+        assert np.isclose(found["auroc"], judged[-1][0]) and np.isclose(found["loss"], -judged[-1][1], atol=1e-5)
+        # What is not scikit-learn's speaks of the positive class.
+        place = classes.index(positive)
+        stream = probe.stream()
+        stream.append(X[0])
+        assert np.isclose(stream.probability, probe.predict_proba(X[:1])[0, place], atol=1e-5)
+        logits = [one.prefix_logits[-1, 0] for one in probe.token_scores(X)]
+        assert np.allclose(logits, probe.decision_function(X) * (1 if place else -1), atol=1e-5)
+        assert np.allclose(ap.score_probes([probe], X)[0][:, 0], probe.decision_function(X), atol=1e-5)
+    assert np.allclose(judged, judged[0], atol=1e-3) and judged[0][0] > 0.9
+
+
+def test_the_threshold_is_of_the_positive_class(samples):
+    X, y = samples
+    truth = np.array(["attack", "benign"])[y]
+    probe = ap.AttentionProbe("mean", positive="attack").fit(X, truth).calibrate(X, truth, fpr=0.3)
+    assert probe.threshold_ != 0.5
+    flagged = probe.predict_proba(X)[:, 0] >= probe.threshold_
+    assert (probe.predict(X) == np.where(flagged, "attack", "benign")).all()
+    assert [bool(stream_of(probe, one).flagged) for one in X] == flagged.tolist()
+
+
+def stream_of(probe, states):
+    stream = probe.stream()
+    stream.append(states)
+    return stream
+
+
+def test_classes_of_files_are_sorted(tmp_path):
+    random = np.random.default_rng(2)
+    names, y = ["mild", "bad", "fatal"], np.arange(60) % 3
+    X = [random.normal(np.eye(3, 8)[label], 1, (random.integers(3, 9), 8)).astype(np.float32) for label in y]
+    truth = np.array(names)[y]
+    with ap.write_activations(tmp_path / "train.safetensors", classes=names) as out:
+        out.add(X, y)
+    probe = ap.AttentionProbe("mean").fit(tmp_path / "train.safetensors")
+    assert probe.description_["classes"] == names and probe.classes_.tolist() == sorted(names)
+    same = ap.AttentionProbe("mean").fit(X, truth)
+    assert np.allclose(probe.predict_proba(X), same.predict_proba(X), atol=1e-3)
+    assert np.allclose(ap.score_probes([probe], X)[0], probe.decision_function(X), atol=1e-5)
+    for one in (probe, ap.AttentionProbe.from_bytes(probe.to_bytes())):
+        assert (one.predict(X) == one.classes_[one.predict_proba(X).argmax(1)]).all() and one.score(X, truth) > 0.7
+        assert get_scorer("roc_auc_ovr")(one, X, truth) > 0.8 and np.isclose(
+            get_scorer("neg_log_loss")(one, X, truth), -one.evaluate(X, truth, bootstrap=0)["loss"], atol=1e-5)
+    with pytest.raises(AttributeError, match="positive_: expected a binary probe, found a multiclass one"):
+        probe.positive_
 
 
 def test_vectors_in_a_pipeline(samples):

@@ -118,7 +118,19 @@ def test_steps_that_cannot_be(ragged):
     ]:
         with pytest.raises(ValueError, match=message):
             call()
+    for id in ("req-1", 1.0, None, 2**63, 2**64, -(2**63) - 1, np.uint64(2**63), [1, 2], np.array([1, 2])):
+        for call in (streams.open, streams.close, streams.get):
+            with pytest.raises(ValueError, match=r"id: expected a whole number from -2\^63 to 2\^63 - 1, found "):
+                call(id)
+    with pytest.raises(ValueError, match="id: expected a whole number .* found 9223372036854775808"):
+        streams.step(np.array([2**63], np.uint64), np.ones((1, 16)))
+    assert streams.ids == [1]
+    for id in (2**63 - 1, -(2**63), np.int64(7)):
+        streams.open(id)
+        assert id in streams.ids and streams.step(np.array([id]), np.ones((1, 16))).logits.shape == (1, 1)
+        streams.close(id)
     assert streams.step([1], np.ones((1, 16), np.float32)).logits.shape == (1, 1)
+    assert streams.step(np.array([1], np.uint64), np.ones((1, 16), np.float32)).logits.shape == (1, 1)
     number = ap.AttentionProbe.from_parameters("mean", {"v.weight": np.eye(1, 16)}, task="regression")
     one = ap.Streams(number)
     one.open(0)

@@ -1,5 +1,4 @@
 """Training, selection, judgement and calibration."""
-import json
 import os
 import signal
 import threading
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 import attention_probes as ap
+from attention_probes import _native, _structures
 from conftest import needs
 
 pytestmark = needs("ap_train")
@@ -53,7 +53,8 @@ def test_forms_of_labels(samples):
         assert probe.score(X, labels) > 0.8
         assert probe.classes_.dtype.kind == np.asarray(labels).dtype.kind or probe.classes_.dtype.kind == "i"
     turned = ap.AttentionProbe("mean", positive="no").fit(X, np.array(["no", "yes"])[y])
-    assert turned.classes_.tolist() == ["yes", "no"] and turned.score(X, np.array(["no", "yes"])[y]) > 0.8
+    assert turned.classes_.tolist() == ["no", "yes"] and turned.positive_ == "no"
+    assert turned.score(X, np.array(["no", "yes"])[y]) > 0.8
     many = ap.AttentionProbe("mean").fit(X, np.arange(60) % 3)
     assert many.task_ == "multiclass" and many.predict_proba(X).shape == (60, 3)
     several = ap.AttentionProbe("mean").fit(X, np.stack([y, 1 - y], 1))
@@ -62,6 +63,13 @@ def test_forms_of_labels(samples):
     assert number.task_ == "regression" and number.predict(X).shape == (60,) and not hasattr(number, "classes_")
     soft = ap.AttentionProbe("mean", task="binary").fit(X, 0.1 + 0.8 * y)
     assert soft.task_ == "binary" and soft.score(X, y) > 0.8
+    # As evaluate cuts them.
+    truth = np.where(np.arange(60) < 4, 0.5, 0.1 + 0.8 * y)
+    assert soft.score(X, 0.1 + 0.8 * y) == soft.score(X, y)
+    assert soft.score(X, truth) == soft.evaluate(X, truth, bootstrap=0)["accuracy"] < soft.score(X, y)
+    for bad, found in [(1.5, "1.5"), (np.nan, "nan")]:
+        with pytest.raises(ValueError, match=rf"y: expected classes, or probabilities from 0 to 1, found {found} in y\[2\]"):
+            soft.score(X, np.where(np.arange(60) == 2, bad, 0.25))
 
 
 def test_weights_of_zero_leave_out(samples):
@@ -114,6 +122,20 @@ def test_bad_options_name_themselves(samples):
             ap.AttentionProbe(**options).fit(*samples)
 
 
+def test_flags_are_true_or_false(samples):
+    plain, whitened = (ap.AttentionProbe("mean", whiten=one).fit(*samples).parameters_["v.weight"] for one in (False, True))
+    assert (plain != whitened).any()
+    for value in (1, np.True_, np.int64(1)):
+        assert (ap.AttentionProbe("mean", whiten=value).fit(*samples).parameters_["v.weight"] == whitened).all()
+    for value in (0, np.False_, None):
+        assert (ap.AttentionProbe("mean", whiten=value).fit(*samples).parameters_["v.weight"] == plain).all()
+    for value in (2, 1.0, "yes", [True, False], np.array([True])):
+        with pytest.raises(ValueError, match="whiten: expected True or False, found "):
+            ap.AttentionProbe("mean", whiten=value).fit(*samples)
+    with pytest.raises(ValueError, match="skip_empty: expected True or False, found 'no'"):
+        ap.open_activations("none.safetensors", skip_empty="no")
+
+
 def test_progress_and_callbacks(samples, capfd):
     seen = []
     probe = ap.AttentionProbe(heads=1, epochs=6, verbose=True, callback=seen.append).fit(*samples)
@@ -129,6 +151,37 @@ def test_progress_and_callbacks(samples, capfd):
     with pytest.raises(ZeroDivisionError):
         probe.set_params(callback=fail).fit(*samples)
     assert probe.to_bytes() == before
+
+
+@needs("ap_evaluate")
+@pytest.mark.parametrize("name, call", [
+    ("ap_train", lambda probe, *samples: probe.fit(*samples)),
+    ("ap_select", lambda probe, *samples: probe.select(*samples, folds=2)),
+    ("ap_calibrate", lambda probe, *samples: probe.calibrate(*samples)),
+    ("ap_evaluate", lambda probe, *samples: probe.evaluate(*samples, bootstrap=10)),
+    ("ap_report", lambda probe, *samples: probe.report(None, *samples, bootstrap=10)),
+])
+def test_a_callback_that_fails_at_last_leaves_nothing_behind(samples, fitted, monkeypatch, name, call):
+    given, freed, library = [], [], _native.lib()
+
+    def late(*arguments, function=getattr(library, name)):
+        status = function(*arguments)
+        given.extend(one._obj.value for one in arguments if hasattr(one, "_obj"))
+        next(one for one in arguments if isinstance(one, _structures.Progress))(b'{"phase": "end"}', None)
+        return status
+
+    def fail(report):
+        if report.phase == "end":
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(library, name, late)
+    for free in ("ap_probe_free", "ap_text_free"):
+        monkeypatch.setattr(library, free, lambda value, function=getattr(library, free): (
+            freed.append(getattr(value, "value", value)), function(value))[1])
+    probe = ap.AttentionProbe.from_bytes(fitted.to_bytes()).set_params(callback=fail)
+    with pytest.raises(ZeroDivisionError):
+        call(probe, *samples)
+    assert given and None not in given and set(given) <= set(freed)
 
 
 @pytest.fixture
@@ -174,6 +227,10 @@ def test_select_spans_a_grid(samples, tmp_path):
     assert probe.score(X, y) > 0.8
     with pytest.raises(ValueError, match="fold"):
         probe.select(X, y, folds=1)
+    # Arrays and ranges are lists.
+    for l2 in ([1.0, 2.0], np.array([1.0, 2.0]), range(1, 3), (1, np.float32(2))):
+        grid = ap.AttentionProbe(np.array(["mean", "last"]), l2=l2, seed=np.array(0)).select(X, y, folds=2, max_rows=0)
+        assert len(grid.selection_.candidates) == 4 and "l2=" in repr(grid)
 
 
 @needs("ap_evaluate")
@@ -209,25 +266,3 @@ def test_report_is_a_page(samples, fitted, tmp_path):
     assert (tmp_path / "report.html").read_text() == page.html and "the probe" in page.html
     assert "iframe" in page._repr_html_() and "report.html" in repr(page)
     assert fitted.report(None, X).path is None
-
-
-def test_files(samples, tmp_path):
-    X, y = samples
-    path = tmp_path / "data.safetensors"
-    with ap.write_activations(path, classes=["no", "yes"]) as out:
-        out.add(X, y)
-    data = ap.open_activations(path)
-    assert len(data) == 60 and data.description["width"] == 8 and "60 sequences" in repr(data)
-    for form in (path, str(path), [path], data):
-        probe = ap.AttentionProbe("mean").fit(form)
-        assert probe.classes_.tolist() == ["no", "yes"]
-        assert (probe.decision_function(form) == probe.decision_function(X)).all()
-    with pytest.raises(ValueError, match="y: expected a path to a table of labels"):
-        probe.fit(path, y)
-    with pytest.raises(FileNotFoundError):
-        probe.fit(tmp_path / "none.safetensors")
-    table = tmp_path / "labels.jsonl"
-    table.write_text("".join(json.dumps({"id": str(i), "label": "ab"[i % 2]}) + "\n" for i in range(60)))
-    assert ap.AttentionProbe("mean").fit(path, table).classes_.tolist() == ["a", "b"]
-    np.save(tmp_path / "one.npy", X[0])
-    assert probe.decision_function(tmp_path / "one.npy") == probe.decision_function([X[0]])

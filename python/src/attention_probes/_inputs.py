@@ -56,8 +56,9 @@ def _of_rows(rows: Rows, where: str, offsets: Any, mask: Any, pooled: bool) -> S
 
 def is_list(x: Any) -> bool:
     """Whether `x` is a list of arrays, one a sequence."""
-    if isinstance(x, np.ndarray):
-        return x.dtype == object and x.ndim == 1 and len(x) > 0 and np.ndim(x[0]) == 2
+    if getattr(x, "ndim", None) == 1 and getattr(x, "dtype", None) == object:
+        # Of numpy, or of pandas, whose numbers need not begin at 0.
+        return len(x) > 0 and np.ndim(next(iter(x))) == 2
     if not isinstance(x, (list, tuple)):
         return False
     if not x:
@@ -75,6 +76,7 @@ def items(x: Any, where: str, mask: Any = None) -> list[Item]:
         raise ValueError(f"{where}: expected at least one sequence, found an empty list")
     if mask is not None and len(mask) != len(x):
         raise ValueError(f"mask of {where}: expected {len(x)} arrays, one a sequence, found {len(mask)}")
+    masks = None if mask is None else list(mask)
     found: list[Item] = []
     width = -1
     for i, one in enumerate(x):
@@ -97,8 +99,8 @@ def items(x: Any, where: str, mask: Any = None) -> list[Item]:
             raise ValueError(f"{where}[{i}]: expected the width of {where}[0], {width}, found {shape[1]}")
         if shape[0] == 0:
             raise ValueError(f"{where}[{i}]: expected at least one token, found none")
-        if mask is not None:
-            own = _bytes(mask[i], (shape[0],), f"mask of {where}[{i}]")
+        if masks is not None:
+            own = _bytes(masks[i], (shape[0],), f"mask of {where}[{i}]")
         found.append(Item(rows, own))
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ._native import lib, take_text
 from ._options import options
+from ._outputs import activation_files, refuse_input
 from ._progress import Watch
 from ._training import Fitting
 from .data import Data
@@ -38,12 +39,13 @@ class Judging(Fitting):
             Of how many sequences the most attended tokens are told.
         streaming : bool, optional
             Whether the probe is judged as a monitor that looks after every token, too.
-        controls : (X, y), path or Data, optional
+        controls : (X, y), (X, y, groups), path or Data, optional
             The probe's training data, on which controls are trained: what is reached without what the probe is to find.
-            `values["controls"]` has their metrics, "rows", and how far the probe is above the best, "above_best".
+            Their metrics stand beside the probe's; `["controls"]` of the result has them as "rows", and how far the probe is
+            above the best, "above_best".
         confound : str, optional
             With `controls`: what else may give the label away: "groups", a tensor of the files with a number a sequence, or
-            a regular expression of ids, of which the first (…) is the value.
+            a regular expression of ids, of which the first (…) is the value. Of arrays both `groups` and `controls` have it.
 
         Returns
         -------
@@ -55,7 +57,7 @@ class Judging(Fitting):
         said = options(
             bootstrap=bootstrap, documents=documents, streaming=streaming, confound=confound, seed=seed,
             threads=self._threads())
-        call, training = lib().ap_evaluate, self._training(controls, confound)
+        call, training = lib().ap_evaluate, self._training(data, controls, confound)
         handles = [self._fitted().handle.value, data._handle.value]
         if training is not None:
             call = lib().ap_evaluate_controls
@@ -94,6 +96,7 @@ class Judging(Fitting):
             lambda progress, made, text: lib().ap_calibrate(
                 handle, data._handle.value, said, progress, None, made, text))
         self._probe = probe
+        self._read += data._paths
         self.calibration_ = CalibrationResult._of(result)
         return self._done(watch)
 
@@ -108,7 +111,7 @@ class Judging(Fitting):
         Parameters
         ----------
         path : path or None
-            The file to write; None for a page that is only shown.
+            The file to write, none of those that are read; None for a page that is only shown.
         X, y
             As in `fit`; without labels the page has no metrics.
         controls, confound
@@ -126,7 +129,10 @@ class Judging(Fitting):
         said = options(
             documents=documents, bootstrap=bootstrap, confound=confound, seed=seed, threads=self._threads())
         title = None if name is None else name.encode()
-        call, training = lib().ap_report, self._training(controls, confound)
+        call, training = lib().ap_report, self._training(data, controls, confound)
+        if path is not None:
+            read = data._paths + (() if training is None else training._paths)
+            refuse_input(path, activation_files(read), "path")
         handles = [self._fitted().handle.value, data._handle.value]
         if training is not None:
             call = lib().ap_report_controls
@@ -137,12 +143,18 @@ class Judging(Fitting):
             page.write(path)
         return page
 
-    def _training(self, controls: Any, confound: str | None) -> Data | None:
+    def _training(self, data: Data, controls: Any, confound: str | None) -> Data | None:
         if controls is None:
             if confound is not None:
                 raise ValueError("confound: expected it only with controls, found none")
             return None
-        return self._other(controls, "controls", known=self._known_classes(), task=self._fitted().task)
+        training = self._other(
+            controls, "controls", "groups", known=self._known_classes(), task=self._fitted().task,
+            name="the training data of controls")
+        for one, where in ((data, "groups"), (training, "controls=(X, y, groups)")):
+            if confound == "groups" and one._keep is not None and not one.description["groups"]:
+                raise ValueError(f"confound: expected {where} with a group a sequence beside confound='groups', found none")
+        return training
 
     def _threads(self) -> int | None:
         threads: int | None = getattr(self, "threads", None)
@@ -158,7 +170,7 @@ class Judging(Fitting):
     def _told(self, call: Any) -> str:
         text = ctypes.c_void_p()
         watch = Watch(self.verbose, self.callback)
-        watch.run(lambda: call(watch, ctypes.byref(text)))
+        watch.run(lambda: call(watch, ctypes.byref(text)), (text, lib().ap_text_free))
         found = take_text(text)
         if watch.interrupted:
             raise KeyboardInterrupt

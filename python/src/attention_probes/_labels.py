@@ -161,13 +161,14 @@ def weights_of(weights: Any, count: int) -> np.ndarray:
 
 
 def _texts(texts: Any, sequences: Sequences) -> list[str]:
-    if len(texts) == sequences.tokens and (len(texts) == 0 or isinstance(texts[0], str)):
-        return list(texts)
-    if len(texts) != len(sequences) or any(isinstance(one, str) for one in texts):
+    given: list[Any] = list(texts)
+    if len(given) == sequences.tokens and (len(given) == 0 or isinstance(given[0], str)):
+        return given
+    if len(given) != len(sequences) or any(isinstance(one, str) for one in given):
         raise ValueError(
-            f"token_texts: expected {len(sequences)} lists, one a sequence, or {sequences.tokens} texts, found {len(texts)}")
+            f"token_texts: expected {len(sequences)} lists, one a sequence, or {sequences.tokens} texts, found {len(given)}")
     placed = [""] * sequences.tokens
-    for i, (own, start, length) in enumerate(zip(texts, sequences.starts.tolist(), sequences.lengths.tolist())):
+    for i, (own, start, length) in enumerate(zip(given, sequences.starts.tolist(), sequences.lengths.tolist())):
         if len(own) != length:
             raise ValueError(f"token_texts[{i}]: expected {length} texts, one a token, found {len(own)}")
         placed[start : start + length] = own

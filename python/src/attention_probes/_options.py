@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 
+# Options that are on or off.
+_FLAGS = frozenset({
+    "labels_in_order", "no_standardize", "pooled", "sequence", "skip_bad_shards", "skip_empty", "skip_nonfinite", "streaming",
+    "whiten"})
+
+
 def options(**given: Any) -> bytes:
     """JSON of the options that are not None, underscores as dashes; tuples and arrays are lists."""
     return json.dumps({name.replace("_", "-"): _plain(name, value) for name, value in given.items()
@@ -15,7 +21,11 @@ def options(**given: Any) -> bytes:
 
 
 def _plain(name: str, value: Any) -> Any:
-    if isinstance(value, np.generic):
+    if name in _FLAGS:
+        if not isinstance(value, (bool, int, np.bool_, np.integer)) or value not in (0, 1):
+            raise ValueError(f"{name}: expected True or False, found {value!r}")
+        return bool(value)
+    if isinstance(value, np.generic) or isinstance(value, np.ndarray) and value.ndim == 0:
         return value.item()
     if isinstance(value, os.PathLike):
         return os.fspath(value)

@@ -18,6 +18,8 @@ class Parameters:
 
     _probe: NativeProbe | None = None
     classes_: np.ndarray
+    # The places of `classes_` among the classes of the probe file; None where both are in the same order.
+    _order: np.ndarray | None = None
     n_features_in_: int
     training_: Training | None
     selection_: Selection | None
@@ -83,6 +85,8 @@ class Parameters:
         defaults = inspect.signature(type(self).__init__).parameters
         said = [
             f"{name}={value!r}" for name, value in self.get_params().items()
-            if name in ("kind",) or value is not defaults[name].default and value != defaults[name].default
+            # An array is no default, and is compared number by number.
+            if name in ("kind",) or isinstance(value, np.ndarray) or value is not defaults[name].default and (
+                value != defaults[name].default)
         ]
         return f"{type(self).__name__}({', '.join(said)})"

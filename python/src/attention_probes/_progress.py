@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from ctypes import c_void_p
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Callable
@@ -78,8 +79,20 @@ class Watch:
         if self._fault is not None:
             raise self._fault
 
-    def run(self, call: Callable[[], int]) -> None:
-        """Calls something that returns a status, and raises what went wrong."""
+    def run(self, call: Callable[[], int], *given: tuple[c_void_p, Callable[[c_void_p], int]]) -> None:
+        """Calls something that returns a status, and raises what went wrong.
+
+        `given`: what the call may set, and what frees that: a call may end well, and the callback have failed.
+        """
+        try:
+            self._run(call)
+        except BaseException:
+            for value, free in given:
+                if value.value is not None:
+                    free(value)
+            raise
+
+    def _run(self, call: Callable[[], int]) -> None:
         fault: BaseException | None = None
         with self:
             status = call()

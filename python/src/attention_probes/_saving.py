@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping
 
+from ._outputs import activation_files, refuse_input
 from ._parameters import Parameters
 from ._parts import probe_bytes, value_of
 from ._probe import NativeProbe
@@ -13,8 +14,15 @@ from ._safetensors import metadata_of, packed
 class Saving(Parameters):
     """The part of an estimator that keeps its probe."""
 
+    # Paths of what it was fitted and calibrated on.
+    _read: tuple[str, ...] = ()
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a probe file, which the command line and every other interface read."""
+        """Writes a probe file, which the command line and every other interface read.
+
+        `ValueError` for a path at which there is a file that it was fitted or calibrated on.
+        """
+        refuse_input(path, activation_files(self._read), "path")
         self._fitted().save(path)
 
     @classmethod
@@ -87,7 +95,8 @@ class Saving(Parameters):
     def to_torch(self) -> Any:
         """A `torch.nn.Module` with the same parameters, under the names of the probe file.
 
-        A `ProbeModule`, or an `EnsembleModule` of them.
+        A `ProbeModule`, or an `EnsembleModule` of them. Its logits are those of the probe file: of two classes above 0 for
+        `positive_`, of more in the order of `description_["classes"]`.
         """
         from .torch_module import EnsembleModule, ProbeModule
 

@@ -12,6 +12,7 @@ from ._inputs import as_sequences
 from ._labels import Labels, class_name, labels_of, weights_of
 from ._native import Handle, lib, take_text
 from ._options import options
+from ._outputs import activation_files, refuse_input
 from ._probe import NativeProbe
 from ._progress import Watch
 from ._saving import Saving
@@ -69,6 +70,7 @@ class Fitting(Saving):
             lambda progress, probe, text: lib().ap_train(
                 data._handle.value, None if held is None else held._handle.value, said, progress, None, probe, text))
         self._adopt(probe, labels)
+        self._read = data._paths if held is None else data._paths + held._paths
         self.training_, self.selection_, self.calibration_ = Training._of(result), None, None
         return self._done(watch)
 
@@ -116,11 +118,14 @@ class Fitting(Saving):
         said = self._options(
             folds=folds, metric=metric, fpr=fpr, confidence=confidence, streaming=streaming, calibration=calibration,
             group=group, max_rows=max_rows, layers_each=layers_each)
+        if journal is not None:
+            refuse_input(journal, activation_files(data._paths), "journal")
         path = None if journal is None else os.fsencode(journal)
         probe, result, watch = self._run(
             lambda progress, probe, text: lib().ap_select(
                 data._handle.value, said, path, progress, None, probe, text))
         self._adopt(probe, labels)
+        self._read = data._paths
         self.training_, self.selection_, self.calibration_ = None, Selection._of(result), None
         return self._done(watch)
 
@@ -136,7 +141,7 @@ class Fitting(Saving):
     def _data(
         self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None, offsets: Any = None, mask: Any = None,
         pooled: bool = False, ids: Any = None, token_texts: Any = None, known: np.ndarray | None = None,
-        task: str | None = None, needs_labels: bool = True, where: str = "X"
+        task: str | None = None, needs_labels: bool = True, where: str = "X", name: str | None = None
     ) -> tuple[Data, Labels | None]:
         given = {"groups": groups, "sample_weight": sample_weight, "offsets": offsets, "mask": mask, "ids": ids,
                  "token_texts": token_texts}
@@ -151,9 +156,8 @@ class Fitting(Saving):
             if y is not None and not isinstance(y, (str, os.PathLike)):
                 raise ValueError("y: expected a path to a table of labels, or none, beside files, found an array")
             return open_activations(X, labels=y), None
-        if y is None and needs_labels:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None")
+        if needs_labels:
+            self._require(y)
         sequences = as_sequences(
             X, where, offsets=offsets, mask=mask, pooled=pooled, linear=self._takes_vectors())
         count = len(sequences)
@@ -171,27 +175,36 @@ class Fitting(Saving):
                 return self._data(
                     sequences[kept], None if y is None else np.asarray(y)[kept], groups=_some(groups, kept),
                     sample_weight=sample_weight[kept], ids=_some(ids, kept), token_texts=token_texts,
-                    known=known, task=task, needs_labels=needs_labels)
+                    known=known, task=task, needs_labels=needs_labels, name=name)
         return Data._create(
-            sequences, labels, groups=groups, weights=sample_weight, ids=ids, token_texts=token_texts), labels
+            sequences, labels, groups=groups, weights=sample_weight, ids=ids, token_texts=token_texts, name=name), labels
+
+    def _require(self, y: Any) -> None:
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
 
     def _validation(self, validation: Any, labels: Labels | None) -> Data:
         return self._other(validation, "validation", known=None if labels is None else labels.originals)
 
-    def _other(self, given: Any, name: str, **known: Any) -> Data:
-        """Further data with their labels: (X, y), a path or Data."""
+    def _other(self, given: Any, argument: str, *further: str, **known: Any) -> Data:
+        """Further data with their labels: (X, y), with what else there may be behind y, a path or Data."""
         if isinstance(given, Data) or is_path(given):
             return self._data(given, None)[0]
-        if not isinstance(given, (tuple, list)) or len(given) != 2:
-            raise ValueError(f"{name}: expected (X, y), a path or Data, found {type(given).__name__}")
-        return self._data(given[0], given[1], where=f"X of {name}", **known)[0]
+        forms = ["(X, y)", *(f"(X, y, {name})" for name in further), "a path or Data"]
+        if not isinstance(given, (tuple, list)):
+            raise ValueError(f"{argument}: expected {', '.join(forms)}, found {type(given).__name__}")
+        if not 2 <= len(given) <= 2 + len(further):
+            raise ValueError(f"{argument}: expected {', '.join(forms)}, found a {type(given).__name__} of {len(given)}")
+        return self._data(given[0], given[1], where=f"X of {argument}", **dict(zip(further, given[2:])), **known)[0]
 
     def _run(self, call: Any) -> tuple[NativeProbe, dict[str, Any], Watch]:
         """Calls something that makes a probe and a text, with progress."""
         params = self.get_params()
         handle, text = ctypes.c_void_p(), ctypes.c_void_p()
         watch = Watch(params["verbose"], params["callback"])
-        watch.run(lambda: call(watch.function, ctypes.byref(handle), ctypes.byref(text)))
+        watch.run(
+            lambda: call(watch.function, ctypes.byref(handle), ctypes.byref(text)),
+            (handle, lib().ap_probe_free), (text, lib().ap_text_free))
         probe = NativeProbe(Handle(handle, lib().ap_probe_free))
         return probe, json.loads(take_text(text)), watch
 
@@ -199,14 +212,19 @@ class Fitting(Saving):
         """Becomes an estimator with this probe."""
         self._probe = probe
         self.n_features_in_ = probe.width
+        self._order = None
         names = probe.said.get("classes")
         if probe.task == "regression" or names is None:
             self.__dict__.pop("classes_", None)
-        elif labels is not None and labels.originals is not None and labels.names is not None:
+            return
+        if labels is not None and labels.originals is not None and labels.names is not None:
             places = {name: i for i, name in enumerate(labels.names)}
             self.classes_ = labels.originals[[places[name] for name in names]]
         else:
             self.classes_ = classes_named(names)
+        if probe.task != "multilabel" and (np.sort(self.classes_) != self.classes_).any():
+            self._order = np.argsort(self.classes_)
+            self.classes_ = self.classes_[self._order]
 
     def _done(self, watch: Watch) -> Any:
         if watch.interrupted:
@@ -224,6 +242,9 @@ def classes_named(names: list[str]) -> np.ndarray:
 
 
 def _some(values: Any, kept: np.ndarray) -> Any:
-    return None if values is None else [values[i] for i in kept.tolist()]
+    if values is None:
+        return None
+    values = list(values)
+    return [values[i] for i in kept.tolist()]
 
 

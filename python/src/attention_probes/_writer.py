@@ -1,10 +1,12 @@
 """The writer behind `write_activations`."""
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import struct
-from typing import IO, Any
+from typing import IO, Any, Iterator
 
 import numpy as np
 
@@ -30,6 +32,11 @@ class ActivationsWriter:
         if dtype is not None and dtype not in NAMES:
             raise ValueError(f"dtype: expected {', '.join(NAMES)}, found {dtype}")
         self.path = os.fspath(path)
+        folder = os.path.dirname(self.path) or "."
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(errno.ENOENT, "expected a folder, found none", folder)
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(errno.EISDIR, "expected the name of a file, found a folder", self.path)
         self.sequences = self.tokens = 0
         self._classes = None if classes is None else [str(one) for one in classes]
         self._type = None if dtype is None else NAMES[dtype]
@@ -54,7 +61,8 @@ class ActivationsWriter:
         """Adds sequences: `states` in any form that `Sequences` takes, and what is known of them.
 
         `labels`: names or numbers of classes, numbers to predict, or (N, O). `token_ids` and `token_texts`: a list
-        a sequence. What one batch has all have to have. Numbers are stored as they are, NaN too.
+        a sequence. What one batch has all have to have. Numbers are stored as they are, NaN too. A batch that is refused
+        changes nothing.
         """
         if self._file is None:
             raise ValueError(f"{self.path}: expected a writer that is open, found one that is closed")
@@ -62,6 +70,7 @@ class ActivationsWriter:
             item for one in as_sequences(states, "states", offsets=offsets, mask=mask, pooled=pooled)
             for item in items([one], "states")
         ]
+        ids, token_ids, token_texts = (None if one is None else list(one) for one in (ids, token_ids, token_texts))
         known = {"labels": labels, "groups": groups, "weights": weights, "ids": ids, "token_ids": token_ids,
                  "token_texts": token_texts}
         given = frozenset(name for name, value in known.items() if value is not None)
@@ -80,19 +89,43 @@ class ActivationsWriter:
                         f"{name}[{i}]: expected {item.rows.shape[0]}, one a token, found {len(known[name][i])}")
         if self._width >= 0 and batch[0].rows.shape[1] != self._width:
             raise ValueError(f"states: expected the width of the first batch, {self._width}, found {batch[0].rows.shape[1]}")
-        if self._type is None:
-            self._type = batch[0].rows.type
-        self._width, self._given = batch[0].rows.shape[1], given
+        kind = batch[0].rows.type if self._type is None else self._type
+        with self._whole():
+            for i, item in enumerate(batch):
+                self._add_states(item, i, kind)
+                if ids is not None:
+                    self._add_text("sequence_ids", [str(ids[i])])
+                if token_ids is not None:
+                    self._spool("token_ids").write(np.ascontiguousarray(token_ids[i], np.int64).tobytes())
+                if token_texts is not None:
+                    self._add_text("token_text", [str(one) for one in token_texts[i]])
+        self._type, self._width, self._given = kind, batch[0].rows.shape[1], given
         for name, column in columns.items():
             self._columns.setdefault(name, []).append(column)
-        for i, item in enumerate(batch):
-            self._add_states(item, i)
-            if ids is not None:
-                self._add_text("sequence_ids", [str(ids[i])])
-            if token_ids is not None:
-                self._spool("token_ids").write(np.ascontiguousarray(token_ids[i], np.int64).tobytes())
-            if token_texts is not None:
-                self._add_text("token_text", [str(one) for one in token_texts[i]])
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Goes back to where it began where what is done within fails."""
+        assert self._file is not None
+        sequences, tokens = self.sequences, self.tokens
+        ends = {name: spool.tell() for name, spool in self._spools.items()}
+        end = self._file.tell()
+        try:
+            yield
+        except BaseException:
+            self.sequences, self.tokens = sequences, tokens
+            del self._offsets[sequences + 1 :]
+            for name in self._spools.keys() - ends.keys():
+                self._spools.pop(name).close()
+            try:
+                for file, place in [(self._file, end), *((self._spools[name], ends[name]) for name in ends)]:
+                    file.seek(place)
+                    file.truncate()
+            except OSError:
+                # What is there cannot be trusted: all that follows fails.
+                with contextlib.suppress(OSError):
+                    self._file.close()
+            raise
 
     def _column(self, name: str, values: Any, count: int) -> np.ndarray:
         column = np.asarray(values)
@@ -101,6 +134,11 @@ class ActivationsWriter:
         if name != "labels":
             column = column.astype(np.int64 if name == "groups" else np.float32)
         elif column.dtype.kind not in "biuf":
+            if column.ndim != 1:
+                raise ValueError(f"labels: expected numbers in two dimensions, found dtype {column.dtype}")
+            for i, one in enumerate(column.tolist()):
+                if one is None or one != one:
+                    raise ValueError(f"labels[{i}]: expected a class, found {one}")
             names = [class_name(one) for one in column.tolist()]
             if self._classes is not None:
                 for one in names:
@@ -109,14 +147,17 @@ class ActivationsWriter:
                 column = np.array([self._classes.index(one) for one in names], np.int64)
             else:
                 column = np.array(names)
+        for first in self._columns.get(name, [])[:1]:
+            if column.shape[1:] != first.shape[1:] or (column.dtype.kind == "U") != (first.dtype.kind == "U"):
+                raise ValueError(f"{name}: expected {_form(first)} as in the first batch, found {_form(column)}")
         return column
 
-    def _add_states(self, item: Item, index: int) -> None:
-        assert self._file is not None and self._type is not None
-        count = item.rows.shape[0]
-        size = max(1, _BLOCK // max(1, self._width * 4))
+    def _add_states(self, item: Item, index: int, kind: int) -> None:
+        assert self._file is not None
+        count, width = item.rows.shape
+        size = max(1, _BLOCK // max(1, width * 4))
         for start in range(0, count, size):
-            self._file.write(stored(item.rows, start, min(count, start + size), self._type, f"states[{index}]").data)
+            self._file.write(stored(item.rows, start, min(count, start + size), kind, f"states[{index}]").data)
         if item.mask is not None and "token_mask" not in self._spools:
             self._spool("token_mask").write(b"\1" * self.tokens)
         if "token_mask" in self._spools:
@@ -205,11 +246,13 @@ class ActivationsWriter:
     def abandon(self) -> None:
         """Leaves nothing; after `close` without effect."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # of what was still to be written, and is not wanted
+                self._file.close()
             os.unlink(self._partial)
             self._file = None
         for spool in self._spools.values():
-            spool.close()
+            with contextlib.suppress(OSError):
+                spool.close()
         self._spools.clear()
 
     def __enter__(self) -> ActivationsWriter:
@@ -220,3 +263,9 @@ class ActivationsWriter:
             self.close()
         else:
             self.abandon()
+
+
+def _form(column: np.ndarray) -> str:
+    if column.dtype.kind == "U":
+        return "names"
+    return "numbers" if column.ndim == 1 else f"numbers of the shape {column.shape[1:]} a sequence"

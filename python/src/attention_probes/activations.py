@@ -139,7 +139,8 @@ def write_activations(
 ) -> ActivationsWriter:
     """Writes an activation file batch by batch, in memory that does not grow with the tokens.
 
-    The file appears under its name when the context ends well, and not at all where an exception ends it.
+    The file appears under its name when the context ends well, in place of one that was there, and not at all where an
+    exception ends it. `Activations` of the one before stay as they are.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from . import _structures as s
 from ._labels import Labels, known_of
 from ._native import Handle, check, lib, opened, told
 from ._options import options
+from ._outputs import absolute, activation_files, refuse_input
 from .sequences import Sequences
 
 _DTYPES = {"float32": s.F32, "float16": s.F16, "bfloat16": s.BF16, "f32": s.F32, "f16": s.F16, "bf16": s.BF16}
@@ -21,10 +22,11 @@ class Data:
     Made by `open_activations`; estimators take it as X in every place.
     """
 
-    __slots__ = ("_handle", "_keep", "_said", "_sequences")
+    __slots__ = ("_handle", "_keep", "_said", "_sequences", "_paths")
 
-    def __init__(self, handle: Handle, keep: Any = None) -> None:
-        self._handle, self._keep = handle, keep
+    def __init__(self, handle: Handle, keep: Any = None, paths: tuple[str, ...] = ()) -> None:
+        # `paths` are those of all files that are read, tables of labels too.
+        self._handle, self._keep, self._paths = handle, keep, paths
         self._said: dict[str, Any] | None = None
         self._sequences: Sequences | None = None
 
@@ -48,7 +50,11 @@ class Data:
         return int(self.description["sequences"])
 
     def write(self, path: str | os.PathLike[str], dtype: str = "float32") -> None:
-        """Writes all as one activation file; `dtype`: "float32", "float16" or "bfloat16"."""
+        """Writes all as one activation file; `dtype`: "float32", "float16" or "bfloat16".
+
+        `ValueError` for a path at which there is a file that this reads.
+        """
+        refuse_input(path, activation_files(self._paths), "path")
         if dtype not in _DTYPES:
             raise ValueError(f"dtype: expected float32, float16 or bfloat16, found {dtype}")
         check(lib().ap_data_write(self._handle.value, os.fsencode(path), _DTYPES[dtype]))
@@ -142,4 +148,5 @@ def open_activations(
         layers_each=layers_each, pooled=pooled, sequence=sequence,
         skip_nonfinite=skip_nonfinite, skip_empty=skip_empty, skip_bad_shards=skip_bad_shards, mask=mask,
         prompt_lengths=None if prompt_lengths is None else os.fspath(prompt_lengths), threads=threads)
-    return Data(opened(lib().ap_data_open, lib().ap_data_free, array, len(given), said))
+    handle = opened(lib().ap_data_open, lib().ap_data_free, array, len(given), said)
+    return Data(handle, None, absolute(given) + absolute(labels) + absolute(prompt_lengths))

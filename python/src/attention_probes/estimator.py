@@ -35,7 +35,7 @@ class AttentionProbe(Judging):
     task : {"binary", "multiclass", "multilabel", "regression"}, optional
         Else it follows from the labels.
     positive : str, optional
-        Of two classes the positive one; else the second in sorted order.
+        Of two classes the positive one; else the second in sorted order, of files the second that they name.
     seed, threads : int, optional
     verbose : bool
         Whether a bar on standard error shows how far a call has come.
@@ -45,7 +45,12 @@ class AttentionProbe(Judging):
     Attributes
     ----------
     classes_ : array
-        The classes, the positive one second where there are two.
+        The classes, sorted, as all of scikit-learn expects: columns of `predict_proba` and `decision_function` are in this
+        order, and of two classes `decision_function` is above 0 for the second. Of several labels as they are in y.
+    positive_ : label
+        The positive one of two classes: `threshold_`, `evaluate`, `calibrate`, `report`, `token_scores`, streams, `to_torch`
+        and probe files speak of its probability and logit, wherever it is in `classes_`. Of more classes they have the order
+        of `description_["classes"]`.
     n_features_in_ : int
         D, the width of a hidden state.
     training_, selection_, calibration_ : Training, Selection, CalibrationResult or None
@@ -107,9 +112,27 @@ class AttentionProbe(Judging):
         return self._fitted().task
 
     @property
+    def positive_(self) -> Any:
+        """The positive one of two classes: `threshold_`, `evaluate`, streams and probe files speak of its probability."""
+        task = self._fitted().task
+        if task != "binary":
+            raise AttributeError(f"positive_: expected a binary probe, found a {task} one")
+        return self._in_file()[1]
+
+    @property
     def threshold_(self) -> float:
-        """The probability from which on a class counts as present (binary, multilabel)."""
+        """The probability from which on a class counts as present: `positive_` of two (binary, multilabel)."""
         return self._fitted().threshold
+
+    def _in_file(self) -> np.ndarray:
+        """The classes in the order of the probe file."""
+        return self.classes_ if self._order is None else self.classes_[np.argsort(self._order)]
+
+    def _by_class(self, values: np.ndarray) -> np.ndarray:
+        """Columns of the probe file in the order of `classes_`; one of two classes for the second of these."""
+        if self._order is None:
+            return values
+        return -values if values.shape[1] == 1 else values[:, self._order]
 
     def _states(self, X: Any) -> Any:
         if is_path(X):
@@ -125,8 +148,11 @@ class AttentionProbe(Judging):
     # Scores.
 
     def decision_function(self, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False) -> np.ndarray:
-        """The logits, float32: (N,) of one output, else (N, O)."""
-        values = self._values(X, "logits", offsets, mask, pooled)
+        """The logits, float32: (N,) of one output, else (N, O), in the order of `classes_`.
+
+        Of two classes they are above 0 for the second.
+        """
+        values = self._by_class(self._values(X, "logits", offsets, mask, pooled))
         return values[:, 0] if values.shape[1] == 1 else values
 
     def predict_proba(self, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False) -> np.ndarray:
@@ -137,35 +163,51 @@ class AttentionProbe(Judging):
         if self._fitted().task == "regression":
             raise ValueError("predict_proba: expected a probe that classifies, found one for regression")
         values = self._values(X, "probabilities", offsets, mask, pooled)
-        return np.concatenate([1 - values, values], axis=1) if self._fitted().task == "binary" else values
+        return self._by_class(np.concatenate([1 - values, values], axis=1) if self._fitted().task == "binary" else values)
 
     def predict(self, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False) -> np.ndarray:
         """Labels of `classes_`, (N,); of several labels 0 and 1, (N, O); of regression numbers, (N,) or (N, O).
 
-        A class is present from the probability `threshold_` on (binary, multilabel).
+        A class is present from the probability `threshold_` on: `positive_` of two (binary, multilabel).
         """
         probe = self._fitted()
         if probe.task == "regression":
             return self.decision_function(X, offsets=offsets, mask=mask, pooled=pooled)
         values = self._values(X, "probabilities", offsets, mask, pooled)
         if probe.task == "multiclass":
-            found: np.ndarray = self.classes_[values.argmax(axis=1)]
+            found: np.ndarray = self._in_file()[values.argmax(axis=1)]
             return found
         # In double precision: NumPy would round the threshold to a float32, which a probability may equal.
         present: np.ndarray = (values.astype(np.float64) >= probe.threshold).astype(np.int64)
         if probe.task == "binary":
-            present = self.classes_[present[:, 0]]
+            present = self._in_file()[present[:, 0]]
         return present
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offsets: Any = None, mask: Any = None,
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, *, offsets: Any = None, mask: Any = None,
               pooled: bool = False) -> float:
-        """The accuracy, of regression R²; several labels have to be right together."""
+        """The accuracy, of regression R²; several labels have to be right together.
+
+        y is as in `fit`; probabilities of the positive class are cut at 0.5, as `evaluate` does.
+        """
+        if (isinstance(X, Data) or is_path(X)) and (y is None or isinstance(y, (str, os.PathLike))):
+            judged = self.evaluate(
+                X, y, bootstrap=0, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled)
+            if self.task_ != "regression":
+                return float(judged["accuracy"])
+            # There is none of labels that are all the same.
+            return float(judged.metrics.get("r2", judged["mean_squared_error"] == 0))
+        self._require(y)
         found = self.predict(X, offsets=offsets, mask=mask, pooled=pooled)
         truth = np.asarray(y)
         if truth.ndim == 2 and truth.shape[1] == 1:
             truth = truth[:, 0]
         if truth.shape != found.shape:
             raise ValueError(f"y: expected labels of the shape {found.shape}, found {truth.shape}")
+        if self.task_ == "binary" and truth.dtype.kind == "f" and (truth != np.round(truth)).any():
+            odd = ~((truth >= 0) & (truth <= 1))
+            if odd.any():
+                raise ValueError(f"y: expected classes, or probabilities from 0 to 1, found {truth[odd][0]} in y[{odd.argmax()}]")
+            truth = self._in_file()[(truth >= 0.5).astype(np.int64)]
         weights = np.ones(len(found)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         if self.task_ != "regression":
             right = found == truth if found.dtype.kind == truth.dtype.kind else np.array(
@@ -203,10 +245,10 @@ def _columns(weights: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 def score_probes(probes: Any, X: Any, *, offsets: Any = None, mask: Any = None, pooled: bool = False,
                  threads: int = 0) -> list[np.ndarray]:
-    """The logits (N, O) of several probes of one width, in one pass over X."""
+    """The logits (N, O) of several probes of one width, in one pass over X, each as its `decision_function` has them."""
     fitted = [probe._fitted() for probe in probes]
     if not fitted:
         raise ValueError("probes: expected at least one, found none")
     states: Sequences | Any = fitted and probes[0]._states(X)
     found = scores(fitted, states, [("logits",)] * len(fitted), threads, offsets, mask, pooled)
-    return [one.values["logits"] for one in found]
+    return [probe._by_class(one.values["logits"]) for probe, one in zip(probes, found)]

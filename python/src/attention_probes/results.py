@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,9 @@ def _text_table(title: str, rows: list[tuple[str, ...]]) -> str:
 
 
 def _html_table(title: str, rows: list[tuple[str, ...]]) -> str:
-    import html
-
     cells = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><caption style='text-align:left'>{html.escape(title)}</caption>{cells}</table>"
+        "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><caption style='text-align:left'>{escape(title)}</caption>{cells}</table>"
 
 
 class _Shown:
@@ -33,11 +32,15 @@ class _Shown:
     def _table(self) -> tuple[str, list[tuple[str, ...]]]:
         raise NotImplementedError
 
+    def _notes(self) -> list[str]:
+        # Lines below the table.
+        return []
+
     def __repr__(self) -> str:
-        return _text_table(*self._table())
+        return "\n".join([_text_table(*self._table()), *(f"  {note}" for note in self._notes())])
 
     def _repr_html_(self) -> str:
-        return _html_table(*self._table())
+        return _html_table(*self._table()) + "".join(f"<p>{escape(note)}</p>" for note in self._notes())
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,7 +153,7 @@ class Evaluation(_Shown):
     intervals : dict of (float, float)
         95 % confidence intervals of the bootstrap.
     values : dict
-        All that `attnprobe evaluate --json` prints: by class, by length, the streaming rule, documents, …
+        All that `attnprobe evaluate --json` prints: by class, by length, the streaming rule, documents, "controls", …
     """
 
     task: str
@@ -171,15 +174,24 @@ class Evaluation(_Shown):
         return cls(
             str(said.get("task", "")), int(said.get("sequences", 0)), int(said.get("tokens", 0)), metrics, intervals, said)
 
-    def __getitem__(self, name: str) -> float:
-        """A metric by its name."""
-        return self.metrics[name]
+    def __getitem__(self, name: str) -> Any:
+        """A metric by its name, or what else `values` has by it, "controls" for instance."""
+        return self.metrics[name] if name in self.metrics else self.values[name]
+
+    def _controls(self, failed: bool) -> list[dict[str, Any]]:
+        rows = (self.values.get("controls") or {}).get("rows", [])
+        return [row for row in rows if ("failure" in row) == failed]
+
+    def _notes(self) -> list[str]:
+        return [f"{row['name']}: {row['failure']}" for row in self._controls(failed=True)]
 
     def _table(self) -> tuple[str, list[tuple[str, ...]]]:
-        rows: list[tuple[str, ...]] = []
+        controls = self._controls(failed=False)
+        rows: list[tuple[str, ...]] = [("", "probe", "interval", *(row["name"] for row in controls))] if controls else []
         for name, value in self.metrics.items():
             low, high = self.intervals.get(name, (None, None))
-            rows.append((name, _number(value), "" if low is None else f"{_number(low)} – {_number(high)}"))
+            others = (_number(row[name]) if row.get(name) is not None else "" for row in controls)
+            rows.append((name, _number(value), "" if low is None else f"{_number(low)} – {_number(high)}", *others))
         return f"Evaluation: {self.task}, {self.sequences} sequences of {self.tokens} tokens", rows
 
 
@@ -217,7 +229,8 @@ class TokenScores:
     Attributes
     ----------
     prefix_logits : array (L, O)
-        The logits of the text up to and with each token; NaN before the first that the probe may look at.
+        The logits of the text up to and with each token, in the order of the probe file: of two classes above 0 for
+        `positive_`. NaN before the first that the probe may look at.
     attention : array (L, H) or None
         Of probes that attend.
     contributions : array (L, H, O) or None
@@ -257,7 +270,5 @@ class Report:
         return f"Report({len(self.html) / 1e6:.2g} MB, {where})"
 
     def _repr_html_(self) -> str:
-        import html
-
-        return (f"<iframe srcdoc=\"{html.escape(self.html)}\" style='width:100%;height:40em;border:0' "
+        return (f"<iframe srcdoc=\"{escape(self.html)}\" style='width:100%;height:40em;border:0' "
                 "sandbox='allow-scripts'></iframe>")

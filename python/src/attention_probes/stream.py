@@ -121,24 +121,27 @@ class Stream:
 
     @property
     def logits(self) -> np.ndarray:
-        """The logits of the tokens so far, (O,); NaN where there was none to look at."""
+        """The logits of the tokens so far, (O,), in the order of the probe file: of a binary probe above 0 for its `positive_`.
+
+        NaN where there was none to look at.
+        """
         return self._scores(False)
 
     @property
     def probabilities(self) -> np.ndarray:
-        """The probabilities of the tokens so far, (O,): of a binary probe one, of the positive class."""
+        """The probabilities of the tokens so far, (O,): of a binary probe one, of its class `positive_`."""
         return self._scores(True)
 
     @property
     def probability(self) -> float:
-        """The probability of the positive class of a binary probe."""
+        """The probability of the positive class of a binary probe, its `positive_`."""
         if self._probe.task != "binary":
             raise ValueError(f"probability: expected a binary probe, found a {self._probe.task} one; see probabilities")
         return float(self._scores(True)[0])
 
     @property
     def flagged(self) -> bool:
-        """Whether the probability of a binary probe has reached its threshold."""
+        """Whether the probability of a binary probe's positive class has reached its threshold."""
         return self.probability >= self._probe.threshold
 
     def _counts(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from typing import Any, Iterable, NamedTuple, Sequence
 
 import numpy as np
@@ -14,8 +15,22 @@ from .stream import Stream, native, token_mask
 _FLOAT32 = np.dtype(np.float32)
 
 
+def _number(id: Any) -> int:
+    """An id as the library takes it."""
+    try:
+        number = operator.index(id)
+    except TypeError:
+        number = 2**63
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"id: expected a whole number from -2^63 to 2^63 - 1, found {id!r}")
+    return number
+
+
 class StepScores(NamedTuple):
-    """What a probe says after a step: `logits` (B, O), `probabilities` (B, O) or None for regression."""
+    """What a probe says after a step: `logits` (B, O), `probabilities` (B, O) or None for regression.
+
+    Of a binary probe both are of its class `positive_`, of others in the order of the probe file.
+    """
 
     logits: np.ndarray
     probabilities: np.ndarray | None
@@ -60,18 +75,18 @@ class Streams:
         self._rooms = s.Floats * count
 
     def open(self, id: int, after: Stream | Sequence[Stream] | None = None) -> None:
-        """Opens a stream. `after`: what to go on from, a stream of each probe."""
+        """Opens a stream, known by a whole number of 64 bits. `after`: what to go on from, a stream of each probe."""
         start = None
         if after is not None:
             given = [after] if isinstance(after, Stream) else list(after)
             if len(given) != len(self._probes):
                 raise ValueError(f"after: expected {len(self._probes)} streams, one a probe, found {len(given)}")
             start = (ctypes.c_void_p * len(given))(*(stream._handle.value for stream in given))
-        check(lib().ap_streams_open(self._handle.value, id, start))
+        check(lib().ap_streams_open(self._handle.value, _number(id), start))
 
     def close(self, id: int) -> None:
         """Closes a stream that is open."""
-        check(lib().ap_streams_close(self._handle.value, id))
+        check(lib().ap_streams_close(self._handle.value, _number(id)))
 
     @property
     def ids(self) -> list[int]:
@@ -88,7 +103,7 @@ class Streams:
 
     def get(self, id: int, probe: int = 0) -> Stream:
         """What one of the probes knows of a text, as a stream of its own."""
-        handle = opened(lib().ap_streams_get, lib().ap_stream_free, self._handle.value, id, probe)
+        handle = opened(lib().ap_streams_get, lib().ap_stream_free, self._handle.value, _number(id), probe)
         return Stream._of(self._probes[probe], handle)
 
     def step(self, ids: Iterable[int] | np.ndarray, states: Any, *, mask: Any = None) -> Any:
@@ -108,6 +123,9 @@ class Streams:
         numbers = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
         if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
             raise ValueError(f"ids: expected whole numbers, found dtype {numbers.dtype}, {numbers.ndim} dimensions")
+        if numbers.dtype == np.uint64:
+            for number in numbers.tolist():
+                _number(number)
         numbers = np.ascontiguousarray(numbers, np.int64)
         rows = rows_of(states, "states")
         count = len(numbers)

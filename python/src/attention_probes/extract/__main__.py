@@ -39,7 +39,9 @@ import argparse
 import os
 import sys
 import traceback
+from pathlib import Path
 
+from .._outputs import input_at
 from .failure import IO, NO_INPUT, UNAVAILABLE, USAGE, Failure, first_sentence, is_full
 from .options import parser
 from .rows import Columns, HubDataset, Rows, Source, TextFiles
@@ -58,6 +60,9 @@ def check(options: argparse.Namespace) -> None:
             )
         if not options.out.parent.is_dir():
             raise Failure(f"--out {options.out}: there is no folder {options.out.parent}", IO)
+        read = [*map(str, Path(options.model).glob("*model*.safetensors")), *(options.text or [])]
+        if input_at(options.out, read) is not None:
+            raise Failure(f"--out: expected another file than the input, found {options.out}", USAGE)
     elif options.out.exists() and not options.out.is_dir():
         raise Failure(
             f"--out {options.out}: expected a folder or a name that ends in .safetensors, found a file", USAGE

@@ -41,6 +41,7 @@ class ActivationFile:
         resume: bool,
     ) -> None:
         self.path = path
+        self.done = 0
         self.partial = path.with_name(path.name + ".partial")
         layout = {STATES: states} | {
             name: (NAMES[array.dtype], array.shape) for name, array in tensors.items()
@@ -120,19 +121,23 @@ class ActivationFile:
             _write(self._file, rows, self._first + first * self._row)
 
     def save(self, done: int) -> None:
-        """Makes sure that what was written is on the disk, and then notes how far it is."""
+        """Makes sure that what was written is on the disk, and then notes how far it is: never less than before."""
+        if done < self.done:
+            return
         with _named(self.partial):
             os.fsync(self._file)
             _write(self._file, _TRAILER.pack(done), self._size)
         self.done = done
 
     def leave(self, done: int) -> None:
-        """Ends before the file is complete: keeps what was done, and nothing where nothing was."""
-        if done:
-            self.save(done)
-        else:
-            os.unlink(self.partial)
-        os.close(self._file)
+        """Ends before the file is complete: keeps what is done, and nothing where nothing is."""
+        try:
+            if done or self.done:
+                self.save(done)
+            else:
+                os.unlink(self.partial)
+        finally:
+            os.close(self._file)
 
     def commit(self) -> None:
         """Gives the complete file its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -128,18 +129,23 @@ class Extraction:
         self._sequences += len(shard.texts)
         self.progress.expect(self._tokens, self._characters / max(self.survey.characters, 1))
         tensors = shard.tensors(self.survey)
-        files = [self._file(path, column, shard, tensors) for column, path in enumerate(paths)]
-        unfinished = {column: file for column, file in enumerate(files) if not file.is_complete}
         batches = shard.batches(self.settings.batch_tokens, self.model.batches_equal_lengths_only)
-        done = min((file.done for file in unfinished.values()), default=len(batches))
-        self.progress.skip(sum(shard.texts[index].count for batch in batches[:done] for index in batch))
-        saved = time.monotonic()
+        unfinished: dict[int, ActivationFile] = {}
+        done = 0
         try:
+            for column, path in enumerate(paths):
+                file = self._file(path, column, shard, tensors)
+                if not file.is_complete:
+                    unfinished[column] = file
+            done = min((file.done for file in unfinished.values()), default=len(batches))
+            self.progress.skip(sum(shard.texts[index].count for batch in batches[:done] for index in batch))
+            saved = time.monotonic()
             for batch in batches[done:]:
                 texts = [shard.texts[index] for index in batch]
                 states = self.model.states([text.ids for text in texts], [text.kept for text in texts])
                 for column, file in unfinished.items():
-                    self._put(self._checked(states[column], column, texts), file, shard, batch)
+                    if done >= file.done:
+                        self._put(self._checked(states[column], column, texts), file, shard, batch)
                 done += 1
                 self.progress.add(sum(text.count for text in texts))
                 if time.monotonic() - saved >= self.settings.save_every:
@@ -147,8 +153,9 @@ class Extraction:
                         file.save(done)
                     saved = time.monotonic()
         except BaseException:
-            for file in unfinished.values():
-                file.leave(done)
+            with contextlib.ExitStack() as left:  # each of them, whatever happens to another
+                for file in unfinished.values():
+                    left.callback(file.leave, done)
             raise
         for file in unfinished.values():
             file.commit()

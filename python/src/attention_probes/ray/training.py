@@ -11,6 +11,7 @@ from ray.util.queue import Queue
 
 from .._native import error
 from .._options import options as options_of
+from .._outputs import activation_files, input_at
 from .._progress import option_words
 from ..results import Selection
 from . import trainer
@@ -112,7 +113,7 @@ def train_in_shares(
     scores = os.fspath(out_of_fold) if out_of_fold is not None else out.removesuffix(".safetensors") + ".out-of-fold.jsonl"
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     named = tuple(os.fspath(path) for path in given)
-    _check(named, out, scores, options.get("labels"))
+    _check(named, out, scores, options.get("labels"), options.get("prompt_lengths"))
     told = trainer.Work(
         named, os.getcwd(), options_of(threads=threads, **_of(options, _READING | _BOTH)),
         options_of(threads=threads, **_of(options, options.keys() - _READING)), out + ".selection" + trainer.PARTIAL)
@@ -231,24 +232,23 @@ def _of(options: Mapping[str, Any], names: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in names}
 
 
-def _check(paths: tuple[str, ...], out: str, scores: str, labels: Any) -> None:
+def _check(paths: tuple[str, ...], out: str, scores: str, *tables: Any) -> None:
     if not paths:
         raise ValueError("paths: expected at least one, found none")
     for path in paths:
         if "://" in path:
             raise ValueError(
                 f"{path}: expected a path that every worker can open, found a URI; score reads those, train does not")
-    if labels is not None and os.fspath(labels) == "-":
+    read = [os.fspath(table) for table in tables if table is not None]
+    if "-" in read:
         raise ValueError("labels: expected a file that every worker can open, found standard input")
     if os.path.realpath(out) == os.path.realpath(scores):
         raise trainer.Refused(64, f"--out-of-fold: expected another file than --out, found {out}")
-    inputs = [*paths, *([] if labels is None else [os.fspath(labels)])]
-    for path in paths:
-        inputs += [os.path.join(path, name) for name in os.listdir(path)] if os.path.isdir(path) else []
+    inputs = [*paths, *read]
     for option, path in (("out", out), ("out-of-fold", scores)):
         if not path:
             raise trainer.Refused(64, f"--{option}: expected the name of a file, found an empty one")
-        if os.path.exists(path) and any(os.path.exists(one) and os.path.samefile(one, path) for one in inputs):
+        if input_at(path, activation_files(inputs)) is not None:
             raise trainer.Refused(64, f"--{option}: {path} is also an input; choose another file")
         if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
             raise OSError(f"{path}: expected a folder that takes files, found none")
