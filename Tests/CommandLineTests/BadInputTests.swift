@@ -162,6 +162,8 @@ struct BadInputTests {
             #expect(result.status == 64 && result.error.contains("is also an input"), "\(result)")
             #expect(try Data(contentsOf: URL(fileURLWithPath: output)) == before)
         }
+        let dash = try Command.start(["score", probe, data, "--out", "-"]).wait()
+        #expect(dash.status == 64 && dash.error.contains("found -; ./- is a file of that name"), "\(dash)")
     }
 
     @Test func probeWithoutATensor() throws {
@@ -199,8 +201,7 @@ struct BadInputTests {
         ["score", "p", "d", "--format", "xml"],
         ["score", "p", "d", "--out", "s.parquet"], ["train", "x", "--out", "y", "--patience", "3"],
         ["score", "p", "d", "--format", "safetensors"], ["evaluate", "p", "d", "--threads", "0"], ["fit"],
-        ["score", "p", "d", "--resume"], ["train", "x", "--out", "-"],
-        ["score", "p", "d", "--resume", "--out", "s.safetensors"],
+        ["score", "p", "d", "--resume"], ["score", "p", "d", "--resume", "--out", "s.safetensors"],
     ])
     func usage(arguments: [String]) throws {
         let result = try Command.start(arguments).wait()

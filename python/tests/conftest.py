@@ -51,3 +51,11 @@ def random():
 def ragged(random):
     """Sequences of different lengths, width 16."""
     return [random.standard_normal((length, 16), dtype=np.float32) for length in (5, 1, 9, 4)]
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Lists of states whose first class has another mean, and their labels."""
+    random = np.random.default_rng(2)
+    y = np.arange(60) % 2
+    return [random.normal(0.6 * label, 1, (random.integers(3, 9), 8)).astype(np.float32) for label in y], y

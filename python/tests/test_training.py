@@ -15,13 +15,6 @@ pytestmark = needs("ap_train")
 
 
 @pytest.fixture(scope="module")
-def samples():
-    random = np.random.default_rng(2)
-    y = np.arange(60) % 2
-    return [random.normal(0.6 * label, 1, (random.integers(3, 9), 8)).astype(np.float32) for label in y], y
-
-
-@pytest.fixture(scope="module")
 def fitted(samples):
     return ap.AttentionProbe("mean").fit(*samples)
 

@@ -12,13 +12,6 @@ from conftest import needs
 pytestmark = needs("ap_train")
 
 
-@pytest.fixture(scope="module")
-def samples():
-    random = np.random.default_rng(2)
-    y = np.arange(60) % 2
-    return [random.normal(0.6 * label, 1, (random.integers(3, 9), 8)).astype(np.float32) for label in y], y
-
-
 def test_files(samples, tmp_path):
     X, y = samples
     path = tmp_path / "data.safetensors"
