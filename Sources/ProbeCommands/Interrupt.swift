@@ -12,8 +12,9 @@ final class Interrupt: Sendable {
     /// Whether one has come.
     var isSet: Bool { EndSignals.isSet }
 
-    /// What to say where work stops that keeps its trainings in files, if any is kept by now.
+    /// What to say where work stops that keeps its trainings in files, if it can, and if any is kept by now.
     static func farewell(_ journals: [String]) -> String {
+        guard !journals.isEmpty else { return "interrupted" }
         let isAnyKept = journals.contains { FileIdentity(path: OutputFile.partialPath($0)) != nil }
         return isAnyKept
             ? "interrupted; the same command goes on from here"

@@ -48,19 +48,22 @@ extension Parallel {
         }
     }
 
-    /// Arrays of floats that `body` writes, the first part of each array, then the second. A part is written by one thread
-    /// that nothing has written it before: on a machine of several nodes memory lies near the threads, not near one of them.
+    /// Arrays of floats that `body` writes, the first part of each array, then the second. One thread writes a
+    /// part, and nobody before it: on a machine of several nodes memory lies near the threads, not near one of them.
     ///
     /// - Parameters:
     ///   - starts: of each array where its parts start, from 0 on, and where the last ends, which is its size.
     ///   - body: is given the number of the part and that of the array; what it does not write means nothing.
-    /// - Precondition: as many parts of all.
+    /// - Precondition: there is an array, and all have as many parts.
     package static func floats<Workspace>(
         at starts: [[Int]], threads: Int, workspace: @Sendable () -> Workspace,
         _ body: @Sendable (Int, Int, inout MutableSpan<Float>, inout Workspace) throws -> Void
     ) throws -> [[Float]] {
         let counts = starts.map { $0[$0.count - 1] }
-        precondition(starts.allSatisfy { $0.count == starts[0].count && areParts($0, of: $0[$0.count - 1]) })
+        precondition(
+            starts.allSatisfy {
+                $0.count == starts[0].count && $0[0] == 0 && areParts($0, of: $0[$0.count - 1])
+            })
         return try unsafe floats(counts[...], []) { arrays in
             nonisolated(unsafe) let arrays = unsafe arrays
             try forEach(

@@ -100,15 +100,6 @@ struct LabelTableTests {
         }
     }
 
-    // As `score` writes them, where it is known which names there are.
-    @Test func severalNamesInAField() throws {
-        let task = ProbeTask.multilabel(classes: ["x", "y"])
-        let set = try csv("x;y", "y", for: task).set
-        #expect(set.targets == .values(Matrix(rows: 2, columns: 2, storage: [1, 1, 0, 1])))
-        #expect(throws: DataError.self) { try csv("x;z", "y", for: task) }
-        #expect(try csv("x;y", "y").set.classes == ["x;y", "y"])
-    }
-
     // Classes of the data, not of the table.
     @Test func classesThatOccur() throws {
         let set = try join(["id,label", "a,x", "z,w", "b,y"]).set

@@ -20,6 +20,19 @@ struct LabelTests {
         "\(try #require(throws: DataError.self) { try body() })"
     }
 
+    @Test func asManyAsSequences() throws {
+        let folder = try TemporaryFolder()
+        for (offsets, words) in [
+            ([0, 3], "expected 1 row, one a sequence, or 3, one a row of pooled states, found shape [2]"),
+            ([0, 1, 2, 3], "expected 3 rows, one a sequence, found shape [2]"),
+        ] {
+            let file = LiteralActivations().with(
+                "offsets", "I64", [offsets.count], offsets.flatMap { integerBytes($0) })
+            let path = try folder.write(file.file, to: "data")
+            #expect(try error { _ = try ActivationSet(paths: [path]) }.hasSuffix(words))
+        }
+    }
+
     // Classes are those that occur, called by their values.
     @Test(arguments: [
         ([10, 65000, 10, 65000], ["10", "65000"]), ([-1, 1, 1, -1], ["-1", "1"]),

@@ -67,6 +67,27 @@ struct LayerPlaceTests {
         #expect(try ActivationSet(paths: [folder.path], layers: [1, 3]).targets == .classes([0, 1]))
     }
 
+    // Numbers are places among names, which each file may have in its own order.
+    @Test(arguments: [[0, 1], [1, 0]]) func labelsAreTheSameByName(others: [Int]) throws {
+        let all = [(1, #"[\"no\",\"yes\"]"#, [0, 1]), (2, #"[\"yes\",\"no\"]"#, others)]
+        for (layer, names, labels) in all {
+            let file = LiteralActivations()
+                .with("labels", "I64", [2], labels.flatMap { integerBytes($0) })
+                .described(
+                    by:
+                        #"{"format":"attention-probes/activations","version":"1","layer":"\#(layer)","classes":"\#(names)"}"#
+                )
+            _ = try folder.write(file.file, to: "of-\(layer).safetensors")
+        }
+        if others == [1, 0] {
+            #expect(try ActivationSet(paths: [folder.path], layers: [1, 2]).targets == .classes([0, 1]))
+        } else {
+            #expect { try ActivationSet(paths: [folder.path], layers: [1, 2]) } throws: {
+                "\($0)".contains("layer 2, sequence 0: expected labels as in ")
+            }
+        }
+    }
+
     @Test func oneFileOfAll() throws {
         var values = [Float](repeating: 1, count: 3 * 3 * 2)
         values[2 * 6 + 5] = .nan
@@ -77,6 +98,9 @@ struct LayerPlaceTests {
         let set = try ActivationSet(paths: [path], layers: [0, 2])
         #expect(try fault(set).contains("sequence 1, token 1, layer 2, dimension 1: expected"))
         #expect(set.fileNames == ["dump"])
+        let first = LayerRecord([0, 2], areAsStored: true).columns(
+            of: LayerRecord([0], areAsStored: true), width: 4)
+        #expect(set.taking(columns: [2..<4] + first!).fileNames == ["dump"])
         let alone = try ActivationSet(paths: [path], layers: [2])
         #expect(try fault(alone).contains("sequence 1, token 1, dimension 1: expected"))
     }

@@ -119,9 +119,8 @@ struct SelectTests {
         let stopped = running.wait()
         // A machine fast enough may have come to the end.
         if stopped.status == 130 {
-            let isKept = try folder.names == ["probe.selection.partial"]
-            #expect(
-                stopped.error.contains(isKept ? "goes on from here" : "before there was anything to save"))
+            #expect(stopped.error.contains("goes on from here"))
+            #expect(try folder.names == ["probe.selection.partial"])
         }
         let rest = try Command.start(arguments).wait()
         #expect(rest.status == 0, "\(rest)")

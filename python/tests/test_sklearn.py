@@ -58,6 +58,12 @@ def test_scorers_whichever_class_is_positive(samples, classes, tmp_path):
             assert (one.predict(X) == one.classes_[one.predict_proba(X).argmax(1)]).all()
             judged.append([get_scorer(name)(one, X, truth) for name in ("roc_auc", "neg_log_loss", "accuracy", "balanced_accuracy")])
         assert cross_val_score(probe, X, truth, cv=3, scoring="roc_auc").mean() > 0.8
+        # As versions pickled it that had the classes of the file.
+        state = probe.__getstate__() | {"classes_": probe._in_file()}
+        state.pop("_order", None)
+        old = ap.AttentionProbe()
+        old.__setstate__(state)
+        assert old.classes_.tolist() == classes and (old.decision_function(X) == probe.decision_function(X)).all()
         found = probe.evaluate(X, truth, bootstrap=0)
         assert np.isclose(found["auroc"], judged[-1][0]) and np.isclose(found["loss"], -judged[-1][1], atol=1e-5)
         # What is not scikit-learn's speaks of the positive class.

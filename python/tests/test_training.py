@@ -60,9 +60,11 @@ def test_forms_of_labels(samples):
     truth = np.where(np.arange(60) < 4, 0.5, 0.1 + 0.8 * y)
     assert soft.score(X, 0.1 + 0.8 * y) == soft.score(X, y)
     assert soft.score(X, truth) == soft.evaluate(X, truth, bootstrap=0)["accuracy"] < soft.score(X, y)
-    for bad, found in [(1.5, "1.5"), (np.nan, "nan")]:
-        with pytest.raises(ValueError, match=rf"y: expected classes, or probabilities from 0 to 1, found {found} in y\[2\]"):
+    for bad, words in [(1.5, "sequence 2: expected .*probability from 0 to 1, found 1.5"), (np.nan, r"found NaN or infinity in y\[2\]")]:
+        with pytest.raises(ValueError, match=words):
             soft.score(X, np.where(np.arange(60) == 2, bad, 0.25))
+    turned = ap.AttentionProbe("mean", task="binary", positive="0").fit(X, 0.1 + 0.8 * y)
+    assert turned.score(X, 0.1 + 0.8 * y) == turned.evaluate(X, 0.1 + 0.8 * y, bootstrap=0)["accuracy"] > 0.8
 
 
 def test_weights_of_zero_leave_out(samples):

@@ -13,13 +13,7 @@ struct LabelReading {
     init(_ table: LabelTable, _ task: ProbeTask?, own: [String]?) {
         (self.table, self.task, self.own) = (table, task, own)
         let classes = task?.classes ?? own
-        labels = table.rows.map { row in
-            guard let label = row.label, label.missing(besides: classes) == nil else { return nil }
-            // As `score` writes several names into a field.
-            guard case .multilabel(let known) = task, let text = label.text else { return label }
-            let names = text.split(separator: ";").map(String.init)
-            return Set(names).isSubset(of: known) ? .names(names) : label
-        }
+        labels = table.rows.map { row in row.label?.missing(besides: classes) == nil ? row.label : nil }
     }
 
     private func fault(_ row: Int, _ expected: String, _ found: String) -> DataError {

@@ -70,6 +70,17 @@ enum LayerStack {
             found: other.metadata["layer"] ?? "nothing")
     }
 
+    // The first sequence that two files with labels label differently: by name where both have names of classes.
+    private static func firstOtherLabel(_ one: ActivationFile, _ other: ActivationFile) -> Int? {
+        guard let own = one.targets, let others = other.targets else { return nil }
+        if case (.classes(let numbers), .classes(let otherNumbers)) = (own, others),
+            let names = one.classes, let otherNames = other.classes, names.count > 1, otherNames.count > 1
+        {
+            return numbers.indices.first { names[numbers[$0]] != otherNames[otherNumbers[$0]] }
+        }
+        return (0..<own.count).first { own[$0] != others[$0] }
+    }
+
     private static func beside(_ files: [ActivationFile]) throws(DataError) -> ActivationFile {
         let first = files[0]
         for file in files.dropFirst() {
@@ -101,10 +112,9 @@ enum LayerStack {
                     expected: "the id of \(first.path), \(first.id(index) ?? "none")",
                     found: file.id(index) ?? "none")
             }
-            if let own = file.targets, let expected = first.targets, own != expected {
-                let index = (0..<expected.count).first { own[$0] != expected[$0] }
+            if let index = firstOtherLabel(first, file) {
                 throw DataError(
-                    .labels, file.path, index.map { "\(layer), sequence \($0)" } ?? layer,
+                    .labels, file.path, "\(layer), sequence \(index)",
                     expected: "labels as in \(first.path)", found: "others")
             }
         }

@@ -2,9 +2,12 @@
 // and what metrics say they were taken on.
 
 extension ActivationSet {
-    /// The last part of each file's path.
+    /// The last part of each file's path: of several layers in one file once.
     package var fileNames: [String] {
-        files.flatMap(\.parts).map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
+        let paths = files.flatMap { file in
+            file.parts.reduce(into: [String]()) { if $0.last != $1.path { $0.append($1.path) } }
+        }
+        return paths.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
     }
 
     /// All of them, or of many the first three and "… and 9997 more".

@@ -25,14 +25,16 @@ extension ActivationSet {
         return error
     }
 
-    /// The error for a set whose sums are not finite.
-    package func nonFiniteError() -> DataError {
+    /// The error for a set whose sums of squares are not finite.
+    ///
+    /// - Parameter type: what they are summed in.
+    package func nonFiniteError(summedIn type: String = "float64") -> DataError {
         for index in indices {
             if let error = nonFiniteError(in: index) { return error }
         }
         return DataError(
             .overflow, files[0].path, "tensor hidden_states", expected: "finite sums of squares",
-            found: "sums beyond the range of float64")
+            found: "sums beyond the range of \(type)")
     }
 
     /// The error for a sequence of which `forward` threw `NonFiniteProjection`.

@@ -47,8 +47,12 @@ extension TensorFile {
             "labels", types: Self.integerTypes + ["F64", "F32", "F16", "BF16"],
             dimensions: isVector ? 1 : 2)
         guard labels.shape[0] == count else {
+            // One matrix is the tokens of one sequence, unless there is a label a row.
+            let rows = count == 1 ? tensors["hidden_states"]?.shape[0] ?? 1 : 1
+            let pooled = rows > 1 ? ", or \(rows), one a row of pooled states" : ""
             throw DataError(
-                .shape, file.path, "tensor labels", expected: "\(count) rows, one a sequence",
+                .shape, file.path, "tensor labels",
+                expected: "\(count) row\(count == 1 ? "" : "s"), one a sequence\(pooled)",
                 found: "shape \(labels.shape)")
         }
         func fault(_ element: Int, _ expected: String, _ found: String) -> DataError {

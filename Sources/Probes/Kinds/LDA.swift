@@ -57,7 +57,7 @@ enum LDA {
                 found: "one that outweighs all others")
         }
         let covariance = shrunkCovariance(centred, weights: weights)
-        guard covariance.allSatisfy(\.isFinite) else { throw data.nonFiniteError() }
+        guard covariance.allSatisfy(\.isFinite) else { throw data.nonFiniteError(summedIn: "float32") }
         do {
             w = try solveSymmetric(covariance, order: width, w, columns: 1)
         } catch {

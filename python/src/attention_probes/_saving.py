@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping
 
+import numpy as np
+
 from ._outputs import activation_files, refuse_input
 from ._parameters import Parameters
 from ._parts import probe_bytes, value_of
@@ -149,3 +151,14 @@ class Saving(Parameters):
         self.__dict__.update(state)
         if content is not None:
             self._probe = NativeProbe.from_bytes(content)
+            # What was pickled when classes had the order of the file.
+            if "_order" not in state:
+                self._sort_classes()
+
+    def _sort_classes(self) -> None:
+        """Puts classes that stand as in the probe file into their order, which scikit-learn takes for granted."""
+        self._order = None
+        found, probe = getattr(self, "classes_", None), self._probe
+        if found is not None and probe and probe.task != "multilabel" and (np.sort(found) != found).any():
+            self._order = np.argsort(found)
+            self.classes_ = found[self._order]

@@ -222,9 +222,7 @@ class Fitting(Saving):
             self.classes_ = labels.originals[[places[name] for name in names]]
         else:
             self.classes_ = classes_named(names)
-        if probe.task != "multilabel" and (np.sort(self.classes_) != self.classes_).any():
-            self._order = np.argsort(self.classes_)
-            self.classes_ = self.classes_[self._order]
+        self._sort_classes()
 
     def _done(self, watch: Watch) -> Any:
         if watch.interrupted:

@@ -187,7 +187,7 @@ class AttentionProbe(Judging):
               pooled: bool = False) -> float:
         """The accuracy, of regression R²; several labels have to be right together.
 
-        y is as in `fit`; probabilities of the positive class are cut at 0.5, as `evaluate` does.
+        y is as in `fit`; probabilities of two classes are cut at 0.5, as `evaluate` does.
         """
         if (isinstance(X, Data) or is_path(X)) and (y is None or isinstance(y, (str, os.PathLike))):
             judged = self.evaluate(
@@ -197,17 +197,15 @@ class AttentionProbe(Judging):
             # There is none of labels that are all the same.
             return float(judged.metrics.get("r2", judged["mean_squared_error"] == 0))
         self._require(y)
+        if self.task_ == "binary" and np.asarray(y).dtype.kind == "f" and (np.asarray(y) != np.round(y)).any():
+            return float(self.evaluate(
+                X, y, bootstrap=0, sample_weight=sample_weight, offsets=offsets, mask=mask, pooled=pooled)["accuracy"])
         found = self.predict(X, offsets=offsets, mask=mask, pooled=pooled)
         truth = np.asarray(y)
         if truth.ndim == 2 and truth.shape[1] == 1:
             truth = truth[:, 0]
         if truth.shape != found.shape:
             raise ValueError(f"y: expected labels of the shape {found.shape}, found {truth.shape}")
-        if self.task_ == "binary" and truth.dtype.kind == "f" and (truth != np.round(truth)).any():
-            odd = ~((truth >= 0) & (truth <= 1))
-            if odd.any():
-                raise ValueError(f"y: expected classes, or probabilities from 0 to 1, found {truth[odd][0]} in y[{odd.argmax()}]")
-            truth = self._in_file()[(truth >= 0.5).astype(np.int64)]
         weights = np.ones(len(found)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         if self.task_ != "regression":
             right = found == truth if found.dtype.kind == truth.dtype.kind else np.array(

@@ -241,7 +241,7 @@ def _check(paths: tuple[str, ...], out: str, scores: str, *tables: Any) -> None:
                 f"{path}: expected a path that every worker can open, found a URI; score reads those, train does not")
     read = [os.fspath(table) for table in tables if table is not None]
     if "-" in read:
-        raise ValueError("labels: expected a file that every worker can open, found standard input")
+        raise ValueError("labels, prompt_lengths: expected files that every worker can open, found standard input")
     if os.path.realpath(out) == os.path.realpath(scores):
         raise trainer.Refused(64, f"--out-of-fold: expected another file than --out, found {out}")
     inputs = [*paths, *read]
