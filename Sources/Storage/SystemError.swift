@@ -27,9 +27,13 @@ public struct SystemError: Error, Equatable, CustomStringConvertible {
     /// "cannot open x.safetensors: No such file or directory".
     public var description: String {
         let reason =
-            isOfOtherKind && code == EINVAL
-            ? "expected a file, found a pipe or a device, which can be read only once"
-            : unsafe String(cString: strerror(code))
+            if isOfOtherKind, code == EINVAL {
+                "expected a file, found a pipe or a device, which can be read only once"
+            } else if operation == "lock", code == EWOULDBLOCK {
+                "another process is writing it"
+            } else {
+                unsafe String(cString: strerror(code))
+            }
         return "cannot \(operation) \(path): \(reason)"
     }
 }

@@ -69,6 +69,7 @@ struct OutputTests {
     @Test func aPartialFileIsLockedBeforeItIsRead() throws {
         _ = try folder.write([1, 2, 3], to: "out.partial")
         let locked = SystemError(operation: "lock", path: folder("out.partial"), code: EWOULDBLOCK)
+        #expect(locked.description.hasSuffix("out.partial: another process is writing it"))
         do {
             let output = try OutputFile(path: folder("out")) { path in
                 #expect(path == folder("out.partial"))
