@@ -11,7 +11,7 @@ final class ProbeTarget: HandleTarget {
     /// The probe as a set of its own, with the weights as a pass takes them.
     let set: ProbeSet
     // The last set of several that began with this probe: a server scores with the same ones again and again. The others
-    // may end before it, and two probes may each begin a set with the other.
+    // are held weakly: two probes that each begin a set with the other would else keep each other for ever.
     private let last = Mutex<(others: [Other], set: ProbeSet)?>(nil)
     private struct Other { weak let probe: ProbeTarget? }
 

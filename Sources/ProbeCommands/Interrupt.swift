@@ -12,7 +12,9 @@ final class Interrupt: Sendable {
     /// Whether one has come.
     var isSet: Bool { EndSignals.isSet }
 
-    /// What to say where work stops that keeps its trainings in files, if it can, and if any is kept by now.
+    /// What to say when work is stopped that keeps its trainings in files.
+    ///
+    /// - Parameter journals: where it keeps them; none where it can keep nothing.
     static func farewell(_ journals: [String]) -> String {
         guard !journals.isEmpty else { return "interrupted" }
         let isAnyKept = journals.contains { FileIdentity(path: OutputFile.partialPath($0)) != nil }

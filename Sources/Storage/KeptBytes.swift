@@ -34,12 +34,12 @@ package final class KeptBytes: Sendable {
         }
     }
 
-    /// Where bytes stand among those that are kept.
+    /// The entry of bytes in the queue that they are kept in.
     struct Place {
         fileprivate let queue: Queue
         fileprivate let number: UInt64
 
-        /// Says that the bytes are gone. Whom they belonged to is not kept alive here: bytes and files go with their owner.
+        /// Says that the bytes are gone.
         func leave() { queue.remove(number) }
     }
 
@@ -51,6 +51,7 @@ package final class KeptBytes: Sendable {
             var next: UInt64 = 0
             var bytes = 0
         }
+        // Weak, so that bytes, and the files they are of, go when nobody else holds their owner.
         private struct Weak { weak let owner: OnDemandBytes? }
         private let entries = Mutex(Entries())
 
@@ -69,7 +70,7 @@ package final class KeptBytes: Sendable {
             }
         }
 
-        // Owners leave the lock alive: their end takes them out, which needs it.
+        // Owners are returned, not let go here: one that ends removes its entry, for which it needs the lock.
         func makeRoom(_ count: Int, _ most: Int, _ fewest: Int) -> [OnDemandBytes] {
             entries.withLock { entries in
                 var dropped: [OnDemandBytes] = []
@@ -104,14 +105,14 @@ package final class KeptBytes: Sendable {
     /// Says that bytes are there.
     func add(_ owner: OnDemandBytes, _ count: Int) -> Place { withQueue { $0.add(owner, count) } }
 
-    // The queue of this thread, which is that of all or of itself, as long as nobody else takes it away.
+    // Lends the queue of this thread, or the one that all threads share. No other thread can remove it meanwhile.
     private func withQueue<R>(_ body: (Queue) -> R) -> R {
         let thread = isByThread ? pthread_self() : 0
         let (result, dropped) = queues.withLock { queues -> (R, [OnDemandBytes]) in
             var dropped: [OnDemandBytes] = []
             // Threads come and go.
             if queues[thread] == nil, queues.count > 4 * processorCount {
-                // Everything, as no number of bytes is allowed.
+                // With -1 bytes allowed everything is dropped.
                 dropped = queues.values.flatMap { $0.makeRoom(0, -1, 1) }
                 queues.removeAll()
             }

@@ -1,5 +1,6 @@
 import AttentionProbes
 @testable import Activations
+import Foundation
 import Storage
 import TestSupport
 import Testing
@@ -142,6 +143,25 @@ struct StoreTests {
         #expect(
             labelled.set.targets == .classes([1, 0, 0])
                 && labelled.set.classes == ["high-stakes", "low-stakes"])
+    }
+
+    // What is said of a file is what the manifest says now, also where it was read before.
+    @Test func aManifestThatIsWrittenAnew() throws {
+        try FileManager.default.copyItem(atPath: RecordedFile.path("pressure"), toPath: folder("store"))
+        for model in ["one/first", "another/second"] {
+            let text = #"{"rows":[{"activations":"activations/0a1b2c3d_11.pt","model_name":"\#(model)"}]}"#
+            try Data(text.utf8).write(to: URL(fileURLWithPath: folder("store/manifest.json")))
+            let set = try ActivationSet(paths: [folder("store")], layers: [11])
+            #expect(set.files[0].metadata["model"] == model)
+        }
+    }
+
+    // Of names in any order on the disk the first is taken.
+    @Test func theFirstOfAFolder() throws {
+        let names = (0..<20).map { "\($0 * 7 % 20 + 10).safetensors" }
+        try makeFolder(folder("many"))
+        for name in names { _ = try folder.write([], to: "many/" + name) }
+        #expect(try ActivationSet.anyFile(folder("many")) == folder("many/10.safetensors"))
     }
 
     @Test func aMaskThatIsNone() throws {
